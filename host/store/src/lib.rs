@@ -1,0 +1,59 @@
+//! Ordered keys and atomic, conditional, durable commits.
+//!
+//! This room keeps bytes. It knows nothing of identities, SCIM or connectors:
+//! whoever stands above gives the keys their meaning. Everything the product
+//! must not lose is written through one trait, [`Store`], so that an index, a
+//! membership or a journal is written once and works on every engine.
+//!
+//! * [`Store`]: `get`, `scan`, `count`, `commit`; the promises every engine keeps
+//! * [`Commit`], [`Check`], [`Write`]: what is written, and under which conditions
+//! * [`Range`]: what is scanned
+//! * [`key::Key`]: builds keys whose segments keep their order and cannot collide
+//! * [`sled`]: the embedded engine
+//! * `suite` (feature `suite`): the tests that any engine must pass
+
+mod commit;
+mod error;
+pub mod key;
+mod range;
+pub mod sled;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+
+pub use commit::{Check, Commit, Write};
+pub use error::{CommitError, StoreError};
+pub use key::Key;
+pub use range::Range;
+
+/// One key and its value, as a scan returns them.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// An ordered map of bytes to bytes with atomic conditional commits.
+///
+/// Every engine promises:
+///
+/// * a commit is all or nothing, also across a crash;
+/// * `commit` returns `Ok` only when the writes survive the loss of the process
+///   and of the machine's power;
+/// * commits are serial: the checks of one see all of those before it;
+/// * whoever was told `Ok` reads what was written, from any task;
+/// * one `get`, `scan` or `count` sees each commit whole or not at all.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync {
+    /// The value of a key.
+    async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The pairs of a range, in the order of their keys (or against it).
+    ///
+    /// The whole answer is held in memory: give large ranges a limit and
+    /// continue with [`Range::after`].
+    async fn scan(&self, range: Range) -> Result<Vec<Pair>, StoreError>;
+
+    /// How many keys begin with `prefix`. Walks them: linear in the answer.
+    async fn count(&self, prefix: &[u8]) -> Result<u64, StoreError>;
+
+    /// Writes everything or nothing. Durable when it returns `Ok`.
+    ///
+    /// A dropped future does not take a commit back: it may still happen.
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError>;
+}

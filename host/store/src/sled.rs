@@ -1,0 +1,186 @@
+//! The embedded engine: sled 0.34, one process, one machine.
+//!
+//! What this module adds to sled:
+//!
+//! * **Group commit.** One thread owns the writing. It takes every commit that
+//!   waits, checks and stages them in order, writes them as one atomic batch,
+//!   flushes once and answers them all. A lone commit is not delayed.
+//! * **A real flush.** On Linux sled flushes with `sync_file_range(2)`, which
+//!   leaves the file's length and the drive's cache out, and it does not flush
+//!   the files of large values at all ([`disk`]). We do.
+//! * **Nothing is read before it is durable.** While a group is on its way to
+//!   the disk, readers see the values from before it ([`view`]); so no answer
+//!   can ever rest on something that a crash takes back.
+//! * **Fail stop.** After a failed write or flush nobody knows what is on the
+//!   disk; the engine then refuses to write until it is opened again.
+
+mod committer;
+mod disk;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::{Commit, CommitError, Pair, Range, Store, StoreError};
+use committer::Committer;
+use disk::Disk;
+use view::View;
+
+/// How long opening waits for another process to let go of the directory.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// Scans up to this many pairs are done on the caller's thread.
+const QUICK_SCAN: usize = 1024;
+/// sled's page cache. It is a ceiling, not a reservation.
+const CACHE_BYTES: u64 = 128 << 20;
+
+/// A function that is called before each flush and may make it fail.
+pub type FlushHook = Box<dyn FnMut() -> io::Result<()> + Send>;
+
+/// How to open a store.
+#[derive(Default)]
+pub struct Options {
+    cache_bytes: Option<u64>,
+    before_flush: Option<FlushHook>,
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The most memory that sled's page cache takes.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = Some(bytes);
+        self
+    }
+
+    /// Calls `hook` before each flush and fails the flush when it fails: how
+    /// tests find out what a full disk does.
+    #[cfg(any(test, feature = "suite"))]
+    #[must_use]
+    pub fn before_flush(mut self, hook: impl FnMut() -> io::Result<()> + Send + 'static) -> Self {
+        self.before_flush = Some(Box::new(hook));
+        self
+    }
+
+    /// Opens the store in this directory; creates it when it is not there.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<SledStore, StoreError> {
+        SledStore::open_with(path.as_ref(), self)
+    }
+}
+
+/// A [`Store`] in a directory of this machine. Dropping it finishes the commits
+/// that were handed over and releases the directory.
+pub struct SledStore {
+    view: Arc<View>,
+    committer: Committer,
+}
+
+impl SledStore {
+    /// Opens the store in this directory; creates it when it is not there.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Options::new().open(path)
+    }
+
+    fn open_with(path: &Path, options: Options) -> Result<Self, StoreError> {
+        let failed = |cause: &dyn std::fmt::Display| StoreError::Open {
+            path: path.to_owned(),
+            cause: cause.to_string().into(),
+        };
+        let db = open_database(path, options.cache_bytes.unwrap_or(CACHE_BYTES))?;
+        let disk =
+            Disk::open(db.clone(), path, options.before_flush).map_err(|error| failed(&error))?;
+        let tree = (*db).clone();
+        drop(db);
+        let view = Arc::new(View::new(tree));
+        let committer = Committer::start(view.clone(), disk).map_err(|error| failed(&error))?;
+        Ok(Self { view, committer })
+    }
+}
+
+/// Opens sled's files, waiting a little for a predecessor that is just leaving.
+fn open_database(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        // Every commit is flushed when it is made; a timer would only cost.
+        .flush_every_ms(None);
+    let started = Instant::now();
+    loop {
+        match config.open() {
+            Ok(db) => return Ok(db),
+            Err(sled::Error::Io(error)) if is_lock_failure(&error) => {
+                if started.elapsed() >= LOCK_PATIENCE {
+                    return Err(StoreError::Locked {
+                        path: path.to_owned(),
+                    });
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => {
+                return Err(StoreError::Open {
+                    path: path.to_owned(),
+                    cause: error.to_string().into(),
+                });
+            }
+        }
+    }
+}
+
+/// sled has no error kind of its own for a directory in use, only this text.
+fn is_lock_failure(error: &io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
+}
+
+#[async_trait::async_trait]
+impl Store for SledStore {
+    async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.view.get(key)
+    }
+
+    async fn scan(&self, range: Range) -> Result<Vec<Pair>, StoreError> {
+        if range.max().is_some_and(|limit| limit <= QUICK_SCAN) {
+            return self.view.scan(&range);
+        }
+        self.aside(move |view| view.scan(&range)).await
+    }
+
+    async fn count(&self, prefix: &[u8]) -> Result<u64, StoreError> {
+        let range = Range::prefix(prefix);
+        self.aside(move |view| view.count(&range)).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        if commit.is_empty() {
+            return Ok(());
+        }
+        self.committer.commit(commit).await
+    }
+}
+
+impl SledStore {
+    /// Runs a long read where it holds up no other task.
+    async fn aside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&View) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let view = self.view.clone();
+        tokio::task::spawn_blocking(move || read(&view))
+            .await
+            .unwrap_or_else(|error| {
+                if error.is_cancelled() {
+                    Err(StoreError::Closed)
+                } else {
+                    Err(StoreError::Read {
+                        cause: error.to_string().into(),
+                    })
+                }
+            })
+    }
+}
