@@ -1,0 +1,1 @@
+//! JSON with a bounded depth and without duplicate keys.
