@@ -1,0 +1,78 @@
+//! From what wasmtime says to what the face says.
+
+use secrecy::SecretString;
+use wasmtime::component::ResourceTableError;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime_wasi::I32Exit;
+
+use super::clock::OutOfTime;
+use super::instance::NotExported;
+use super::limiter::OutOfMemory;
+use crate::call::CallError;
+use crate::contract::Failure;
+use crate::guest::Exceeded;
+use crate::redact::Redactor;
+
+/// Longest message of a failure: Entra shows it in a table cell.
+const MESSAGE_BYTES: usize = 2048;
+/// Longest name or code.
+const WORD_BYTES: usize = 256;
+/// Longest story in the log.
+pub(super) const DETAIL_BYTES: usize = 16 << 10;
+/// wasmtime's words for its limit on one host call; the type is private to it.
+const FUEL_WORDS: &str = "fuel allocated for hostcalls has been exhausted";
+const HANDLES_WORDS: &str = "too many component handles";
+
+pub(super) fn classify(error: &wasmtime::Error, redactor: &Redactor) -> CallError {
+    if let Some(NotExported(interface)) = error.downcast_ref() {
+        return CallError::NotExported { interface };
+    }
+    if let Some(OutOfTime { limit }) = error.downcast_ref() {
+        return CallError::CpuExhausted { limit: *limit };
+    }
+    if let Some(OutOfMemory { limit }) = error.downcast_ref() {
+        return CallError::MemoryExhausted { limit: *limit };
+    }
+    if let Some(Exceeded { what, limit }) = error.downcast_ref() {
+        return CallError::LimitExceeded { what: (*what).to_owned(), limit: *limit };
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return CallError::Busy { retry_after: std::time::Duration::from_secs(1) };
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return CallError::LimitExceeded { what: "handles held by one instance".to_owned(), limit: 0 };
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return CallError::Trapped { detail: trap.to_string() };
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref() {
+        return CallError::Trapped { detail: format!("it ended itself with exit status {status}") };
+    }
+    let root = error.root_cause().to_string();
+    if root.contains(FUEL_WORDS) {
+        return CallError::LimitExceeded { what: "bytes handed to the host at once".to_owned(), limit: 0 };
+    }
+    if root.contains(HANDLES_WORDS) {
+        return CallError::LimitExceeded { what: "handles held by one instance".to_owned(), limit: 0 };
+    }
+    CallError::Trapped { detail: redactor.text(&root, WORD_BYTES) }
+}
+
+/// A connector's own words, without secrets and cut to size.
+pub(super) fn failure(mut failure: Failure, redactor: &Redactor) -> CallError {
+    failure.message = redactor.text(&failure.message, MESSAGE_BYTES);
+    failure.attribute = failure.attribute.map(|attribute| redactor.text(&attribute, WORD_BYTES));
+    failure.target_code = failure.target_code.map(|code| redactor.text(&code, WORD_BYTES));
+    CallError::Failure(failure)
+}
+
+/// The same for secrets that only one call knows.
+pub(super) fn hide(error: CallError, secrets: &[SecretString]) -> CallError {
+    match error {
+        CallError::Failure(said) => failure(said, &Redactor::new(secrets)),
+        CallError::Trapped { detail } => {
+            CallError::Trapped { detail: Redactor::new(secrets).text(&detail, MESSAGE_BYTES) }
+        }
+        other => other,
+    }
+}

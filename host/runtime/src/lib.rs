@@ -1,0 +1,60 @@
+//! The sandbox: one WebAssembly engine that loads connectors, binds them to apps and calls them.
+//!
+//! For: the engine room, which asks an app's [`Connector`] to read and write a target,
+//! and the server, which loads files and shows what they are and want.
+//!
+//! May not know: SCIM, HTTP, TOML, the store. It speaks the contract's vocabulary
+//! ([`contract`]: entries, attributes, edits, filters) and nothing else.
+//!
+//! A file becomes a live connector in two steps:
+//!
+//! 1. [`Runtime::load`]: bytes are validated, hashed, compiled apart (in a child with limits) or taken
+//!    from the authenticated cache, and linked: a [`Component`]. It holds no grant and serves any number of apps.
+//! 2. [`Runtime::bind`]: what the connector wants is compared with what the operator granted, the settings are
+//!    checked, a trial instance says what it is and costs: a [`Connector`].
+//!
+//! A call takes a slot, runs on a fiber under two clocks and a set of limits, and returns its instance to the
+//! pool only when it returned cleanly. A trap poisons an instance, so anything else throws it away.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `bindings`, [`contract`] | the WIT package as Rust |
+//! | `engine` | wasmtime's settings, the allocator probe, the epoch ticker |
+//! | `component` | what can be known of a file without running it: digest, manifest, exports |
+//! | `compile` | child process, cache on disk, and the one `unsafe` module |
+//! | `app` | what the operator grants an app: targets, secrets, directories, limits |
+//! | `bind` | wanted against granted, settings, trial |
+//! | `connector` | calls: slots, clocks, instances, checks of what came back |
+//! | `guest` | the state of one instance, and its memory limiter |
+//! | `capability` | what a guest can import, one file each |
+//! | [`state`] | the trait behind the `state` capability |
+//! | `redact` | known secrets never leave in a message |
+//! | [`stats`] | counters the server turns into metrics |
+
+mod app;
+mod bind;
+mod bindings;
+mod call;
+mod capability;
+mod compile;
+mod component;
+mod connector;
+pub mod contract;
+mod engine;
+mod guest;
+mod redact;
+mod runtime;
+pub mod state;
+pub mod stats;
+
+pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
+pub use bind::LoadError;
+pub use call::{Call, CallError};
+pub use compile::{CompileWith, child::compile_child_main};
+pub use component::{
+    Abilities, Component, Digest, Inspection,
+    manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget},
+};
+pub use connector::{Connector, Cost};
+pub use runtime::{Options, Runtime, RuntimeError};
+pub use state::{StateError, StateItem, StateStore};

@@ -1,0 +1,101 @@
+//! The runtime: one engine, one compiler, one linker.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tracing::info;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::app::AppSpec;
+use crate::bind::{self, LoadError};
+use crate::capability;
+use crate::compile::{Cache, CacheError, CompileWith, Compiler};
+use crate::component::manifest::Manifest;
+use crate::component::{Component, Indices, inspect};
+use crate::connector::{Connector, Slots};
+use crate::engine;
+use crate::guest::Guest;
+
+/// How the runtime compiles and remembers.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The directory for compiled code; it is made private. None compiles at each start.
+    pub cache: Option<PathBuf>,
+    /// Where connectors are compiled.
+    pub compile_with: CompileWith,
+}
+
+/// The runtime cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// wasmtime refuses this machine.
+    #[error("the WebAssembly engine cannot start: {0}")]
+    Engine(String),
+    /// The cache directory cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+/// Loads connectors and binds them to apps. Clones share everything.
+#[derive(Clone)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<Guest>,
+    compiler: Compiler,
+    /// One permit for each instance the engine can hold, whatever app it belongs to.
+    instances: Arc<Semaphore>,
+}
+
+impl Runtime {
+    /// Starts the engine and its ticker.
+    pub fn new(options: Options) -> Result<Self, RuntimeError> {
+        let start = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
+        let engine::Sized { engine, instances } = engine::runner().map_err(start)?;
+        engine::tick(&engine).map_err(|error| RuntimeError::Engine(format!("its ticker thread: {error}")))?;
+        let mut linker = Linker::new(&engine);
+        capability::link(&mut linker).map_err(start)?;
+        let cache = options.cache.as_deref().map(Cache::open).transpose()?;
+        let compiler = Compiler::new(options.compile_with, cache);
+        let instances = Arc::new(Semaphore::new(instances));
+        Ok(Self { shared: Arc::new(Shared { engine, linker, compiler, instances }) })
+    }
+
+    /// Makes a file ready: validated, hashed, compiled or taken from the cache, linked. `name` is the name of the
+    /// file without its ending; a manifest in the file overrides it.
+    pub async fn load(&self, name: &str, bytes: Vec<u8>) -> Result<Arc<Component>, LoadError> {
+        let shared = &self.shared;
+        let bytes: Arc<[u8]> = bytes.into();
+        let looked = Arc::clone(&bytes);
+        let found = tokio::task::spawn_blocking(move || inspect::look(&looked))
+            .await
+            .map_err(|error| LoadError::Invalid(format!("the validator failed: {error}")))??;
+        let code = shared.compiler.compile(&shared.engine, found.inspection.digest, &bytes).await?;
+        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
+        let pre = shared.linker.instantiate_pre(&code).map_err(link)?;
+        let exports = Indices::new(&pre, found.abilities).map_err(link)?;
+        let has_manifest = found.manifest.is_some();
+        let manifest = found.manifest.unwrap_or_else(|| Manifest::absent(name, &found.inspection.contract));
+        info!(connector = %manifest.name, version = %manifest.version, digest = %found.inspection.digest.short(), "connector loaded");
+        Ok(Arc::new(Component {
+            manifest,
+            has_manifest,
+            inspection: found.inspection,
+            abilities: found.abilities,
+            pre,
+            exports,
+        }))
+    }
+
+    /// Gives a component to an app: grants and settings are checked, a trial instance says what it is and costs.
+    pub async fn bind(&self, component: &Arc<Component>, spec: AppSpec) -> Result<Connector, LoadError> {
+        let slots = Slots::new(Arc::clone(&self.shared.instances), spec.limits.concurrency);
+        bind::bind(component, slots, spec).await
+    }
+}
