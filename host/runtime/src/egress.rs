@@ -18,7 +18,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Addresses of the public internet only.
-    #[cfg_attr(not(test), expect(dead_code, reason = "targets that are not in the operator's file come with http"))]
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "targets that are not in the operator's file come with http"
+        )
+    )]
     Public,
     /// Loopback and private ranges too: the operator wrote the target down.
     Private,
@@ -40,12 +46,17 @@ pub(crate) enum Refused {
 
 /// Metadata services that do not live in the link-local ranges: Azure's wire
 /// server, Alibaba, Oracle.
-const METADATA_V4: [Ipv4Addr; 3] =
-    [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
+const METADATA_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
 
 /// The same over IPv6: AWS and Google Cloud.
-const METADATA_V6: [Ipv6Addr; 2] =
-    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
 
 /// Step 3 of the order above: may `address` be connected to?
 pub(crate) fn decide(address: IpAddr, reach: Reach) -> Result<(), Refused> {
@@ -57,7 +68,9 @@ pub(crate) fn decide(address: IpAddr, reach: Reach) -> Result<(), Refused> {
 
 /// The IPv4 address that an IPv6 address leads to, if it does.
 fn unwrap_v4(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else { return address };
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
     if let Some(v4) = v6.to_ipv4_mapped() {
         return IpAddr::V4(v4);
     }
@@ -119,22 +132,49 @@ mod tests {
             "::ffff:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
         ] {
-            assert_eq!(judged(address, Reach::Private), Err(Refused::LinkLocal), "{address}");
+            assert_eq!(
+                judged(address, Reach::Private),
+                Err(Refused::LinkLocal),
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_one_machine_is_refused() {
-        for address in ["0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255", "::", "ff02::1"] {
-            assert_eq!(judged(address, Reach::Private), Err(Refused::NotAHost), "{address}");
+        for address in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "ff02::1",
+        ] {
+            assert_eq!(
+                judged(address, Reach::Private),
+                Err(Refused::NotAHost),
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn private_ranges_need_a_target_that_the_operator_named() {
-        for address in ["127.0.0.1", "10.1.2.3", "192.168.0.1", "100.64.0.1", "::1", "fd12::1", "::ffff:127.0.0.1"] {
+        for address in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "100.64.0.1",
+            "::1",
+            "fd12::1",
+            "::ffff:127.0.0.1",
+        ] {
             assert_eq!(judged(address, Reach::Private), Ok(()), "{address}");
-            assert_eq!(judged(address, Reach::Public), Err(Refused::Private), "{address}");
+            assert_eq!(
+                judged(address, Reach::Public),
+                Err(Refused::Private),
+                "{address}"
+            );
         }
         assert_eq!(judged("192.0.2.10", Reach::Public), Ok(()));
     }

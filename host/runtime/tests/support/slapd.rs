@@ -35,19 +35,35 @@ pub struct Slapd {
 impl Slapd {
     /// Starts a server with an empty tree.
     pub fn start(settings: Settings) -> Self {
-        let directory = tempfile::Builder::new().prefix("slapd").tempdir().expect("a temporary directory");
+        let directory = tempfile::Builder::new()
+            .prefix("slapd")
+            .tempdir()
+            .expect("a temporary directory");
         certificates(directory.path());
         fs::create_dir(directory.path().join("db")).expect("db");
         fs::create_dir(directory.path().join("conf")).expect("conf");
         let config = directory.path().join("conf.ldif");
         fs::write(&config, configuration(directory.path(), settings)).expect("configuration");
-        run(Command::new("/usr/sbin/slapadd").args(["-n", "0", "-F"]).arg(directory.path().join("conf")).arg("-l").arg(&config));
+        run(Command::new("/usr/sbin/slapadd")
+            .args(["-n", "0", "-F"])
+            .arg(directory.path().join("conf"))
+            .arg("-l")
+            .arg(&config));
         let tree = directory.path().join("tree.ldif");
         fs::write(&tree, TREE).expect("tree");
-        run(Command::new("/usr/sbin/slapadd").args(["-n", "1", "-F"]).arg(directory.path().join("conf")).arg("-l").arg(&tree));
+        run(Command::new("/usr/sbin/slapadd")
+            .args(["-n", "1", "-F"])
+            .arg(directory.path().join("conf"))
+            .arg("-l")
+            .arg(&tree));
         let (plain, tls) = (free_port(), free_port());
         let child = spawn(directory.path(), plain, tls);
-        Self { directory, child, plain, tls }
+        Self {
+            directory,
+            child,
+            plain,
+            tls,
+        }
     }
 
     /// Ends the server and starts it again on the same ports, with the same data.
@@ -59,7 +75,9 @@ impl Slapd {
     /// Ends the server.
     pub fn stop(&mut self) {
         // SIGTERM lets it close its database; slapd answers to it at once.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
         let _ = self.child.wait();
     }
 
@@ -92,7 +110,11 @@ impl Slapd {
     pub fn add(&self, ldif: &str) {
         let file = self.directory.path().join("add.ldif");
         fs::write(&file, ldif).expect("ldif");
-        run(self.tool("ldapadd").arg("-f").arg(file).stdout(Stdio::null()));
+        run(self
+            .tool("ldapadd")
+            .arg("-f")
+            .arg(file)
+            .stdout(Stdio::null()));
     }
 
     /// What `ldapsearch` says, unwrapped LDIF without comments.
@@ -103,7 +125,11 @@ impl Slapd {
             .args(attributes)
             .output()
             .expect("ldapsearch");
-        assert!(output.status.success(), "ldapsearch {filter}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "ldapsearch {filter}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).expect("LDIF is ASCII")
     }
 
@@ -124,7 +150,13 @@ fn spawn(directory: &Path, plain: u16, tls: u16) -> Child {
     let log = fs::File::create(directory.join("slapd.log")).expect("log");
     // -d 0 keeps it in the foreground: a child that ends with its parent's handle.
     let mut child = Command::new("/usr/sbin/slapd")
-        .args(["-d", "0", "-h", &format!("ldap://localhost:{plain}/ ldaps://localhost:{tls}/"), "-F"])
+        .args([
+            "-d",
+            "0",
+            "-h",
+            &format!("ldap://localhost:{plain}/ ldaps://localhost:{tls}/"),
+            "-F",
+        ])
         .arg(directory.join("conf"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -134,7 +166,10 @@ fn spawn(directory: &Path, plain: u16, tls: u16) -> Child {
     let until = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(("localhost", tls)).is_err() {
         if let Some(status) = child.try_wait().expect("slapd") {
-            panic!("slapd ended ({status}): {}", fs::read_to_string(directory.join("slapd.log")).unwrap_or_default());
+            panic!(
+                "slapd ended ({status}): {}",
+                fs::read_to_string(directory.join("slapd.log")).unwrap_or_default()
+            );
         }
         assert!(Instant::now() < until, "slapd does not listen");
         std::thread::sleep(Duration::from_millis(20));
@@ -143,11 +178,17 @@ fn spawn(directory: &Path, plain: u16, tls: u16) -> Child {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
 }
 
 fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().expect("the program starts");
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
     assert!(
         output.status.success(),
         "{:?}: {}{}",
@@ -159,12 +200,74 @@ fn run(command: &mut Command) {
 
 /// An authority and a certificate for `localhost`, with openssl.
 fn certificates(directory: &Path) {
-    let openssl = |arguments: &[&str]| run(Command::new("openssl").args(arguments).current_dir(directory));
-    let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    openssl(&[&["req", "-x509"][..], &curve, &["-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Test CA", "-addext", "basicConstraints=critical,CA:true"]].concat());
-    openssl(&[&["req"][..], &curve, &["-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost"]].concat());
-    fs::write(directory.join("ext"), "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n").expect("ext");
-    openssl(&["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out", "server.pem", "-extfile", "ext"]);
+    let openssl = |arguments: &[&str]| {
+        run(Command::new("openssl")
+            .args(arguments)
+            .current_dir(directory))
+    };
+    let curve = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ];
+    openssl(
+        &[
+            &["req", "-x509"][..],
+            &curve,
+            &[
+                "-keyout",
+                "ca.key",
+                "-out",
+                "ca.pem",
+                "-days",
+                "30",
+                "-subj",
+                "/CN=Test CA",
+                "-addext",
+                "basicConstraints=critical,CA:true",
+            ],
+        ]
+        .concat(),
+    );
+    openssl(
+        &[
+            &["req"][..],
+            &curve,
+            &[
+                "-keyout",
+                "server.key",
+                "-out",
+                "server.csr",
+                "-subj",
+                "/CN=localhost",
+            ],
+        ]
+        .concat(),
+    );
+    fs::write(
+        directory.join("ext"),
+        "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n",
+    )
+    .expect("ext");
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        "server.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "30",
+        "-out",
+        "server.pem",
+        "-extfile",
+        "ext",
+    ]);
 }
 
 fn configuration(directory: &Path, settings: Settings) -> String {

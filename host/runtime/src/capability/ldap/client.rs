@@ -117,14 +117,23 @@ impl Write {
 
     fn dn(&self) -> &str {
         match self {
-            Self::Add(Entry { dn, .. }) | Self::Modify(dn, _) | Self::Rename { dn, .. } | Self::Delete(dn) => dn,
+            Self::Add(Entry { dn, .. })
+            | Self::Modify(dn, _)
+            | Self::Rename { dn, .. }
+            | Self::Delete(dn) => dn,
         }
     }
 
     fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Add(entry) => match entry.attributes.iter().find(|(_, values)| values.is_empty()) {
-                Some((name, _)) => Err(Error::Request(format!("attribute `{name}` is added without a value"))),
+            Self::Add(entry) => match entry
+                .attributes
+                .iter()
+                .find(|(_, values)| values.is_empty())
+            {
+                Some((name, _)) => Err(Error::Request(format!(
+                    "attribute `{name}` is added without a value"
+                ))),
                 None => Ok(()),
             },
             Self::Modify(_, changes) if changes.is_empty() => {
@@ -135,7 +144,11 @@ impl Write {
                     Change::Add(name, values) if values.is_empty() => Some(name),
                     _ => None,
                 });
-                empty.map_or(Ok(()), |name| Err(Error::Request(format!("attribute `{name}` is added without a value"))))
+                empty.map_or(Ok(()), |name| {
+                    Err(Error::Request(format!(
+                        "attribute `{name}` is added without a value"
+                    )))
+                })
             }
             Self::Rename { .. } | Self::Delete(_) => Ok(()),
         }
@@ -165,7 +178,11 @@ impl Directory {
     pub(crate) fn new(name: &str, target: &LdapTarget) -> Result<Self, String> {
         let pool = Pool::new(Endpoint::new(name, target)?, target.pool_size);
         let listings = Listings::new(pool.size().max(2));
-        Ok(Self { pool, listings, operation_timeout: target.operation_timeout })
+        Ok(Self {
+            pool,
+            listings,
+            operation_timeout: target.operation_timeout,
+        })
     }
 
     /// One page of a search.
@@ -173,7 +190,14 @@ impl Directory {
         let started = Instant::now();
         let result = self.search_untold(search, caller).await;
         let entries = result.as_ref().map_or(0, |found| found.entries.len());
-        self.tell(caller, "search", &search.base, started, entries, result.as_ref().err());
+        self.tell(
+            caller,
+            "search",
+            &search.base,
+            started,
+            entries,
+            result.as_ref().err(),
+        );
         result
     }
 
@@ -186,19 +210,29 @@ impl Directory {
         if let Some(cursor) = &search.cursor {
             // A slot first: a listing taken off the shelf must not wait, and then be lost.
             let slot = self.pool.slot(deadline).await?;
-            let listing = self.listings.take(cursor, search).ok_or(Error::ListingExpired)?;
+            let listing = self
+                .listings
+                .take(cursor, search)
+                .ok_or(Error::ListingExpired)?;
             let lease = Lease::new(listing.connection, slot);
-            return match self.page(lease, search, listing.cookie, deadline, caller.max_answer).await {
+            return match self
+                .page(lease, search, listing.cookie, deadline, caller.max_answer)
+                .await
+            {
                 Err(Error::Lost { .. }) => Err(Error::ListingExpired),
                 other => other,
             };
         }
         let lease = self.pool.checkout(deadline).await?;
         let fresh = lease.fresh;
-        match self.page(lease, search, Vec::new(), deadline, caller.max_answer).await {
+        match self
+            .page(lease, search, Vec::new(), deadline, caller.max_answer)
+            .await
+        {
             Err(Error::Lost { .. }) if !fresh => {
                 let lease = self.pool.connect(deadline).await?;
-                self.page(lease, search, Vec::new(), deadline, caller.max_answer).await
+                self.page(lease, search, Vec::new(), deadline, caller.max_answer)
+                    .await
             }
             other => other,
         }
@@ -213,14 +247,28 @@ impl Directory {
         max_answer: usize,
     ) -> Result<Found, Error> {
         let started = Instant::now();
-        let work = read_page(&mut lease.connection.ldap, search, cookie, deadline, max_answer);
+        let work = read_page(
+            &mut lease.connection.ldap,
+            search,
+            cookie,
+            deadline,
+            max_answer,
+        );
         let (entries, result, cookie) = match timeout_at(deadline, guarded(work)).await {
-            Err(_) => return Err(Error::TimedOut { what: "the search", after: started.elapsed() }),
+            Err(_) => {
+                return Err(Error::TimedOut {
+                    what: "the search",
+                    after: started.elapsed(),
+                });
+            }
             Ok(None) => return Err(Error::Malformed("a search")),
             Ok(Some(outcome)) => outcome?,
         };
         if wants_bind(&result) {
-            return Err(Error::Lost { operation: "search", maybe_done: false });
+            return Err(Error::Lost {
+                operation: "search",
+                maybe_done: false,
+            });
         }
         if let Err(error) = verdict("search", result) {
             self.return_after(&error, lease);
@@ -239,7 +287,14 @@ impl Directory {
     pub(crate) async fn write(&self, write: &Write, caller: Caller<'_>) -> Result<(), Error> {
         let started = Instant::now();
         let result = self.write_untold(write, caller).await;
-        self.tell(caller, write.name(), write.dn(), started, 0, result.as_ref().err());
+        self.tell(
+            caller,
+            write.name(),
+            write.dn(),
+            started,
+            0,
+            result.as_ref().err(),
+        );
         result
     }
 
@@ -249,7 +304,9 @@ impl Directory {
         let lease = self.pool.checkout(deadline).await?;
         let fresh = lease.fresh;
         match self.write_once(lease, write, deadline).await {
-            Err(Error::Lost { maybe_done: false, .. }) if !fresh => {
+            Err(Error::Lost {
+                maybe_done: false, ..
+            }) if !fresh => {
                 let lease = self.pool.connect(deadline).await?;
                 self.write_once(lease, write, deadline).await
             }
@@ -257,19 +314,47 @@ impl Directory {
         }
     }
 
-    async fn write_once(&self, mut lease: Lease, write: &Write, deadline: Instant) -> Result<(), Error> {
+    async fn write_once(
+        &self,
+        mut lease: Lease,
+        write: &Write,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let started = Instant::now();
         let operation = write.name();
-        let result = match timeout_at(deadline, guarded(perform(&mut lease.connection.ldap, write))).await {
-            Err(_) => return Err(Error::TimedOut { what: operation, after: started.elapsed() }),
+        let result = match timeout_at(
+            deadline,
+            guarded(perform(&mut lease.connection.ldap, write)),
+        )
+        .await
+        {
+            Err(_) => {
+                return Err(Error::TimedOut {
+                    what: operation,
+                    after: started.elapsed(),
+                });
+            }
             Ok(None) => return Err(Error::Malformed(operation)),
             // Refused by the connection's own task, which had ended: no byte was sent.
-            Ok(Some(Err(LdapError::OpSend { .. }))) => return Err(Error::Lost { operation, maybe_done: false }),
-            Ok(Some(Err(_))) => return Err(Error::Lost { operation, maybe_done: true }),
+            Ok(Some(Err(LdapError::OpSend { .. }))) => {
+                return Err(Error::Lost {
+                    operation,
+                    maybe_done: false,
+                });
+            }
+            Ok(Some(Err(_))) => {
+                return Err(Error::Lost {
+                    operation,
+                    maybe_done: true,
+                });
+            }
             Ok(Some(Ok(result))) => result,
         };
         if wants_bind(&result) {
-            return Err(Error::Lost { operation, maybe_done: false });
+            return Err(Error::Lost {
+                operation,
+                maybe_done: false,
+            });
         }
         match verdict(operation, result) {
             Ok(()) => {
@@ -295,13 +380,32 @@ impl Directory {
     }
 
     /// Names what was done, never a value.
-    fn tell(&self, caller: Caller<'_>, operation: &str, dn: &str, started: Instant, entries: usize, error: Option<&Error>) {
+    fn tell(
+        &self,
+        caller: Caller<'_>,
+        operation: &str,
+        dn: &str,
+        started: Instant,
+        entries: usize,
+        error: Option<&Error>,
+    ) {
         let ms = started.elapsed().as_millis();
         let code = error.map_or(Some(0), Error::code);
         let target = &self.pool.endpoint.name;
         match error {
-            None => tracing::debug!(app = caller.app, target, operation, dn, code, entries, ms, "ldap"),
-            Some(error) => tracing::debug!(app = caller.app, target, operation, dn, code, ms, %error, "ldap"),
+            None => tracing::debug!(
+                app = caller.app,
+                target,
+                operation,
+                dn,
+                code,
+                entries,
+                ms,
+                "ldap"
+            ),
+            Some(error) => {
+                tracing::debug!(app = caller.app, target, operation, dn, code, ms, %error, "ldap")
+            }
         }
     }
 }
@@ -313,7 +417,10 @@ async fn read_page(
     deadline: Instant,
     max_answer: usize,
 ) -> Result<(Vec<Entry>, LdapResult, Vec<u8>), Error> {
-    let lost = |_: LdapError| Error::Lost { operation: "search", maybe_done: false };
+    let lost = |_: LdapError| Error::Lost {
+        operation: "search",
+        maybe_done: false,
+    };
     let scope = match search.scope {
         Scope::Base => ldap3::Scope::Base,
         Scope::OneLevel => ldap3::Scope::OneLevel,
@@ -321,13 +428,29 @@ async fn read_page(
     };
     // The server should stop working when nobody waits any more.
     let seconds = deadline.saturating_duration_since(Instant::now()).as_secs() + 1;
-    ldap.with_search_options(SearchOptions::new().timelimit(i32::try_from(seconds).unwrap_or(i32::MAX)));
+    ldap.with_search_options(
+        SearchOptions::new().timelimit(i32::try_from(seconds).unwrap_or(i32::MAX)),
+    );
     if search.scope != Scope::Base {
-        let size = if search.limit == 0 { DEFAULT_PAGE } else { search.limit.min(MAX_PAGE) };
-        ldap.with_controls(PagedResults { size: size.cast_signed(), cookie });
+        let size = if search.limit == 0 {
+            DEFAULT_PAGE
+        } else {
+            search.limit.min(MAX_PAGE)
+        };
+        ldap.with_controls(PagedResults {
+            size: size.cast_signed(),
+            cookie,
+        });
     }
-    let mut stream =
-        ldap.streaming_search(&search.base, scope, &search.filter, search.attributes.clone()).await.map_err(lost)?;
+    let mut stream = ldap
+        .streaming_search(
+            &search.base,
+            scope,
+            &search.filter,
+            search.attributes.clone(),
+        )
+        .await
+        .map_err(lost)?;
     let mut entries = Vec::new();
     let mut size = 0_usize;
     while let Some(item) = stream.next().await.map_err(lost)? {
@@ -347,15 +470,20 @@ async fn read_page(
         .ctrls
         .iter()
         .find(|Control(kind, _)| matches!(kind, Some(ControlType::PagedResults)))
-        .map_or_else(Vec::new, |Control(_, raw)| raw.parse::<PagedResults>().cookie);
+        .map_or_else(Vec::new, |Control(_, raw)| {
+            raw.parse::<PagedResults>().cookie
+        });
     Ok((entries, result, cookie))
 }
 
 async fn perform(ldap: &mut Ldap, write: &Write) -> Result<LdapResult, LdapError> {
     match write {
         Write::Add(entry) => {
-            let attributes =
-                entry.attributes.iter().map(|(name, values)| (name.as_bytes(), set(values))).collect::<Vec<_>>();
+            let attributes = entry
+                .attributes
+                .iter()
+                .map(|(name, values)| (name.as_bytes(), set(values)))
+                .collect::<Vec<_>>();
             ldap.add(&entry.dn, attributes).await
         }
         Write::Modify(dn, changes) => {
@@ -392,6 +520,10 @@ fn verdict(operation: &'static str, result: LdapResult) -> Result<(), Error> {
             tracing::warn!(operation, referrals = ?result.refs, "ldap referral not followed");
             Err(Error::Referral { operation })
         }
-        code => Err(Error::Result { operation, code, text: result.text }),
+        code => Err(Error::Result {
+            operation,
+            code,
+            text: result.text,
+        }),
     }
 }

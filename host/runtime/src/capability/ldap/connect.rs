@@ -45,15 +45,37 @@ pub(super) struct Connection {
     pub(super) ldap: Ldap,
     /// When it was last used.
     pub(super) used: Instant,
+    /// The same socket, to look at without the library.
+    socket: std::net::TcpStream,
+}
+
+impl Connection {
+    /// Is an idle connection still there?
+    ///
+    /// The library's task may not have seen yet that the server hung up, and a write that is
+    /// lost that way has an unknown outcome. Nothing is due on an idle connection: whatever can
+    /// be read, be it the end, is a server that takes its leave.
+    pub(super) fn is_alive(&mut self) -> bool {
+        let quiet = || match self.socket.peek(&mut [0_u8]) {
+            Ok(_) => false,
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+        };
+        !self.ldap.is_closed() && quiet()
+    }
 }
 
 impl Endpoint {
     pub(super) fn new(name: &str, target: &LdapTarget) -> Result<Self, String> {
         let wrong = |why: &str| format!("url: {why}");
         let url = Url::parse(&target.url).map_err(|e| wrong(&e.to_string()))?;
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("it names no host"))?;
+        let host = url
+            .host_str()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| wrong("it names no host"))?;
         if host.starts_with('[') && (url.scheme() == "ldaps" || target.start_tls) {
-            return Err(wrong("a certificate cannot be verified for an IPv6 literal: use a host name"));
+            return Err(wrong(
+                "a certificate cannot be verified for an IPv6 literal: use a host name",
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("credentials belong into bind-dn and password"));
@@ -64,7 +86,11 @@ impl Endpoint {
         let config = || tls::client_config(target.ca.as_deref());
         let (protection, default_port) = match (url.scheme(), target.start_tls) {
             ("ldaps", false) => (Protection::Direct(config()?), 636),
-            ("ldaps", true) => return Err(wrong("ldaps:// is TLS from the first byte: leave start-tls out")),
+            ("ldaps", true) => {
+                return Err(wrong(
+                    "ldaps:// is TLS from the first byte: leave start-tls out",
+                ));
+            }
             ("ldap", true) => (Protection::StartTls(config()?), 389),
             ("ldap", false) => (Protection::None, 389),
             _ => return Err(wrong("the scheme is ldaps or ldap")),
@@ -84,17 +110,36 @@ impl Endpoint {
     pub(super) async fn connect(&self, deadline: Instant) -> Result<Connection, Error> {
         let started = Instant::now();
         let limit = deadline.min(started + self.connect_timeout);
-        let timed_out = |what| Error::TimedOut { what, after: limit - started };
+        let timed_out = |what| Error::TimedOut {
+            what,
+            after: limit - started,
+        };
         let result = async {
-            let stream = timeout_at(limit, self.dial()).await.map_err(|_| timed_out("connecting to the directory"))??;
-            let mut ldap = timeout_at(limit, self.protect(stream)).await.map_err(|_| timed_out("the TLS handshake with the directory"))??;
-            timeout_at(limit, self.bind(&mut ldap)).await.map_err(|_| timed_out("the bind to the directory"))??;
-            Ok(Connection { ldap, used: Instant::now() })
+            let stream = timeout_at(limit, self.dial())
+                .await
+                .map_err(|_| timed_out("connecting to the directory"))??;
+            let (mut ldap, socket) = timeout_at(limit, self.protect(stream))
+                .await
+                .map_err(|_| timed_out("the TLS handshake with the directory"))??;
+            timeout_at(limit, self.bind(&mut ldap))
+                .await
+                .map_err(|_| timed_out("the bind to the directory"))??;
+            Ok(Connection {
+                ldap,
+                used: Instant::now(),
+                socket,
+            })
         }
         .await;
         let ms = started.elapsed().as_millis();
         match &result {
-            Ok(_) => tracing::debug!(target = self.name, host = self.host, port = self.port, ms, "ldap connected"),
+            Ok(_) => tracing::debug!(
+                target = self.name,
+                host = self.host,
+                port = self.port,
+                ms,
+                "ldap connected"
+            ),
             Err(error) => {
                 tracing::warn!(target = self.name, host = self.host, port = self.port, ms, %error, "ldap connection failed");
             }
@@ -105,8 +150,10 @@ impl Endpoint {
     /// Resolves once, and connects to the first vetted address that answers.
     async fn dial(&self) -> Result<TcpStream, Error> {
         let literal = self.host.trim_start_matches('[').trim_end_matches(']');
-        let addresses: Vec<SocketAddr> =
-            tokio::net::lookup_host((literal, self.port)).await.map_err(|_| Error::Resolve)?.collect();
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((literal, self.port))
+            .await
+            .map_err(|_| Error::Resolve)?
+            .collect();
         let mut last = Error::Resolve;
         for address in addresses {
             if let Err(refused) = egress::decide(address.ip(), Reach::Private) {
@@ -115,7 +162,8 @@ impl Endpoint {
             }
             // A directory on this machine may be plain; over a network a password may not.
             let loopback = address.ip().to_canonical().is_loopback();
-            if matches!(self.protection, Protection::None) && !self.bind_dn.is_empty() && !loopback {
+            if matches!(self.protection, Protection::None) && !self.bind_dn.is_empty() && !loopback
+            {
                 return Err(Error::ClearPassword);
             }
             match TcpStream::connect(address).await {
@@ -133,12 +181,20 @@ impl Endpoint {
         Err(last)
     }
 
-    async fn protect(&self, stream: TcpStream) -> Result<Ldap, Error> {
-        let stream = stream.into_std().map_err(|e| Error::Connect(e.kind().to_string()))?;
+    async fn protect(&self, stream: TcpStream) -> Result<(Ldap, std::net::TcpStream), Error> {
+        let stream = stream
+            .into_std()
+            .map_err(|e| Error::Connect(e.kind().to_string()))?;
+        let socket = stream
+            .try_clone()
+            .map_err(|e| Error::Connect(e.kind().to_string()))?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Tcp(stream));
         let (scheme, settings) = match &self.protection {
             Protection::None => ("ldap", settings),
-            Protection::StartTls(config) => ("ldap", settings.set_starttls(true).set_config(Arc::clone(config))),
+            Protection::StartTls(config) => (
+                "ldap",
+                settings.set_starttls(true).set_config(Arc::clone(config)),
+            ),
             Protection::Direct(config) => ("ldaps", settings.set_config(Arc::clone(config))),
         };
         // The stream is connected already: the host in this URL is the name that TLS verifies.
@@ -153,7 +209,7 @@ impl Endpoint {
                         tracing::debug!(target, %error, "ldap connection ended");
                     }
                 });
-                Ok(ldap)
+                Ok((ldap, socket))
             }
         }
     }
@@ -162,9 +218,15 @@ impl Endpoint {
         match error {
             LdapError::LdapResult { result } => Error::StartTls { code: result.rc },
             LdapError::Rustls { source } => self.tls_failed(&source),
-            LdapError::Io { source } => match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            LdapError::Io { source } => match source
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            {
                 Some(inner) => self.tls_failed(inner),
-                None => Error::Tls(format!("the server ended the connection ({}): is this its TLS port?", source.kind())),
+                None => Error::Tls(format!(
+                    "the server ended the connection ({}): is this its TLS port?",
+                    source.kind()
+                )),
             },
             _ => Error::Tls("the server ended the connection".to_owned()),
         }
@@ -186,12 +248,20 @@ impl Endpoint {
         }
         let result = match guarded(ldap.simple_bind(&self.bind_dn, password)).await {
             None => return Err(Error::Malformed("the bind")),
-            Some(Err(_)) => return Err(Error::Lost { operation: "bind", maybe_done: false }),
+            Some(Err(_)) => {
+                return Err(Error::Lost {
+                    operation: "bind",
+                    maybe_done: false,
+                });
+            }
             Some(Ok(result)) => result,
         };
         match result.rc {
             0 => Ok(()),
-            code => Err(Error::Bind { code, text: result.text }),
+            code => Err(Error::Bind {
+                code,
+                text: result.text,
+            }),
         }
     }
 }
@@ -215,7 +285,11 @@ mod tests {
 
     #[test]
     fn the_port_follows_the_scheme() {
-        let port = |url, start_tls| Endpoint::new("d", &target(url, start_tls)).map(|e| e.port).ok();
+        let port = |url, start_tls| {
+            Endpoint::new("d", &target(url, start_tls))
+                .map(|e| e.port)
+                .ok()
+        };
         assert_eq!(port("ldaps://h.example", false), Some(636));
         assert_eq!(port("ldap://h.example/", true), Some(389));
         assert_eq!(port("ldap://h.example:1389", false), Some(1389));
@@ -223,7 +297,15 @@ mod tests {
 
     #[test]
     fn what_is_not_scheme_host_and_port_is_refused() {
-        for url in ["http://h", "ldap://", "ldap://u:p@h", "ldap://h/dc=x", "ldap://h?uid", "h:389", "ldaps://[::1]"] {
+        for url in [
+            "http://h",
+            "ldap://",
+            "ldap://u:p@h",
+            "ldap://h/dc=x",
+            "ldap://h?uid",
+            "h:389",
+            "ldaps://[::1]",
+        ] {
             assert!(Endpoint::new("d", &target(url, false)).is_err(), "{url}");
         }
         assert!(Endpoint::new("d", &target("ldaps://h", true)).is_err());
@@ -231,8 +313,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_metadata_address_is_never_dialled() {
-        let endpoint = Endpoint::new("d", &target("ldap://169.254.169.254", false)).expect("a target");
+        let endpoint =
+            Endpoint::new("d", &target("ldap://169.254.169.254", false)).expect("a target");
         let deadline = Instant::now() + Duration::from_secs(5);
-        assert!(matches!(endpoint.connect(deadline).await, Err(Error::Egress(_))));
+        assert!(matches!(
+            endpoint.connect(deadline).await,
+            Err(Error::Egress(_))
+        ));
     }
 }

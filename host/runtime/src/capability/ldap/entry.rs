@@ -28,8 +28,12 @@ impl Entry {
             .map(|attribute| {
                 let mut parts = attribute.expect_constructed()?.into_iter();
                 let name = text(parts.next()?)?;
-                let values =
-                    parts.next()?.expect_constructed()?.into_iter().map(StructureTag::expect_primitive).collect::<Option<_>>()?;
+                let values = parts
+                    .next()?
+                    .expect_constructed()?
+                    .into_iter()
+                    .map(StructureTag::expect_primitive)
+                    .collect::<Option<_>>()?;
                 Some((name, values))
             })
             .collect::<Option<_>>()?;
@@ -41,7 +45,9 @@ impl Entry {
         let attributes: usize = self
             .attributes
             .iter()
-            .map(|(name, values)| name.len() + 16 + values.iter().map(|v| v.len() + 8).sum::<usize>())
+            .map(|(name, values)| {
+                name.len() + 16 + values.iter().map(|v| v.len() + 8).sum::<usize>()
+            })
             .sum();
         self.dn.len() + 16 + attributes
     }

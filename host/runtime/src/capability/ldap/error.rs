@@ -11,10 +11,14 @@ use crate::egress::Refused;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The app has no such target.
-    #[error("target `{0}` is not granted: add [targets.{0}] with kind = \"ldap\" to the app's file")]
+    #[error(
+        "target `{0}` is not granted: add [targets.{0}] with kind = \"ldap\" to the app's file"
+    )]
     NotGranted(String),
     /// The name did not resolve.
-    #[error("the directory's host name does not resolve: check `url` of the target, and the resolver of this machine")]
+    #[error(
+        "the directory's host name does not resolve: check `url` of the target, and the resolver of this machine"
+    )]
     Resolve,
     /// The policy for outbound connections said no.
     #[error("the directory's address is refused: {0}")]
@@ -32,10 +36,14 @@ pub(crate) enum Error {
         code: u32,
     },
     /// A DN and no password would be an anonymous bind (RFC 4513, section 5.1.2).
-    #[error("the target has a bind-dn and an empty password: set `password`, or leave both out to bind anonymously")]
+    #[error(
+        "the target has a bind-dn and an empty password: set `password`, or leave both out to bind anonymously"
+    )]
     EmptyPassword,
     /// A password would cross a network in the clear.
-    #[error("the password would cross the network in the clear: use ldaps:// or set start-tls = true")]
+    #[error(
+        "the password would cross the network in the clear: use ldaps:// or set start-tls = true"
+    )]
     ClearPassword,
     /// The bind was refused.
     #[error("the directory refuses the bind of this app ({code} {}{}): check `bind-dn` and `password` of the target", name(*.code), detail(.text))]
@@ -56,7 +64,9 @@ pub(crate) enum Error {
         text: String,
     },
     /// Another server holds the entry.
-    #[error("{operation}: the directory refers to another server, and referrals are never followed: point the target at the server that holds the entry")]
+    #[error(
+        "{operation}: the directory refers to another server, and referrals are never followed: point the target at the server that holds the entry"
+    )]
     Referral {
         /// What was asked.
         operation: &'static str,
@@ -70,7 +80,9 @@ pub(crate) enum Error {
         after: Duration,
     },
     /// All connections are taken.
-    #[error("timed out: all {0} connections to the directory were busy; raise pool-size of the target or lower `limits.concurrency`")]
+    #[error(
+        "busy: all {0} connections to the directory are in use; raise pool-size of the target or lower `limits.concurrency`"
+    )]
     PoolBusy(usize),
     /// The connection ended under the operation.
     #[error("connection lost during {operation}{}", if *.maybe_done { ": the directory may or may not have done it" } else { "" })]
@@ -84,7 +96,9 @@ pub(crate) enum Error {
     #[error("listing expired, start over")]
     ListingExpired,
     /// More than the app may take at once.
-    #[error("the answer is larger than {0} bytes: ask for fewer entries or fewer attributes at once")]
+    #[error(
+        "the answer is larger than {0} bytes: ask for fewer entries or fewer attributes at once"
+    )]
     TooLarge(usize),
     /// Nothing can be made of the answer.
     #[error("the directory's answer to {0} is not LDAP")]
@@ -101,7 +115,9 @@ impl Error {
     /// The RFC 4511 result code, if the directory gave one.
     pub(crate) fn code(&self) -> Option<u32> {
         match self {
-            Self::StartTls { code } | Self::Bind { code, .. } | Self::Result { code, .. } => Some(*code),
+            Self::StartTls { code } | Self::Bind { code, .. } | Self::Result { code, .. } => {
+                Some(*code)
+            }
             Self::Referral { .. } => Some(REFERRAL),
             _ => None,
         }
@@ -153,14 +169,22 @@ pub(super) fn name(code: u32) -> &'static str {
 }
 
 fn detail(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(": {text}") }
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {text}")
+    }
 }
 
 /// What to do about results whose cause lies in the server's configuration.
 fn hint(code: u32) -> &'static str {
     match code {
-        4 => " (the server limits how many entries the bind DN may read; in OpenLDAP: `limits dn.exact=\"…\" size=unlimited size.prtotal=unlimited`)",
-        11 => " (the server limits how much one search may cost; raise the limits of the bind DN or index the attributes searched)",
+        4 => {
+            " (the server limits how many entries the bind DN may read; in OpenLDAP: `limits dn.exact=\"…\" size=unlimited size.prtotal=unlimited`)"
+        }
+        11 => {
+            " (the server limits how much one search may cost; raise the limits of the bind DN or index the attributes searched)"
+        }
         _ => "",
     }
 }

@@ -63,7 +63,10 @@ fn parent_of(dn: &str) -> Option<&str> {
 /// Refuses a filter whose parsing could cost more than the search.
 pub(super) fn within_bounds(filter: &str) -> Result<(), String> {
     if filter.len() > MAX_FILTER {
-        return Err(format!("the filter is {} bytes long; the limit is {MAX_FILTER}", filter.len()));
+        return Err(format!(
+            "the filter is {} bytes long; the limit is {MAX_FILTER}",
+            filter.len()
+        ));
     }
     let mut depth = 0_usize;
     for byte in filter.bytes() {
@@ -91,7 +94,10 @@ mod tests {
 
     #[test]
     fn other_characters_stand_for_themselves() {
-        assert_eq!(escape("Žofie Ångström, 李=#+<>;\""), "Žofie Ångström, 李=#+<>;\"");
+        assert_eq!(
+            escape("Žofie Ångström, 李=#+<>;\""),
+            "Žofie Ångström, 李=#+<>;\""
+        );
     }
 
     #[test]
@@ -101,7 +107,10 @@ mod tests {
 
     #[test]
     fn a_renamed_entry_keeps_its_parent_unless_given_another() {
-        assert_eq!(renamed(r"uid=a\,b,ou=p,dc=x", "uid=c", None), "uid=c,ou=p,dc=x");
+        assert_eq!(
+            renamed(r"uid=a\,b,ou=p,dc=x", "uid=c", None),
+            "uid=c,ou=p,dc=x"
+        );
         assert_eq!(renamed("uid=a,ou=p", "uid=c", Some("ou=q")), "uid=c,ou=q");
         assert_eq!(renamed("dc=x", "dc=y", None), "dc=y");
     }

@@ -41,27 +41,49 @@ pub(super) struct Listings {
 impl Listings {
     /// Keeps up to `most` listings; one more ends the oldest.
     pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, kept: Mutex::new(Vec::new()) })
+        Arc::new(Self {
+            most,
+            kept: Mutex::new(Vec::new()),
+        })
     }
 
     /// Keeps a listing, and names it.
-    pub(super) fn keep(self: &Arc<Self>, connection: Connection, cookie: Vec<u8>, search: &Search) -> Vec<u8> {
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        connection: Connection,
+        cookie: Vec<u8>,
+        search: &Search,
+    ) -> Vec<u8> {
         let mut cursor = [0_u8; 16];
         rand::rng().fill_bytes(&mut cursor);
-        let search = Search { cursor: None, ..search.clone() };
-        let listing = Listing { connection, cookie, search };
+        let search = Search {
+            cursor: None,
+            ..search.clone()
+        };
+        let listing = Listing {
+            connection,
+            cookie,
+            search,
+        };
         {
             let mut kept = self.kept.lock();
             while kept.len() >= self.most {
                 kept.remove(0);
             }
-            kept.push(Kept { cursor, since: Instant::now(), listing });
+            kept.push(Kept {
+                cursor,
+                since: Instant::now(),
+                listing,
+            });
         }
         let listings: Weak<Self> = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(KEEP).await;
             if let Some(listings) = listings.upgrade() {
-                listings.kept.lock().retain(|kept| kept.since.elapsed() < KEEP);
+                listings
+                    .kept
+                    .lock()
+                    .retain(|kept| kept.since.elapsed() < KEEP);
             }
         });
         cursor.to_vec()
@@ -70,8 +92,10 @@ impl Listings {
     /// The listing under `cursor`, if it is still there and is of this search.
     pub(super) fn take(&self, cursor: &[u8], search: &Search) -> Option<Listing> {
         let mut kept = self.kept.lock();
-        let position = kept.iter().position(|kept| kept.cursor == cursor && kept.listing.search.continues(search))?;
+        let position = kept
+            .iter()
+            .position(|kept| kept.cursor == cursor && kept.listing.search.continues(search))?;
         let mut listing = kept.remove(position).listing;
-        (!listing.connection.ldap.is_closed()).then_some(listing)
+        listing.connection.is_alive().then_some(listing)
     }
 }

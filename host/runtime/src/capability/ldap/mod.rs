@@ -44,17 +44,22 @@ use error::Error;
 /// answers that are not well formed.
 async fn guarded<F: Future>(work: F) -> Option<F::Output> {
     let mut work = pin!(work);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-        Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(_) => Poll::Ready(None),
-    })
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(None),
+        },
+    )
     .await
 }
 
 impl From<Error> for LdapError {
     fn from(error: Error) -> Self {
-        Self { code: error.code(), message: error.to_string() }
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+        }
     }
 }
 
@@ -67,8 +72,11 @@ fn change((kind, attribute, values): ContractChange) -> Result<Change, Error> {
         Modification::Delete => Change::Delete(attribute, values),
         Modification::Replace => Change::Replace(attribute, values),
         Modification::Increment => {
-            let [by] = <[Vec<u8>; 1]>::try_from(values)
-                .map_err(|_| Error::Request(format!("attribute `{attribute}` is incremented by one value")))?;
+            let [by] = <[Vec<u8>; 1]>::try_from(values).map_err(|_| {
+                Error::Request(format!(
+                    "attribute `{attribute}` is incremented by one value"
+                ))
+            })?;
             Change::Increment(attribute, by)
         }
     })
@@ -77,11 +85,15 @@ fn change((kind, attribute, values): ContractChange) -> Result<Change, Error> {
 impl Guest {
     async fn write(&self, target: &str, write: Result<Write, Error>) -> Result<(), LdapError> {
         let directory = self.directory(target)?;
-        directory.write(&write?, self.caller()).await.map_err(LdapError::from)
+        directory
+            .write(&write?, self.caller())
+            .await
+            .map_err(LdapError::from)
     }
 
     fn directory(&self, target: &str) -> Result<Arc<Directory>, Error> {
-        self.ldap(target).ok_or_else(|| Error::NotGranted(target.to_owned()))
+        self.ldap(target)
+            .ok_or_else(|| Error::NotGranted(target.to_owned()))
     }
 
     fn caller(&self) -> Caller<'_> {
@@ -135,13 +147,26 @@ impl Host for Guest {
         let entries = found
             .entries
             .into_iter()
-            .map(|entry| LdapEntry { dn: entry.dn, attributes: entry.attributes })
+            .map(|entry| LdapEntry {
+                dn: entry.dn,
+                attributes: entry.attributes,
+            })
             .collect();
-        Ok(Ok(SearchPage { entries, cursor: found.cursor }))
+        Ok(Ok(SearchPage {
+            entries,
+            cursor: found.cursor,
+        }))
     }
 
-    async fn add(&mut self, target: String, entry: LdapEntry) -> wasmtime::Result<Result<(), LdapError>> {
-        let entry = entry::Entry { dn: entry.dn, attributes: entry.attributes };
+    async fn add(
+        &mut self,
+        target: String,
+        entry: LdapEntry,
+    ) -> wasmtime::Result<Result<(), LdapError>> {
+        let entry = entry::Entry {
+            dn: entry.dn,
+            attributes: entry.attributes,
+        };
         Ok(self.write(&target, Ok(Write::Add(entry))).await)
     }
 
@@ -151,8 +176,13 @@ impl Host for Guest {
         dn: String,
         changes: Vec<ContractChange>,
     ) -> wasmtime::Result<Result<(), LdapError>> {
-        let changes = changes.into_iter().map(change).collect::<Result<Vec<_>, _>>();
-        Ok(self.write(&target, changes.map(|changes| Write::Modify(dn, changes))).await)
+        let changes = changes
+            .into_iter()
+            .map(change)
+            .collect::<Result<Vec<_>, _>>();
+        Ok(self
+            .write(&target, changes.map(|changes| Write::Modify(dn, changes)))
+            .await)
     }
 
     async fn rename(
@@ -167,7 +197,11 @@ impl Host for Guest {
         Ok(self.write(&target, Ok(write)).await.map(|()| renamed))
     }
 
-    async fn delete(&mut self, target: String, dn: String) -> wasmtime::Result<Result<(), LdapError>> {
+    async fn delete(
+        &mut self,
+        target: String,
+        dn: String,
+    ) -> wasmtime::Result<Result<(), LdapError>> {
         Ok(self.write(&target, Ok(Write::Delete(dn))).await)
     }
 }

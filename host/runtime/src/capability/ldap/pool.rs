@@ -39,14 +39,23 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn new(connection: Connection, slot: Slot) -> Self {
-        Self { connection, fresh: false, _slot: slot }
+        Self {
+            connection,
+            fresh: false,
+            _slot: slot,
+        }
     }
 }
 
 impl Pool {
     pub(super) fn new(endpoint: Endpoint, size: usize) -> Self {
         let size = size.max(1);
-        Self { endpoint, slots: Arc::new(Semaphore::new(size)), size, idle: Mutex::new(Vec::new()) }
+        Self {
+            endpoint,
+            slots: Arc::new(Semaphore::new(size)),
+            size,
+            idle: Mutex::new(Vec::new()),
+        }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -66,7 +75,11 @@ impl Pool {
     pub(super) async fn checkout(&self, deadline: Instant) -> Result<Lease, Error> {
         let slot = self.slot(deadline).await?;
         match self.pop() {
-            Some(connection) => Ok(Lease { connection, fresh: false, _slot: slot }),
+            Some(connection) => Ok(Lease {
+                connection,
+                fresh: false,
+                _slot: slot,
+            }),
             None => self.connect_in(slot, deadline).await,
         }
     }
@@ -81,12 +94,16 @@ impl Pool {
 
     async fn connect_in(&self, slot: Slot, deadline: Instant) -> Result<Lease, Error> {
         let connection = self.endpoint.connect(deadline).await?;
-        Ok(Lease { connection, fresh: true, _slot: slot })
+        Ok(Lease {
+            connection,
+            fresh: true,
+            _slot: slot,
+        })
     }
 
     fn pop(&self) -> Option<Connection> {
         let mut idle = self.idle.lock();
-        idle.retain_mut(|connection| connection.used.elapsed() < MAX_IDLE && !connection.ldap.is_closed());
+        idle.retain_mut(|connection| connection.used.elapsed() < MAX_IDLE && connection.is_alive());
         idle.pop()
     }
 
@@ -98,7 +115,7 @@ impl Pool {
         }
         connection.used = Instant::now();
         let mut idle = self.idle.lock();
-        idle.retain_mut(|other| other.used.elapsed() < MAX_IDLE && !other.ldap.is_closed());
+        idle.retain_mut(|other| other.used.elapsed() < MAX_IDLE && other.is_alive());
         if idle.len() < self.size {
             idle.push(connection);
         }

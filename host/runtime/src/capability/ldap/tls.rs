@@ -37,8 +37,12 @@ pub(super) fn client_config(ca: Option<&[u8]>) -> Result<Arc<ClientConfig>, Stri
 pub(super) fn explain(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(reason) = error else {
         return match error {
-            rustls::Error::AlertReceived(alert) => format!("the server ended the handshake ({alert:?})"),
-            rustls::Error::PeerIncompatible(_) => "the server has no TLS 1.2 or newer in common with this host".to_owned(),
+            rustls::Error::AlertReceived(alert) => {
+                format!("the server ended the handshake ({alert:?})")
+            }
+            rustls::Error::PeerIncompatible(_) => {
+                "the server has no TLS 1.2 or newer in common with this host".to_owned()
+            }
             _ => "the handshake failed".to_owned(),
         };
     };
@@ -65,6 +69,11 @@ mod tests {
     #[test]
     fn a_ca_file_without_a_certificate_is_an_error_at_once() {
         assert!(client_config(Some(b"")).is_err());
-        assert!(client_config(Some(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")).is_err());
+        assert!(
+            client_config(Some(
+                b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+            ))
+            .is_err()
+        );
     }
 }
