@@ -67,7 +67,11 @@ pub struct Error {
 impl Error {
     /// An error with any status and code.
     pub fn new(status: u16, scim_type: Option<ScimType>, detail: impl Into<String>) -> Self {
-        Self { status, scim_type, detail: detail.into() }
+        Self {
+            status,
+            scim_type,
+            detail: detail.into(),
+        }
     }
 
     fn bad_request(scim_type: ScimType, detail: impl Into<String>) -> Self {
@@ -160,6 +164,11 @@ mod tests {
 
     #[test]
     fn an_error_without_a_code_has_no_scim_type_member() {
-        assert!(Error::not_found("no such user").to_json().get("scimType").is_none());
+        assert!(
+            Error::not_found("no such user")
+                .to_json()
+                .get("scimType")
+                .is_none()
+        );
     }
 }

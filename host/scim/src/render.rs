@@ -44,14 +44,24 @@ pub fn resource(
 ) -> Map<String, Value> {
     let attributes = resource.as_map();
     let mut schemas = vec![Value::from(ty.schema.id.as_str())];
-    let present = ty.extensions.iter().filter(|extension| attributes.contains_key(&extension.schema.id));
+    let present = ty
+        .extensions
+        .iter()
+        .filter(|extension| attributes.contains_key(&extension.schema.id));
     schemas.extend(present.map(|extension| Value::from(extension.schema.id.as_str())));
 
     let mut rendered = Map::with_capacity(attributes.len() + 5);
     rendered.insert("schemas".into(), Value::Array(schemas));
     rendered.insert("id".into(), id.into());
-    rendered.extend(attributes.iter().map(|(name, value)| (name.clone(), value.clone())));
-    for (extension, attribute) in ty.attributes().filter(|(_, attribute)| attribute.returned == Returned::Never) {
+    rendered.extend(
+        attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    for (extension, attribute) in ty
+        .attributes()
+        .filter(|(_, attribute)| attribute.returned == Returned::Never)
+    {
         match extension {
             None => {
                 rendered.shift_remove(&attribute.name);

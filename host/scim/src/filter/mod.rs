@@ -7,6 +7,7 @@ mod print;
 use serde_json::{Map, Number, Value};
 
 pub use self::eval::fold_case;
+pub(crate) use self::eval::matches_element;
 pub use self::parse::{MAX_DEPTH, MAX_TERMS};
 use crate::path::{AttributePath, ParseError};
 use crate::schema::ResourceType;
@@ -78,6 +79,13 @@ impl Filter {
     /// `PLACEHOLDER` and wants an empty list.
     pub fn matches(&self, ty: &ResourceType, rendered: &Map<String, Value>) -> bool {
         eval::matches(self, ty, rendered)
+    }
+
+    /// Does a member of a group pass? The filter's paths are a member's own: `value`, `type`, `display`.
+    pub fn matches_member(&self, ty: &ResourceType, member: &Value) -> bool {
+        ty.schema
+            .attribute("members")
+            .is_some_and(|members| matches_element(self, members, member))
     }
 
     /// Does the filter ask for that top-level attribute?

@@ -71,7 +71,8 @@ fn factor(cursor: &mut Cursor<'_>, in_element: bool) -> Parsed {
         return group(cursor, in_element);
     }
     // `not` is an operator only in front of a parenthesis; otherwise it is an attribute's name.
-    if cursor.word().eq_ignore_ascii_case("not") && cursor.rest()[3..].trim_start().starts_with('(') {
+    if cursor.word().eq_ignore_ascii_case("not") && cursor.rest()[3..].trim_start().starts_with('(')
+    {
         cursor.advance(3);
         cursor.blanks();
         cursor.take('(');
@@ -84,7 +85,11 @@ fn factor(cursor: &mut Cursor<'_>, in_element: bool) -> Parsed {
 fn group(cursor: &mut Cursor<'_>, in_element: bool) -> Parsed {
     let filter = nested(cursor, |cursor| disjunction(cursor, in_element))?;
     cursor.blanks();
-    if cursor.take(')') { Ok(filter) } else { cursor.fail("`)` was expected") }
+    if cursor.take(')') {
+        Ok(filter)
+    } else {
+        cursor.fail("`)` was expected")
+    }
 }
 
 fn test(cursor: &mut Cursor<'_>, in_element: bool) -> Parsed {
@@ -132,7 +137,9 @@ fn comparison(cursor: &mut Cursor<'_>, path: AttributePath) -> Parsed {
 
 fn operator(word: &str) -> Option<CompareOp> {
     use CompareOp::{Co, Eq, Ew, Ge, Gt, Le, Lt, Ne, Sw};
-    [Eq, Ne, Co, Sw, Ew, Gt, Ge, Lt, Le].into_iter().find(|op| op.as_str().eq_ignore_ascii_case(word))
+    [Eq, Ne, Co, Sw, Ew, Gt, Ge, Lt, Le]
+        .into_iter()
+        .find(|op| op.as_str().eq_ignore_ascii_case(word))
 }
 
 fn literal(cursor: &mut Cursor<'_>) -> Result<Literal, ParseError> {
@@ -140,7 +147,9 @@ fn literal(cursor: &mut Cursor<'_>) -> Result<Literal, ParseError> {
         return text(cursor);
     }
     let rest = cursor.rest();
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, ')' | ']' | '"')).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| c.is_whitespace() || matches!(c, ')' | ']' | '"'))
+        .unwrap_or(rest.len());
     let word = &rest[..end];
     if word.is_empty() {
         return cursor.fail("a value was expected");
@@ -149,8 +158,15 @@ fn literal(cursor: &mut Cursor<'_>) -> Result<Literal, ParseError> {
     if cursor.peek() == Some('"') {
         return cursor.fail("a quotation mark cannot stand in an unquoted value");
     }
-    let keywords = [("true", Literal::Boolean(true)), ("false", Literal::Boolean(false)), ("null", Literal::Null)];
-    if let Some((_, literal)) = keywords.into_iter().find(|(keyword, _)| keyword.eq_ignore_ascii_case(word)) {
+    let keywords = [
+        ("true", Literal::Boolean(true)),
+        ("false", Literal::Boolean(false)),
+        ("null", Literal::Null),
+    ];
+    if let Some((_, literal)) = keywords
+        .into_iter()
+        .find(|(keyword, _)| keyword.eq_ignore_ascii_case(word))
+    {
         return Ok(literal);
     }
     Ok(serde_json::from_str(word).map_or_else(|_| Literal::Text(word.to_owned()), Literal::Number))
@@ -160,18 +176,22 @@ fn literal(cursor: &mut Cursor<'_>) -> Result<Literal, ParseError> {
 fn text(cursor: &mut Cursor<'_>) -> Result<Literal, ParseError> {
     let rest = cursor.rest();
     let mut escaped = false;
-    let closing = rest.bytes().enumerate().skip(1).find_map(|(index, byte)| match byte {
-        _ if escaped => {
-            escaped = false;
-            None
-        }
-        b'\\' => {
-            escaped = true;
-            None
-        }
-        b'"' => Some(index),
-        _ => None,
-    });
+    let closing = rest
+        .bytes()
+        .enumerate()
+        .skip(1)
+        .find_map(|(index, byte)| match byte {
+            _ if escaped => {
+                escaped = false;
+                None
+            }
+            b'\\' => {
+                escaped = true;
+                None
+            }
+            b'"' => Some(index),
+            _ => None,
+        });
     let Some(closing) = closing else {
         return cursor.fail("the text has no closing quotation mark");
     };

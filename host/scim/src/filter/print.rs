@@ -62,5 +62,9 @@ impl fmt::Display for Filter {
 }
 
 fn operand(f: &mut fmt::Formatter<'_>, filter: &Filter, grouped: bool) -> fmt::Result {
-    if grouped { write!(f, "({filter})") } else { write!(f, "{filter}") }
+    if grouped {
+        write!(f, "({filter})")
+    } else {
+        write!(f, "{filter}")
+    }
 }

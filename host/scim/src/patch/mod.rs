@@ -1,13 +1,48 @@
-//! PATCH (RFC 7644, section 3.5.2) in both of Entra's dialects.
+//! PATCH (RFC 7644, section 3.5.2) in both of Entra's dialects, at the same time.
+//!
+//! | Entra sends | meaning here | the RFC's letter |
+//! |---|---|---|
+//! | `"op": "Replace"` | any case | lower case |
+//! | no path, keys `name.givenName`, `urn:…:User:department` | each key is a path | attribute names |
+//! | replace on a value path that matches nothing | the element is made | noTarget |
+//! | remove on `members` with a value array | only those go | all of them go |
+//! | remove of what is not there | done | noTarget |
+//! | `""` or null as a value | the attribute is cleared | a value |
+//! | an attribute or extension that the schema does not know | skipped, reported | invalidPath |
+//!
+//! Operations are applied in order to a copy; an error in any of them leaves nothing changed.
 
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::json::{kind, take};
+use crate::path::{Mode, Path};
+use crate::resource::Editor;
+use crate::resource::editor::{check_immutable, check_required};
 use crate::{Error, Filter, Member, Resource, ResourceType};
 
-/// How many operations a request may hold, unless the caller says otherwise.
+/// How many operations a request may hold, unless the caller says otherwise. Members within one are not counted.
 pub const MAX_OPERATIONS: usize = 2_000;
 
 /// A PATCH request.
 #[derive(Clone)]
 pub struct PatchRequest {
+    operations: Vec<Operation>,
+}
+
+#[derive(Clone)]
+struct Operation {
+    op: Op,
+    path: Option<Path>,
+    value: Option<Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Op {
+    Add,
+    Remove,
+    Replace,
 }
 
 /// What a PATCH leaves.
@@ -28,12 +63,27 @@ pub enum MemberEdit {
     Add(Vec<Member>),
     /// Removes these ids.
     Remove(Vec<String>),
-    /// Removes the members that pass; the filter's attributes are those of a member (`value`, `type`, `display`).
+    /// Removes the members that pass; see [`Filter::matches_member`].
     RemoveMatching(Filter),
     /// These and no others.
     Replace(Vec<Member>),
     /// Nobody.
     Clear,
+}
+
+/// Operations and paths only: a value may be a password.
+impl fmt::Debug for PatchRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self
+            .operations
+            .iter()
+            .map(|operation| match &operation.path {
+                Some(path) => format!("{:?} {}", operation.op, path.attribute),
+                None => format!("{:?}", operation.op),
+            });
+        f.write_str("PatchRequest")?;
+        f.debug_list().entries(lines).finish()
+    }
 }
 
 impl PatchRequest {
@@ -43,12 +93,143 @@ impl PatchRequest {
     }
 
     /// Reads a PATCH body of that many operations at most.
-    pub fn parse_with(_body: &[u8], _max_operations: usize) -> Result<Self, Error> {
-        todo!()
+    pub fn parse_with(body: &[u8], max_operations: usize) -> Result<Self, Error> {
+        let mut body = crate::json::parse_object(body)?;
+        let operations = match take(&mut body, "Operations") {
+            Some(Value::Array(operations)) => operations,
+            Some(single @ Value::Object(_)) => vec![single],
+            Some(other) => {
+                let detail = format!("`Operations` must be an array, but {} came", kind(&other));
+                return Err(Error::invalid_syntax(detail));
+            }
+            None => {
+                return Err(Error::invalid_syntax(
+                    "a PATCH needs `Operations`, an array of what to do",
+                ));
+            }
+        };
+        if operations.len() > max_operations {
+            let detail = format!(
+                "the request has {} operations and may have {max_operations}; send several requests",
+                operations.len()
+            );
+            return Err(Error::too_large(detail));
+        }
+        let operations = operations
+            .into_iter()
+            .enumerate()
+            .map(|(index, operation)| read_operation(index, operation));
+        Ok(Self {
+            operations: operations.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Applies every operation, or none.
-    pub fn apply(&self, _ty: &ResourceType, _current: &Resource) -> Result<Patched, Error> {
-        todo!()
+    pub fn apply(&self, ty: &ResourceType, current: &Resource) -> Result<Patched, Error> {
+        let mut editor = Editor::new(ty, current.clone());
+        for (index, operation) in self.operations.iter().enumerate() {
+            apply_one(&mut editor, operation).map_err(|error| at(index, error))?;
+        }
+        check_required(ty, &editor.resource, Some(current))?;
+        check_immutable(ty, current, &editor.resource)?;
+        Ok(Patched {
+            resource: editor.resource,
+            members: editor.members,
+            ignored: editor.ignored,
+        })
     }
+}
+
+/// Says which operation an error is about.
+fn at(index: usize, mut error: Error) -> Error {
+    error.detail = format!("operation {}: {}", index + 1, error.detail);
+    error
+}
+
+fn read_operation(index: usize, operation: Value) -> Result<Operation, Error> {
+    let Value::Object(mut operation) = operation else {
+        return Err(at(
+            index,
+            Error::invalid_syntax(format!(
+                "it must be an object, but {} came",
+                kind(&operation)
+            )),
+        ));
+    };
+    let op = match take(&mut operation, "op") {
+        Some(Value::String(op)) if op.eq_ignore_ascii_case("add") => Op::Add,
+        Some(Value::String(op)) if op.eq_ignore_ascii_case("remove") => Op::Remove,
+        Some(Value::String(op)) if op.eq_ignore_ascii_case("replace") => Op::Replace,
+        _ => {
+            return Err(at(
+                index,
+                Error::invalid_syntax("`op` must be add, remove or replace"),
+            ));
+        }
+    };
+    let path = match take(&mut operation, "path") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.trim().is_empty() => None,
+        Some(Value::String(text)) => {
+            let path = Path::parse(&text);
+            Some(path.map_err(|error| {
+                at(
+                    index,
+                    Error::invalid_path(format!("the path is malformed: {error}")),
+                )
+            })?)
+        }
+        Some(other) => {
+            let detail = format!("`path` must be a string, but {} came", kind(&other));
+            return Err(at(index, Error::invalid_path(detail)));
+        }
+    };
+    Ok(Operation {
+        op,
+        path,
+        value: take(&mut operation, "value"),
+    })
+}
+
+fn apply_one(editor: &mut Editor<'_>, operation: &Operation) -> Result<(), Error> {
+    let mode = match operation.op {
+        Op::Add => Mode::Add,
+        Op::Replace => Mode::Replace,
+        Op::Remove => return remove(editor, operation),
+    };
+    match (&operation.path, &operation.value) {
+        (Some(path), Some(value)) => editor.write(path, value.clone(), mode),
+        // Entra's "replace with nothing" clears; the member is left out where a client has no null.
+        (Some(path), None) if operation.op == Op::Replace => editor.write(path, Value::Null, mode),
+        (Some(_), None) => Err(Error::invalid_value("an add needs a `value`")),
+        (None, Some(Value::Object(object))) => object
+            .iter()
+            .try_for_each(|(key, value)| editor.put(None, key, value.clone(), mode)),
+        (None, other) => {
+            let came = other.as_ref().map_or("nothing", kind);
+            let detail = format!(
+                "without a `path`, `value` must be an object of attributes, but {came} came"
+            );
+            Err(Error::invalid_value(detail))
+        }
+    }
+}
+
+fn remove(editor: &mut Editor<'_>, operation: &Operation) -> Result<(), Error> {
+    match (&operation.path, &operation.value) {
+        (Some(path), value) => editor.erase(path, value.clone()),
+        // Not in the RFC, but unambiguous: `{"op":"remove","value":{"members":[…]}}`.
+        (None, Some(Value::Object(object))) if !object.is_empty() => remove_keys(editor, object),
+        (None, _) => Err(Error::no_target("a remove needs a `path`")),
+    }
+}
+
+fn remove_keys(editor: &mut Editor<'_>, object: &Map<String, Value>) -> Result<(), Error> {
+    for (key, value) in object {
+        match Path::parse(key) {
+            Ok(path) => editor.erase(&path, Some(value.clone()))?,
+            Err(error) => return Err(Error::invalid_path(format!("the key is no path: {error}"))),
+        }
+    }
+    Ok(())
 }

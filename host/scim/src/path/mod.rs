@@ -1,10 +1,12 @@
 //! Attribute paths and value paths (RFC 7644, figure 7), in Entra's spellings too.
 
 mod access;
+mod identity;
 mod parse;
 
 use std::fmt;
 
+pub(crate) use self::access::{Mode, Selection, container, resolve};
 pub use self::access::{get, remove, set};
 
 pub use self::parse::ParseError;
@@ -25,7 +27,11 @@ pub struct AttributePath {
 impl AttributePath {
     /// A bare attribute.
     pub fn bare(attribute: impl Into<String>) -> Self {
-        Self { urn: None, attribute: attribute.into(), sub: None }
+        Self {
+            urn: None,
+            attribute: attribute.into(),
+            sub: None,
+        }
     }
 
     /// Reads a path without a value filter.
@@ -72,7 +78,11 @@ impl Path {
         let (filter, sub) = cursor.element_filter()?;
         cursor.blanks();
         cursor.end()?;
-        Ok(Self { attribute, filter, sub })
+        Ok(Self {
+            attribute,
+            filter,
+            sub,
+        })
     }
 
     /// The sub-attribute, on whichever side of the filter it stands.
@@ -83,7 +93,11 @@ impl Path {
 
 impl From<AttributePath> for Path {
     fn from(attribute: AttributePath) -> Self {
-        Self { attribute, filter: None, sub: None }
+        Self {
+            attribute,
+            filter: None,
+            sub: None,
+        }
     }
 }
 

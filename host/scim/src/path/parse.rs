@@ -45,7 +45,12 @@ fn is_delimiter(c: char) -> bool {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0, terms: 0 }
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+            terms: 0,
+        }
     }
 
     pub(crate) fn rest(&self) -> &'a str {
@@ -81,11 +86,19 @@ impl<'a> Cursor<'a> {
         if excerpt.len() < self.text.len() {
             excerpt.push('…');
         }
-        Err(ParseError { message: message.into(), position: self.text[..self.at].chars().count() + 1, excerpt })
+        Err(ParseError {
+            message: message.into(),
+            position: self.text[..self.at].chars().count() + 1,
+            excerpt,
+        })
     }
 
     pub(crate) fn end(&self) -> Result<(), ParseError> {
-        if self.rest().is_empty() { Ok(()) } else { self.fail("nothing more was expected") }
+        if self.rest().is_empty() {
+            Ok(())
+        } else {
+            self.fail("nothing more was expected")
+        }
     }
 
     /// The characters up to the next delimiter.
@@ -118,7 +131,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// `[filter]` and `.sub`, where an attribute path has ended.
-    pub(crate) fn element_filter(&mut self) -> Result<(Option<Filter>, Option<String>), ParseError> {
+    pub(crate) fn element_filter(
+        &mut self,
+    ) -> Result<(Option<Filter>, Option<String>), ParseError> {
         if !self.take('[') {
             return Ok((None, None));
         }

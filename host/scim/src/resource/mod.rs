@@ -1,11 +1,17 @@
 //! The canonical resource, and how POST and PUT bodies become one.
 
+pub(crate) mod editor;
+mod member;
+pub(crate) mod normalise;
+mod read;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Error, ResourceType};
+pub(crate) use self::editor::Editor;
+pub use self::read::{read, replace};
 
 /// A resource in canonical form.
 ///
@@ -79,15 +85,4 @@ pub struct Member {
     pub value: String,
     /// `User` or `Group`, if the client said so.
     pub kind: Option<String>,
-}
-
-/// Reads a POST or PUT body, in any dialect.
-pub fn read(_ty: &ResourceType, _body: &[u8]) -> Result<Document, Error> {
-    todo!()
-}
-
-/// What a PUT leaves: the new document, with the read-only attributes that the server has, and refused if it changes
-/// an immutable one (RFC 7644, section 3.5.1).
-pub fn replace(_ty: &ResourceType, _current: &Resource, _new: Resource) -> Result<Resource, Error> {
-    todo!()
 }

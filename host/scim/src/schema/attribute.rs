@@ -176,14 +176,22 @@ impl Attribute {
     }
 
     /// A URI that points at `types`.
-    pub fn reference(name: impl Into<String>, description: impl Into<String>, types: &[&str]) -> Self {
+    pub fn reference(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        types: &[&str],
+    ) -> Self {
         let mut attribute = Self::new(name, Type::Reference, description);
         attribute.reference_types = types.iter().map(ToString::to_string).collect();
         attribute
     }
 
     /// An object of sub-attributes.
-    pub fn complex(name: impl Into<String>, description: impl Into<String>, parts: Vec<Attribute>) -> Self {
+    pub fn complex(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        parts: Vec<Attribute>,
+    ) -> Self {
         let mut attribute = Self::new(name, Type::Complex, description);
         attribute.sub_attributes = parts;
         attribute
@@ -259,10 +267,14 @@ impl Attribute {
 
 /// The attribute of that name, whatever its case.
 pub(crate) fn named<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
-    attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+    attributes
+        .iter()
+        .find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }
 
 /// The position of that name, whatever its case.
 pub(crate) fn position(attributes: &[Attribute], name: &str) -> Option<usize> {
-    attributes.iter().position(|attribute| attribute.name.eq_ignore_ascii_case(name))
+    attributes
+        .iter()
+        .position(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }

@@ -31,7 +31,10 @@ pub(super) fn user() -> ResourceType {
         Attribute::string("nickName", "What the user is called casually."),
         Attribute::reference("profileUrl", "A page about the user.", &["external"]),
         Attribute::string("title", "The user's title, such as Vice President."),
-        Attribute::string("userType", "How the user relates to the organisation, such as Employee."),
+        Attribute::string(
+            "userType",
+            "How the user relates to the organisation, such as Employee.",
+        ),
         Attribute::string("preferredLanguage", "The user's language, such as en-GB."),
         Attribute::string("locale", "The user's locale, such as en-GB."),
         Attribute::string("timezone", "The user's time zone, such as Europe/London."),
@@ -40,7 +43,12 @@ pub(super) fn user() -> ResourceType {
             .case_exact()
             .mutability(Mutability::WriteOnly)
             .returned(Returned::Never),
-        plural("emails", "The user's e-mail addresses.", Type::String, &["work", "home", "other"]),
+        plural(
+            "emails",
+            "The user's e-mail addresses.",
+            Type::String,
+            &["work", "home", "other"],
+        ),
         plural(
             "phoneNumbers",
             "The user's telephone numbers.",
@@ -53,7 +61,12 @@ pub(super) fn user() -> ResourceType {
             Type::String,
             &["aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"],
         ),
-        plural("photos", "Pictures of the user.", Type::Reference, &["photo", "thumbnail"]),
+        plural(
+            "photos",
+            "Pictures of the user.",
+            Type::Reference,
+            &["photo", "thumbnail"],
+        ),
         addresses(),
         groups(),
         // Without canonicalValues, so that Entra offers them as `roles[primary eq "True"].value`.
@@ -66,7 +79,10 @@ pub(super) fn user() -> ResourceType {
         endpoint: "Users".into(),
         description: "User Account".into(),
         schema,
-        extensions: vec![Extension { schema: enterprise_user(), required: false }],
+        extensions: vec![Extension {
+            schema: enterprise_user(),
+            required: false,
+        }],
     }
 }
 
@@ -75,12 +91,16 @@ pub(super) fn group() -> ResourceType {
     schema.attributes = vec![
         external_id(),
         // RFC 7643 asks for no uniqueness; Entra does.
-        Attribute::string("displayName", "The group's name.").required().uniqueness(Uniqueness::Server),
+        Attribute::string("displayName", "The group's name.")
+            .required()
+            .uniqueness(Uniqueness::Server),
         Attribute::complex(
             "members",
             "The members of the group.",
             vec![
-                Attribute::string("value", "The member's id.").case_exact().mutability(Mutability::Immutable),
+                Attribute::string("value", "The member's id.")
+                    .case_exact()
+                    .mutability(Mutability::Immutable),
                 Attribute::reference("$ref", "The member's URI.", &["User", "Group"])
                     .mutability(Mutability::Immutable),
                 Attribute::string("type", "User or Group.")
@@ -103,7 +123,10 @@ pub(super) fn group() -> ResourceType {
 fn enterprise_user() -> Schema {
     let mut schema = Schema::new(ENTERPRISE_USER_URN, "EnterpriseUser", "Enterprise User");
     schema.attributes = vec![
-        Attribute::string("employeeNumber", "The number that the organisation gave the user."),
+        Attribute::string(
+            "employeeNumber",
+            "The number that the organisation gave the user.",
+        ),
         Attribute::string("costCenter", "The user's cost centre."),
         Attribute::string("organization", "The user's organisation."),
         Attribute::string("division", "The user's division."),
@@ -131,14 +154,23 @@ fn name() -> Attribute {
             Attribute::string("familyName", "The family name, or last name."),
             Attribute::string("givenName", "The given name, or first name."),
             Attribute::string("middleName", "The middle names."),
-            Attribute::string("honorificPrefix", "What stands before the name, such as Dr."),
-            Attribute::string("honorificSuffix", "What stands after the name, such as III."),
+            Attribute::string(
+                "honorificPrefix",
+                "What stands before the name, such as Dr.",
+            ),
+            Attribute::string(
+                "honorificSuffix",
+                "What stands after the name, such as III.",
+            ),
         ],
     )
 }
 
 fn primary() -> Attribute {
-    Attribute::boolean("primary", "Is this the preferred one? True for one element at most.")
+    Attribute::boolean(
+        "primary",
+        "Is this the preferred one? True for one element at most.",
+    )
 }
 
 fn plural(name: &str, description: &str, kind: Type, types: &[&str]) -> Attribute {
@@ -182,10 +214,14 @@ fn groups() -> Attribute {
         "groups",
         "The groups that the user is in; changed through the groups.",
         vec![
-            Attribute::string("value", "The group's id.").case_exact().read_only(),
+            Attribute::string("value", "The group's id.")
+                .case_exact()
+                .read_only(),
             Attribute::reference("$ref", "The group's URI.", &["Group"]).read_only(),
             Attribute::string("display", "The group's name.").read_only(),
-            Attribute::string("type", "direct or indirect.").canonical(&["direct", "indirect"]).read_only(),
+            Attribute::string("type", "direct or indirect.")
+                .canonical(&["direct", "indirect"])
+                .read_only(),
         ],
     )
     .multi()
@@ -202,7 +238,9 @@ fn entitled(name: &str, description: &str) -> Attribute {
             Attribute::string("type", "What it is for."),
             primary(),
             // Entra's AppRoleAssignmentsComplex carries the role's GUID.
-            Attribute::string("id", "The client's identifier of the value.").case_exact().unadvertised(),
+            Attribute::string("id", "The client's identifier of the value.")
+                .case_exact()
+                .unadvertised(),
         ],
     )
     .multi()

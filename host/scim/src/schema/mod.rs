@@ -16,7 +16,9 @@ pub use self::resource_type::{Extension, Resolved, ResourceType, Schema, SchemaE
 /// documented create example writes `…:enterprise:2.0User`.
 pub fn same_urn(a: &str, b: &str) -> bool {
     fn letters(urn: &str) -> impl Iterator<Item = u8> {
-        urn.bytes().filter(|byte| *byte != b':').map(|byte| byte.to_ascii_lowercase())
+        urn.bytes()
+            .filter(|byte| *byte != b':')
+            .map(|byte| byte.to_ascii_lowercase())
     }
     a.eq_ignore_ascii_case(b) || (a.len().abs_diff(b.len()) <= 2 && letters(a).eq(letters(b)))
 }

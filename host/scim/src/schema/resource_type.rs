@@ -21,8 +21,17 @@ pub struct Schema {
 
 impl Schema {
     /// A schema without attributes.
-    pub fn new(id: impl Into<String>, name: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { id: id.into(), name: name.into(), description: description.into(), attributes: Vec::new() }
+    pub fn new(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            description: description.into(),
+            attributes: Vec::new(),
+        }
     }
 
     /// The attribute of that name, whatever its case.
@@ -77,7 +86,9 @@ impl<'t> Resolved<'t> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// The path goes below an attribute that has no parts.
-    #[error("`{path}` goes below `{attribute}`, which is {kind}, not complex; map to the attribute itself")]
+    #[error(
+        "`{path}` goes below `{attribute}`, which is {kind}, not complex; map to the attribute itself"
+    )]
     NotComplex {
         /// The whole path.
         path: String,
@@ -87,7 +98,9 @@ pub enum SchemaError {
         kind: &'static str,
     },
     /// The path is one of the attributes that SCIM itself keeps.
-    #[error("`{path}` is kept by the server (RFC 7643, section 3.1) and cannot be mapped; choose another attribute")]
+    #[error(
+        "`{path}` is kept by the server (RFC 7643, section 3.1) and cannot be mapped; choose another attribute"
+    )]
     Reserved {
         /// The path.
         path: String,
@@ -106,11 +119,21 @@ static COMMON: LazyLock<Vec<Attribute>> = LazyLock::new(|| {
             "meta",
             "What the server knows about the resource.",
             vec![
-                Attribute::string("resourceType", "The resource type's name.").case_exact().read_only(),
-                Attribute::new("created", Type::DateTime, "When the resource was created.").read_only(),
-                Attribute::new("lastModified", Type::DateTime, "When the resource last changed.").read_only(),
+                Attribute::string("resourceType", "The resource type's name.")
+                    .case_exact()
+                    .read_only(),
+                Attribute::new("created", Type::DateTime, "When the resource was created.")
+                    .read_only(),
+                Attribute::new(
+                    "lastModified",
+                    Type::DateTime,
+                    "When the resource last changed.",
+                )
+                .read_only(),
                 Attribute::reference("location", "The resource's URI.", &["uri"]).read_only(),
-                Attribute::string("version", "The resource's version.").case_exact().read_only(),
+                Attribute::string("version", "The resource's version.")
+                    .case_exact()
+                    .read_only(),
             ],
         )
         .read_only(),
@@ -123,7 +146,11 @@ static COMMON: LazyLock<Vec<Attribute>> = LazyLock::new(|| {
 
 impl ResourceType {
     /// A resource type with an empty schema.
-    pub fn new(name: impl Into<String>, endpoint: impl Into<String>, schema: impl Into<String>) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        endpoint: impl Into<String>,
+        schema: impl Into<String>,
+    ) -> Self {
         let name = name.into();
         Self {
             endpoint: endpoint.into(),
@@ -157,14 +184,20 @@ impl ResourceType {
             Some(name) => Some(attribute.sub(name)?),
             None => None,
         };
-        Some(Resolved { extension, attribute, sub })
+        Some(Resolved {
+            extension,
+            attribute,
+            sub,
+        })
     }
 
     /// The attribute of that name, and the extension that it stands in.
     pub(crate) fn find(&self, urn: Option<&str>, name: &str) -> Option<(Option<&str>, &Attribute)> {
         match urn {
             None => {
-                if let Some(attribute) = self.schema.attribute(name).or_else(|| named(&COMMON, name)) {
+                if let Some(attribute) =
+                    self.schema.attribute(name).or_else(|| named(&COMMON, name))
+                {
                     return Some((None, attribute));
                 }
                 self.extensions.iter().find_map(|extension| {
@@ -172,9 +205,11 @@ impl ResourceType {
                     Some((Some(extension.schema.id.as_str()), attribute))
                 })
             }
-            Some(urn) if same_urn(urn, &self.schema.id) => {
-                self.schema.attribute(name).or_else(|| named(&COMMON, name)).map(|attribute| (None, attribute))
-            }
+            Some(urn) if same_urn(urn, &self.schema.id) => self
+                .schema
+                .attribute(name)
+                .or_else(|| named(&COMMON, name))
+                .map(|attribute| (None, attribute)),
             Some(urn) => {
                 let extension = self.extension(urn)?;
                 let attribute = extension.schema.attribute(name)?;
@@ -185,38 +220,59 @@ impl ResourceType {
 
     /// The extension of that URN, whatever its spelling.
     pub fn extension(&self, urn: &str) -> Option<&Extension> {
-        self.extensions.iter().find(|extension| same_urn(&extension.schema.id, urn))
+        self.extensions
+            .iter()
+            .find(|extension| same_urn(&extension.schema.id, urn))
     }
 
     /// Has the type a `members` attribute? Members are kept apart from the resource: a group of 50,000 is not
     /// rewritten for one of them.
     pub fn has_members(&self) -> bool {
-        self.schema.attribute("members").is_some_and(|members| members.multi_valued && members.kind == Type::Complex)
+        self.schema
+            .attribute("members")
+            .is_some_and(|members| members.multi_valued && members.kind == Type::Complex)
     }
 
     /// Makes sure that the path is in the schema, and returns its definition to be refined.
     ///
     /// What is there already is left as it is, whatever its type. A URN that the type does not know becomes a new
     /// extension; a missing parent becomes a single-valued complex attribute.
-    pub fn ensure(&mut self, path: &AttributePath, kind: Type) -> Result<&mut Attribute, SchemaError> {
+    pub fn ensure(
+        &mut self,
+        path: &AttributePath,
+        kind: Type,
+    ) -> Result<&mut Attribute, SchemaError> {
         let foreign = match &path.urn {
             Some(urn) if same_urn(urn, &self.schema.id) => None,
             Some(urn) => Some(urn.clone()),
             // A bare name of an extension's attribute means that attribute.
-            None => self.find(None, &path.attribute).and_then(|(extension, _)| extension.map(str::to_owned)),
+            None => self
+                .find(None, &path.attribute)
+                .and_then(|(extension, _)| extension.map(str::to_owned)),
         };
         let attributes = match foreign {
             None => {
                 let reserved = ["id", "meta", "schemas"];
-                if reserved.iter().any(|name| name.eq_ignore_ascii_case(&path.attribute)) {
-                    return Err(SchemaError::Reserved { path: path.to_string() });
+                if reserved
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(&path.attribute))
+                {
+                    return Err(SchemaError::Reserved {
+                        path: path.to_string(),
+                    });
                 }
                 &mut self.schema.attributes
             }
             Some(urn) => {
-                let known = self.extensions.iter().position(|extension| same_urn(&extension.schema.id, &urn));
+                let known = self
+                    .extensions
+                    .iter()
+                    .position(|extension| same_urn(&extension.schema.id, &urn));
                 let index = known.unwrap_or_else(|| {
-                    self.extensions.push(Extension { schema: extension_schema(urn), required: false });
+                    self.extensions.push(Extension {
+                        schema: extension_schema(urn),
+                        required: false,
+                    });
                     self.extensions.len() - 1
                 });
                 &mut self.extensions[index].schema.attributes
@@ -238,9 +294,17 @@ impl ResourceType {
 
     /// Every attribute with the extension that it stands in: the core schema first.
     pub fn attributes(&self) -> impl Iterator<Item = (Option<&str>, &Attribute)> {
-        let core = self.schema.attributes.iter().map(|attribute| (None, attribute));
+        let core = self
+            .schema
+            .attributes
+            .iter()
+            .map(|attribute| (None, attribute));
         let extended = self.extensions.iter().flat_map(|extension| {
-            extension.schema.attributes.iter().map(|attribute| (Some(extension.schema.id.as_str()), attribute))
+            extension
+                .schema
+                .attributes
+                .iter()
+                .map(|attribute| (Some(extension.schema.id.as_str()), attribute))
         });
         core.chain(extended)
     }
@@ -248,7 +312,8 @@ impl ResourceType {
 
 fn ensure_in<'a>(attributes: &'a mut Vec<Attribute>, name: &str, kind: Type) -> &'a mut Attribute {
     let index = position(attributes, name).unwrap_or_else(|| {
-        attributes.push(Attribute::new(name, kind, String::new()).mutability(Mutability::ReadWrite));
+        attributes
+            .push(Attribute::new(name, kind, String::new()).mutability(Mutability::ReadWrite));
         attributes.len() - 1
     });
     &mut attributes[index]
@@ -257,7 +322,11 @@ fn ensure_in<'a>(attributes: &'a mut Vec<Attribute>, name: &str, kind: Type) -> 
 /// A schema named after its URN: `…:extension:payroll:2.0:User` is `payrollUser`.
 fn extension_schema(urn: String) -> Schema {
     let parts: Vec<&str> = urn.split(':').collect();
-    let words = parts.iter().rev().filter(|part| !part.starts_with(|c: char| c.is_ascii_digit())).take(2);
+    let words = parts
+        .iter()
+        .rev()
+        .filter(|part| !part.starts_with(|c: char| c.is_ascii_digit()))
+        .take(2);
     let name = words.fold(String::new(), |name, word| format!("{word}{name}"));
     Schema::new(urn, name, "Attributes that the connector adds.")
 }
