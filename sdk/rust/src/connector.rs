@@ -58,7 +58,13 @@ pub trait Members: Connector {
 
     /// Adds and removes members. Adding who is there and removing who is not succeeds; an unknown object to add is
     /// [`Failure::invalid`](crate::Failure::invalid) and changes nothing.
-    fn change_members(&self, group: &str, add: &[String], remove: &[String], request: &str) -> Result<()>;
+    fn change_members(
+        &self,
+        group: &str,
+        add: &[String],
+        remove: &[String],
+        request: &str,
+    ) -> Result<()>;
 }
 
 /// Setting passwords. The connector holds a handle; the host puts the value where it is used.

@@ -79,7 +79,9 @@ impl Scalar {
     /// The scalar as plain text, for targets that hold nothing else: `true`, `42`, the text itself. Bytes have none.
     pub fn to_plain(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Text(text) | Self::Decimal(text) | Self::Instant(text) => Some(Cow::Borrowed(text)),
+            Self::Text(text) | Self::Decimal(text) | Self::Instant(text) => {
+                Some(Cow::Borrowed(text))
+            }
             Self::Boolean(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
             Self::Integer(value) => Some(Cow::Owned(value.to_string())),
             Self::Bytes(_) => None,
@@ -103,9 +105,17 @@ impl Value {
     }
 
     /// A complex value of these parts, each with one scalar.
-    pub fn complex<N: Into<String>, S: Into<Scalar>>(parts: impl IntoIterator<Item = (N, S)>) -> Self {
+    pub fn complex<N: Into<String>, S: Into<Scalar>>(
+        parts: impl IntoIterator<Item = (N, S)>,
+    ) -> Self {
         Self::Complex(
-            parts.into_iter().map(|(name, value)| Part { name: name.into(), values: vec![value.into()] }).collect(),
+            parts
+                .into_iter()
+                .map(|(name, value)| Part {
+                    name: name.into(),
+                    values: vec![value.into()],
+                })
+                .collect(),
         )
     }
 }
@@ -113,12 +123,21 @@ impl Value {
 impl Attribute {
     /// An attribute with one value.
     pub fn new(name: impl Into<String>, value: impl Into<Value>) -> Self {
-        Self { name: name.into(), values: vec![value.into()] }
+        Self {
+            name: name.into(),
+            values: vec![value.into()],
+        }
     }
 
     /// An attribute with these values, in this order.
-    pub fn all<V: Into<Value>>(name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
-        Self { name: name.into(), values: values.into_iter().map(Into::into).collect() }
+    pub fn all<V: Into<Value>>(
+        name: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            values: values.into_iter().map(Into::into).collect(),
+        }
     }
 
     /// The first value, when it is simple.
@@ -154,7 +173,9 @@ pub trait Attributes {
 
     /// All values that are text.
     fn texts<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a, Self> {
-        self.values(name).iter().filter_map(|v| v.as_scalar().and_then(Scalar::as_text))
+        self.values(name)
+            .iter()
+            .filter_map(|v| v.as_scalar().and_then(Scalar::as_text))
     }
 
     /// The first value as a boolean.
@@ -169,7 +190,8 @@ pub trait Attributes {
 
     /// The first value as text, or an `invalid` that names the attribute.
     fn required(&self, name: &str) -> Result<&str> {
-        self.text(name).ok_or_else(|| Failure::invalid(format!("{name} is required")).attribute(name))
+        self.text(name)
+            .ok_or_else(|| Failure::invalid(format!("{name} is required")).attribute(name))
     }
 
     /// All attributes as one of the author's own types: a field takes the first value, a `Vec` field all of them, an
@@ -194,7 +216,11 @@ impl Attributes for Entry {
 impl Entry {
     /// An entry without attributes.
     pub fn new(anchor: impl Into<String>) -> Self {
-        Self { anchor: anchor.into(), version: None, attributes: Vec::new() }
+        Self {
+            anchor: anchor.into(),
+            version: None,
+            attributes: Vec::new(),
+        }
     }
 
     /// Sets the version: compared by the host, never parsed.
@@ -222,7 +248,11 @@ impl Entry {
 
     /// Adds an attribute with all of these values, or none when there are none.
     #[must_use]
-    pub fn with_all<V: Into<Value>>(mut self, name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
+    pub fn with_all<V: Into<Value>>(
+        mut self,
+        name: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
         let attribute = Attribute::all(name, values);
         if !attribute.values.is_empty() {
             self.attributes.push(attribute);
@@ -242,10 +272,17 @@ impl Entry {
     /// Applies edits in order. An attribute that loses its last value is gone.
     pub fn apply(&mut self, edits: &[Edit]) {
         for edit in edits {
-            let at = self.attributes.iter().position(|a| a.name == edit.attribute.name).unwrap_or_else(|| {
-                self.attributes.push(Attribute { name: edit.attribute.name.clone(), values: Vec::new() });
-                self.attributes.len() - 1
-            });
+            let at = self
+                .attributes
+                .iter()
+                .position(|a| a.name == edit.attribute.name)
+                .unwrap_or_else(|| {
+                    self.attributes.push(Attribute {
+                        name: edit.attribute.name.clone(),
+                        values: Vec::new(),
+                    });
+                    self.attributes.len() - 1
+                });
             edit.apply_to(&mut self.attributes[at].values);
             if self.attributes[at].values.is_empty() {
                 self.attributes.remove(at);
@@ -256,18 +293,36 @@ impl Entry {
 
 impl Edit {
     /// Exactly these values from now on; none clears the attribute.
-    pub fn put<V: Into<Value>>(name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
-        Self { kind: EditKind::Put, attribute: Attribute::all(name, values) }
+    pub fn put<V: Into<Value>>(
+        name: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        Self {
+            kind: EditKind::Put,
+            attribute: Attribute::all(name, values),
+        }
     }
 
     /// These values too.
-    pub fn add<V: Into<Value>>(name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
-        Self { kind: EditKind::Add, attribute: Attribute::all(name, values) }
+    pub fn add<V: Into<Value>>(
+        name: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        Self {
+            kind: EditKind::Add,
+            attribute: Attribute::all(name, values),
+        }
     }
 
     /// These values no longer.
-    pub fn remove<V: Into<Value>>(name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
-        Self { kind: EditKind::Remove, attribute: Attribute::all(name, values) }
+    pub fn remove<V: Into<Value>>(
+        name: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        Self {
+            kind: EditKind::Remove,
+            attribute: Attribute::all(name, values),
+        }
     }
 
     /// The attribute's name.

@@ -27,7 +27,11 @@ impl<C: Read> bindings::read::Guest for C {
 }
 
 impl<C: Write> bindings::write::Guest for C {
-    fn create(kind: String, attributes: Vec<types::Attribute>, request: String) -> Answer<types::Entry> {
+    fn create(
+        kind: String,
+        attributes: Vec<types::Attribute>,
+        request: String,
+    ) -> Answer<types::Entry> {
         C::open()?.create(&kind, &attributes, &request)
     }
 
@@ -47,11 +51,20 @@ impl<C: Write> bindings::write::Guest for C {
 }
 
 impl<C: Members> bindings::members::Guest for C {
-    fn list_members(group: String, cursor: Option<String>, limit: u32) -> Answer<bindings::members::MemberPage> {
+    fn list_members(
+        group: String,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Answer<bindings::members::MemberPage> {
         C::open()?.list_members(&group, cursor.as_deref(), limit)
     }
 
-    fn change_members(group: String, add: Vec<String>, remove: Vec<String>, request: String) -> Answer<()> {
+    fn change_members(
+        group: String,
+        add: Vec<String>,
+        remove: Vec<String>,
+        request: String,
+    ) -> Answer<()> {
         C::open()?.change_members(&group, &add, &remove, &request)
     }
 }

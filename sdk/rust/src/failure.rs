@@ -9,7 +9,13 @@ impl Failure {
     /// A failure of this kind. The message is what the administrator reads: which attribute, what the target said,
     /// what to do.
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into(), attribute: None, target_code: None, retry_after_ms: None }
+        Self {
+            fault,
+            message: message.into(),
+            attribute: None,
+            target_code: None,
+            retry_after_ms: None,
+        }
     }
 
     /// No object has this anchor: the SCIM client is answered 404.
@@ -81,7 +87,8 @@ impl Failure {
 
     /// Adds the target's own code: an HTTP status, an LDAP result, a SQLSTATE.
     #[must_use]
-    pub fn code(mut self, code: impl ToString) -> Self {
+    #[allow(clippy::needless_pass_by_value)] // `.code(68)` and `.code("68")`
+    pub fn code(mut self, code: impl std::fmt::Display) -> Self {
         self.target_code = Some(code.to_string());
         self
     }
@@ -113,7 +120,9 @@ impl From<std::io::Error> for Failure {
         match error.kind() {
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Self::forbidden(message),
             Kind::TimedOut => Self::timeout(message),
-            Kind::StorageFull | Kind::QuotaExceeded | Kind::ResourceBusy => Self::unavailable(message),
+            Kind::StorageFull | Kind::QuotaExceeded | Kind::ResourceBusy => {
+                Self::unavailable(message)
+            }
             _ => Self::other(message),
         }
     }

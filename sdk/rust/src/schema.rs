@@ -34,7 +34,11 @@ pub struct Description {
 impl Description {
     /// A description without kinds. The name is the manifest's; the version usually `env!("CARGO_PKG_VERSION")`.
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
-        Self { name: name.into(), version: version.into(), kinds: Vec::new() }
+        Self {
+            name: name.into(),
+            version: version.into(),
+            kinds: Vec::new(),
+        }
     }
 
     /// Adds a kind.
@@ -46,7 +50,10 @@ impl Description {
 
     /// The kind of this name, or an `unsupported`.
     pub fn find(&self, kind: &str) -> Result<&Kind> {
-        self.kinds.iter().find(|k| k.kind == kind).ok_or_else(|| Failure::no_such_kind(kind))
+        self.kinds
+            .iter()
+            .find(|k| k.kind == kind)
+            .ok_or_else(|| Failure::no_such_kind(kind))
     }
 
     /// The document.
@@ -150,6 +157,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference
 fn is_default(value: &Mutability) -> bool {
     *value == Mutability::default()
 }
@@ -339,7 +347,11 @@ impl Kind {
 
     /// A kind with a resource type of its own: `Kind::resource("device", "Device", "Devices", "urn:example:Device")`.
     pub fn resource(kind: &str, resource: &str, endpoint: &str, schema: &str) -> Self {
-        Self { endpoint: Some(endpoint.to_owned()), schema: Some(schema.to_owned()), ..Self::new(kind, resource) }
+        Self {
+            endpoint: Some(endpoint.to_owned()),
+            schema: Some(schema.to_owned()),
+            ..Self::new(kind, resource)
+        }
     }
 
     /// Gives the kind another name: two kinds may show as one resource type.
@@ -359,7 +371,10 @@ impl Kind {
     /// Adds a complex attribute of these parts.
     #[must_use]
     pub fn complex(self, name: impl Into<String>, parts: Parts) -> Self {
-        self.field(Field { parts: parts.attributes, ..Field::new(name, Type::Complex) })
+        self.field(Field {
+            parts: parts.attributes,
+            ..Field::new(name, Type::Complex)
+        })
     }
 
     /// The attribute of this name.

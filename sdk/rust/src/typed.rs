@@ -8,8 +8,10 @@ use serde::forward_to_deserialize_any;
 /// Reads attributes into a type: see [`Attributes::to`](crate::Attributes::to).
 pub(crate) fn from_attributes<T: DeserializeOwned>(attributes: &[Attribute]) -> Result<T> {
     let present = attributes.iter().filter(|a| !a.values.is_empty());
-    T::deserialize(MapDeserializer::new(present.map(|a| (a.name.as_str(), Values(&a.values)))))
-        .map_err(|e: Error| Failure::invalid(format!("the attributes do not fit: {e}")))
+    T::deserialize(MapDeserializer::new(
+        present.map(|a| (a.name.as_str(), Values(&a.values))),
+    ))
+    .map_err(|e: Error| Failure::invalid(format!("the attributes do not fit: {e}")))
 }
 
 /// All values of one attribute: a list where a list is asked for, else the first one.
@@ -113,12 +115,15 @@ macro_rules! one {
 one!(One, |value, visitor| match value {
     Value::Simple(scalar) => Simple(scalar).deserialize_any(visitor),
     Value::Complex(parts) => {
-        visitor.visit_map(MapDeserializer::new(parts.iter().map(|p| (p.name.as_str(), Simples(&p.values)))))
+        visitor.visit_map(MapDeserializer::new(
+            parts.iter().map(|p| (p.name.as_str(), Simples(&p.values))),
+        ))
     }
 });
 
 one!(Simple, |scalar, visitor| match scalar {
-    Scalar::Text(text) | Scalar::Decimal(text) | Scalar::Instant(text) => visitor.visit_borrowed_str(text),
+    Scalar::Text(text) | Scalar::Decimal(text) | Scalar::Instant(text) =>
+        visitor.visit_borrowed_str(text),
     Scalar::Boolean(value) => visitor.visit_bool(*value),
     Scalar::Integer(value) => visitor.visit_i64(*value),
     Scalar::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
@@ -156,13 +161,24 @@ mod tests {
         ];
         let person: Person = attributes.to().expect("they fit");
         assert_eq!(person.mail, ["a@x", "b@x"]);
-        assert_eq!((person.active, person.room, person.phones.len()), (Some(true), None, 0));
-        assert_eq!(person.name, Name { given: "Ana".to_owned(), family: None });
+        assert_eq!(
+            (person.active, person.room, person.phones.len()),
+            (Some(true), None, 0)
+        );
+        assert_eq!(
+            person.name,
+            Name {
+                given: "Ana".to_owned(),
+                family: None
+            }
+        );
     }
 
     #[test]
     fn a_missing_required_field_is_invalid() {
-        let failure = [Attribute::new("mail", "a@x")].to::<Person>().expect_err("uid is missing");
+        let failure = [Attribute::new("mail", "a@x")]
+            .to::<Person>()
+            .expect_err("uid is missing");
         assert!(failure.is(crate::Fault::Invalid));
     }
 }
