@@ -31,19 +31,25 @@ pub enum CallError {
         detail: String,
     },
     /// The wall clock ended the call.
-    #[error("the connector did not answer within {after:?}; raise `limits.wall` if the target is that slow")]
+    #[error(
+        "the connector did not answer within {after:?}; raise `limits.wall` if the target is that slow"
+    )]
     TimedOut {
         /// The time it had.
         after: Duration,
     },
     /// The processor clock ended the call.
-    #[error("the connector used more than {limit:?} of processor time; raise `limits.cpu` if it has that much to do")]
+    #[error(
+        "the connector used more than {limit:?} of processor time; raise `limits.cpu` if it has that much to do"
+    )]
     CpuExhausted {
         /// The time it had.
         limit: Duration,
     },
     /// The instance wanted more memory than granted.
-    #[error("the connector needed more than {limit} bytes of memory; raise `limits.memory` if it has that much to hold")]
+    #[error(
+        "the connector needed more than {limit} bytes of memory; raise `limits.memory` if it has that much to hold"
+    )]
     MemoryExhausted {
         /// The bytes it had.
         limit: usize,
@@ -57,7 +63,9 @@ pub enum CallError {
         limit: u64,
     },
     /// All slots were taken until the deadline.
-    #[error("all slots of this app are busy; try again in {retry_after:?}, or raise `limits.concurrency`")]
+    #[error(
+        "all slots of this app are busy; try again in {retry_after:?}, or raise `limits.concurrency`"
+    )]
     Busy {
         /// When to come back.
         retry_after: Duration,

@@ -6,6 +6,6 @@ pub use crate::bindings::exports::tombolo::connector::{
     members::MemberPage,
 };
 pub use crate::bindings::vocabulary::tombolo::connector::types::{
-    Anchor, Attribute, Comparison, Edit, EditKind, Entry, Failure, Fault, Filter, Node, Page, Part, Query, Scalar,
-    Value,
+    Anchor, Attribute, Comparison, Edit, EditKind, Entry, Failure, Fault, Filter, Node, Page, Part,
+    Query, Scalar, Value,
 };

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tracing::{info, warn};
-use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
+};
 
 /// How often a running guest looks at its clock and lets others run. A neighbour's request waits at most this
 /// long behind a guest that only computes.
@@ -45,13 +47,19 @@ pub(crate) fn runner() -> wasmtime::Result<Sized> {
         match Engine::new(&config) {
             Ok(engine) => {
                 info!(instances, "instances come from a pool");
-                return Ok(Sized { engine, instances: instances as usize });
+                return Ok(Sized {
+                    engine,
+                    instances: instances as usize,
+                });
             }
             Err(error) => warn!(%error, instances, "no room for a pool of instances"),
         }
     }
     warn!("instances are allocated on demand: calls cost more processor time");
-    Ok(Sized { engine: Engine::new(&config())?, instances: 250 })
+    Ok(Sized {
+        engine: Engine::new(&config())?,
+        instances: 250,
+    })
 }
 
 fn pool(instances: u32) -> PoolingAllocationConfig {
@@ -66,7 +74,9 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_memory_size(4 << 30)
         .max_unused_warm_slots(100);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.pagemap_scan(Enabled::Auto).linear_memory_keep_resident(KEEP_RESIDENT).table_keep_resident(KEEP_RESIDENT);
+        pool.pagemap_scan(Enabled::Auto)
+            .linear_memory_keep_resident(KEEP_RESIDENT)
+            .table_keep_resident(KEEP_RESIDENT);
     }
     pool
 }
@@ -75,14 +85,16 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
 /// run. The thread ends with the engine.
 pub(crate) fn tick(engine: &Engine) -> std::io::Result<()> {
     let weak: EngineWeak = engine.weak();
-    std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-        loop {
-            std::thread::sleep(TICK);
-            match weak.upgrade() {
-                Some(engine) => engine.increment_epoch(),
-                None => return,
+    std::thread::Builder::new()
+        .name("epoch".to_owned())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(TICK);
+                match weak.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => return,
+                }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }

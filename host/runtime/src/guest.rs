@@ -43,7 +43,11 @@ pub(crate) struct Exceeded {
 }
 
 impl Guest {
-    pub(crate) fn new(grants: Arc<Grants>, request_id: Arc<str>, deadline: Instant) -> wasmtime::Result<Self> {
+    pub(crate) fn new(
+        grants: Arc<Grants>,
+        request_id: Arc<str>,
+        deadline: Instant,
+    ) -> wasmtime::Result<Self> {
         let journal = Arc::new(Journal::new(Arc::clone(&grants), Arc::clone(&request_id)));
         let mut wasi = WasiCtx::builder();
         stdio::connect(&mut wasi, &journal);
@@ -54,7 +58,11 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(grants.limits.resources);
         Ok(Self {
-            call: CurrentCall { request_id, deadline, host_bytes_left: grants.limits.host_call_bytes },
+            call: CurrentCall {
+                request_id,
+                deadline,
+                host_bytes_left: grants.limits.host_call_bytes,
+            },
             table,
             limiter: Limiter::new(&grants.limits),
             clock: Arc::new(CpuClock::new(grants.limits.cpu)),
@@ -68,7 +76,11 @@ impl Guest {
     pub(crate) fn begin(&mut self, request_id: Arc<str>, deadline: Instant) {
         self.journal.begin(Arc::clone(&request_id));
         self.clock.restart();
-        self.call = CurrentCall { request_id, deadline, host_bytes_left: self.grants.limits.host_call_bytes };
+        self.call = CurrentCall {
+            request_id,
+            deadline,
+            host_bytes_left: self.grants.limits.host_call_bytes,
+        };
     }
 
     /// The granted LDAP directory of that name.
@@ -90,12 +102,19 @@ impl Guest {
             return Ok(());
         }
         let limit = self.grants.limits.host_call_bytes as u64;
-        Err(Exceeded { what: "bytes received through host calls in one call, `limits.host-call-bytes`", limit }.into())
+        Err(Exceeded {
+            what: "bytes received through host calls in one call, `limits.host-call-bytes`",
+            limit,
+        }
+        .into())
     }
 }
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }

@@ -40,7 +40,11 @@ impl Redactor {
                 clean = clean.replace(spelling.as_str(), MARK);
             }
         }
-        let keep = if split { clean.len().saturating_sub(self.longest) } else { clean.len() };
+        let keep = if split {
+            clean.len().saturating_sub(self.longest)
+        } else {
+            clean.len()
+        };
         clean.truncate(cut(&clean, keep.min(limit)).len());
         if split || clean.len() == limit && text.len() > limit {
             clean.push('…');
@@ -81,7 +85,9 @@ fn percent(secret: &str, upper: bool, form: bool) -> String {
     let mut out = String::with_capacity(secret.len());
     for byte in secret.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte))
+            }
             b' ' if form => out.push('+'),
             _ if upper => _ = write!(out, "%{byte:02X}"),
             _ => _ = write!(out, "%{byte:02x}"),
@@ -109,7 +115,10 @@ mod tests {
     use super::*;
 
     fn redactor(secrets: &[&str]) -> Redactor {
-        let secrets: Vec<SecretString> = secrets.iter().map(|secret| SecretString::from(*secret)).collect();
+        let secrets: Vec<SecretString> = secrets
+            .iter()
+            .map(|secret| SecretString::from(*secret))
+            .collect();
         Redactor::new(&secrets)
     }
 
@@ -133,14 +142,21 @@ mod tests {
 
     #[test]
     fn a_secret_within_a_longer_one_leaves_no_rest() {
-        assert_eq!(redactor(&["abc", "abcdef"]).text("xabcdefx abc", 1000), "x[redacted]x [redacted]");
+        assert_eq!(
+            redactor(&["abc", "abcdef"]).text("xabcdefx abc", 1000),
+            "x[redacted]x [redacted]"
+        );
     }
 
     #[test]
     fn a_cut_never_leaves_the_beginning_of_a_secret() {
         let redact = redactor(&["sesame-open-now"]);
         for before in 0..64 {
-            let text = format!("{}sesame-open-now{}", "sesame-open-now ".repeat(before / 8) + &"ä".repeat(before), "y".repeat(100));
+            let text = format!(
+                "{}sesame-open-now{}",
+                "sesame-open-now ".repeat(before / 8) + &"ä".repeat(before),
+                "y".repeat(100)
+            );
             let clean = redact.text(&text, 40);
             assert!(!clean.contains("sesame"), "{clean}");
             assert!(clean.len() <= 40 + MARK.len(), "{clean}");

@@ -58,13 +58,21 @@ impl Runtime {
     pub fn new(options: Options) -> Result<Self, RuntimeError> {
         let start = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
         let engine::Sized { engine, instances } = engine::runner().map_err(start)?;
-        engine::tick(&engine).map_err(|error| RuntimeError::Engine(format!("its ticker thread: {error}")))?;
+        engine::tick(&engine)
+            .map_err(|error| RuntimeError::Engine(format!("its ticker thread: {error}")))?;
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(start)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
         let compiler = Compiler::new(options.compile_with, cache);
         let instances = Arc::new(Semaphore::new(instances));
-        Ok(Self { shared: Arc::new(Shared { engine, linker, compiler, instances }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                engine,
+                linker,
+                compiler,
+                instances,
+            }),
+        })
     }
 
     /// Makes a file ready: validated, hashed, compiled or taken from the cache, linked. `name` is the name of the
@@ -76,12 +84,17 @@ impl Runtime {
         let found = tokio::task::spawn_blocking(move || inspect::look(&looked))
             .await
             .map_err(|error| LoadError::Invalid(format!("the validator failed: {error}")))??;
-        let code = shared.compiler.compile(&shared.engine, found.inspection.digest, &bytes).await?;
+        let code = shared
+            .compiler
+            .compile(&shared.engine, found.inspection.digest, &bytes)
+            .await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = shared.linker.instantiate_pre(&code).map_err(link)?;
         let exports = Indices::new(&pre, found.abilities).map_err(link)?;
         let has_manifest = found.manifest.is_some();
-        let manifest = found.manifest.unwrap_or_else(|| Manifest::absent(name, &found.inspection.contract));
+        let manifest = found
+            .manifest
+            .unwrap_or_else(|| Manifest::absent(name, &found.inspection.contract));
         info!(connector = %manifest.name, version = %manifest.version, digest = %found.inspection.digest.short(), "connector loaded");
         Ok(Arc::new(Component {
             manifest,
@@ -94,7 +107,11 @@ impl Runtime {
     }
 
     /// Gives a component to an app: grants and settings are checked, a trial instance says what it is and costs.
-    pub async fn bind(&self, component: &Arc<Component>, spec: AppSpec) -> Result<Connector, LoadError> {
+    pub async fn bind(
+        &self,
+        component: &Arc<Component>,
+        spec: AppSpec,
+    ) -> Result<Connector, LoadError> {
         let slots = Slots::new(Arc::clone(&self.shared.instances), spec.limits.concurrency);
         bind::bind(component, slots, spec).await
     }

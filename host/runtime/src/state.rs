@@ -19,7 +19,9 @@ pub struct StateItem {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The app's quota is used up.
-    #[error("the app's state quota of {limit} bytes is used up; raise `limits.state` or let the connector delete keys")]
+    #[error(
+        "the app's state quota of {limit} bytes is used up; raise `limits.state` or let the connector delete keys"
+    )]
     Full {
         /// The quota.
         limit: u64,
@@ -40,11 +42,22 @@ pub trait StateStore: Send + Sync {
     /// The item at a key.
     async fn get(&self, key: &str) -> Result<Option<StateItem>, StateError>;
     /// Store; `if_version` 0 means only if absent. Answers the new version.
-    async fn put(&self, key: &str, value: Vec<u8>, if_version: Option<u64>, quota: u64) -> Result<u64, StateError>;
+    async fn put(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        if_version: Option<u64>,
+        quota: u64,
+    ) -> Result<u64, StateError>;
     /// Remove; an absent key is no error.
     async fn delete(&self, key: &str) -> Result<(), StateError>;
     /// Keys with a prefix, in order, strictly after `after`.
-    async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, StateError>;
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, StateError>;
 }
 
 /// A bucket in memory: for trials, tests and apps that may forget.
@@ -70,7 +83,13 @@ impl StateStore for Memory {
         Ok(self.bucket.lock().items.get(key).cloned())
     }
 
-    async fn put(&self, key: &str, value: Vec<u8>, if_version: Option<u64>, quota: u64) -> Result<u64, StateError> {
+    async fn put(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        if_version: Option<u64>,
+        quota: u64,
+    ) -> Result<u64, StateError> {
         let mut bucket = self.bucket.lock();
         let old = bucket.items.get(key);
         if if_version.is_some_and(|wanted| wanted != old.map_or(0, |item| item.version)) {
@@ -85,7 +104,9 @@ impl StateStore for Memory {
         // A key that is deleted and put again must not meet an old version.
         bucket.last_version += 1;
         let version = bucket.last_version;
-        bucket.items.insert(key.to_owned(), StateItem { value, version });
+        bucket
+            .items
+            .insert(key.to_owned(), StateItem { value, version });
         Ok(version)
     }
 
@@ -97,7 +118,12 @@ impl StateStore for Memory {
         Ok(())
     }
 
-    async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, StateError> {
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, StateError> {
         let start = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
@@ -122,7 +148,10 @@ mod tests {
     async fn versions_guard_puts_and_never_return() {
         let store = Memory::default();
         let first = store.put("a", vec![1], Some(0), 100).await.unwrap();
-        assert!(matches!(store.put("a", vec![2], Some(0), 100).await, Err(StateError::Changed)));
+        assert!(matches!(
+            store.put("a", vec![2], Some(0), 100).await,
+            Err(StateError::Changed)
+        ));
         let second = store.put("a", vec![2], Some(first), 100).await.unwrap();
         store.delete("a").await.unwrap();
         let third = store.put("a", vec![3], Some(0), 100).await.unwrap();
@@ -134,7 +163,10 @@ mod tests {
         let store = Memory::default();
         store.put("key", vec![0; 7], None, 10).await.unwrap();
         store.put("key", vec![0; 5], None, 10).await.unwrap();
-        assert!(matches!(store.put("b", vec![0; 2], None, 10).await, Err(StateError::Full { limit: 10 })));
+        assert!(matches!(
+            store.put("b", vec![0; 2], None, 10).await,
+            Err(StateError::Full { limit: 10 })
+        ));
         store.put("b", vec![0; 1], None, 10).await.unwrap();
     }
 

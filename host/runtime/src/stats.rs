@@ -6,11 +6,22 @@ use std::time::Duration;
 use crate::call::CallError;
 
 /// How calls end, in the order of [`Snapshot::faults`].
-const FAULTS: [&str; 9] =
-    ["failure", "trap", "timeout", "cpu", "memory", "limit", "busy", "not-exported", "host"];
+const FAULTS: [&str; 9] = [
+    "failure",
+    "trap",
+    "timeout",
+    "cpu",
+    "memory",
+    "limit",
+    "busy",
+    "not-exported",
+    "host",
+];
 
 /// Upper bounds of the buckets of a [`Histogram`], in microseconds; the last bucket has none.
-pub const BUCKETS_US: [u64; 12] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 10_000_000];
+pub const BUCKETS_US: [u64; 12] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 10_000_000,
+];
 
 /// Live counters.
 #[derive(Debug, Default)]
@@ -77,7 +88,11 @@ impl LiveHistogram {
 
     fn read(&self) -> Histogram {
         Histogram {
-            buckets: self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect(),
+            buckets: self
+                .buckets
+                .iter()
+                .map(|bucket| bucket.load(Relaxed))
+                .collect(),
             sum_us: self.sum_us.load(Relaxed),
         }
     }
@@ -119,20 +134,18 @@ impl Stats {
 
     /// The call ended well, but what it answered is a fault.
     pub(crate) fn refused(&self, error: &CallError) {
-        {
-            let kind = match error {
-                CallError::Failure(_) => 0,
-                CallError::Trapped { .. } => 1,
-                CallError::TimedOut { .. } => 2,
-                CallError::CpuExhausted { .. } => 3,
-                CallError::MemoryExhausted { .. } => 4,
-                CallError::LimitExceeded { .. } => 5,
-                CallError::Busy { .. } => 6,
-                CallError::NotExported { .. } => 7,
-                CallError::Host(_) => 8,
-            };
-            self.faults[kind].fetch_add(1, Relaxed);
-        }
+        let kind = match error {
+            CallError::Failure(_) => 0,
+            CallError::Trapped { .. } => 1,
+            CallError::TimedOut { .. } => 2,
+            CallError::CpuExhausted { .. } => 3,
+            CallError::MemoryExhausted { .. } => 4,
+            CallError::LimitExceeded { .. } => 5,
+            CallError::Busy { .. } => 6,
+            CallError::NotExported { .. } => 7,
+            CallError::Host(_) => 8,
+        };
+        self.faults[kind].fetch_add(1, Relaxed);
     }
 
     /// The counters now.
@@ -140,7 +153,11 @@ impl Stats {
         Snapshot {
             calls: self.calls.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
-            faults: FAULTS.iter().zip(&self.faults).map(|(kind, count)| (*kind, count.load(Relaxed))).collect(),
+            faults: FAULTS
+                .iter()
+                .zip(&self.faults)
+                .map(|(kind, count)| (*kind, count.load(Relaxed)))
+                .collect(),
             instantiations: self.instantiations.load(Relaxed),
             recycled: self.recycled.load(Relaxed),
             discarded: self.discarded.load(Relaxed),

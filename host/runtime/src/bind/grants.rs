@@ -32,27 +32,50 @@ pub(super) fn check(component: &Component, spec: &AppSpec) -> Result<(), LoadErr
     }
     let mut tables = Tables::default();
     for wanted in &manifest.directories {
-        let granted = spec.directories.iter().find(|granted| granted.name == wanted.name);
+        let granted = spec
+            .directories
+            .iter()
+            .find(|granted| granted.name == wanted.name);
         let enough = match granted {
             Some(granted) => granted.writable || wanted.access == Access::ReadOnly,
             None => !wanted.required,
         };
         if !enough {
-            let access = if wanted.access == Access::ReadWrite { "read-write" } else { "read-only" };
-            let path = granted.map_or_else(|| format!("data/{}", wanted.name), |granted| granted.host.display().to_string());
-            tables.directories.push((format!("{} = {{ path = {path:?}, access = \"{access}\" }}", wanted.name), wanted.description.clone()));
+            let access = if wanted.access == Access::ReadWrite {
+                "read-write"
+            } else {
+                "read-only"
+            };
+            let path = granted.map_or_else(
+                || format!("data/{}", wanted.name),
+                |granted| granted.host.display().to_string(),
+            );
+            tables.directories.push((
+                format!(
+                    "{} = {{ path = {path:?}, access = \"{access}\" }}",
+                    wanted.name
+                ),
+                wanted.description.clone(),
+            ));
         }
     }
     for wanted in &manifest.secrets {
         if wanted.required && !spec.secrets.contains_key(&wanted.name) {
-            tables.secrets.push((format!("{} = \"env:{}\"", wanted.name, variable(&wanted.name)), wanted.description.clone()));
+            tables.secrets.push((
+                format!("{} = \"env:{}\"", wanted.name, variable(&wanted.name)),
+                wanted.description.clone(),
+            ));
         }
     }
     tables.write(&mut lines);
     if lines.is_empty() {
         return Ok(());
     }
-    Err(LoadError::Grants { app: spec.app.clone(), connector: manifest.name.clone(), lines })
+    Err(LoadError::Grants {
+        app: spec.app.clone(),
+        connector: manifest.name.clone(),
+        lines,
+    })
 }
 
 /// The spec without what the connector did not ask for.
@@ -66,10 +89,25 @@ pub(super) fn effective(component: &Component, mut spec: AppSpec) -> AppSpec {
             }
             wanted
         };
-        spec.targets.retain(|name, _| keep("target", name, manifest.targets.iter().any(|wanted| wanted.name == *name)));
-        spec.secrets.retain(|name, _| keep("secret", name, manifest.secrets.iter().any(|wanted| wanted.name == *name)));
+        spec.targets.retain(|name, _| {
+            keep(
+                "target",
+                name,
+                manifest.targets.iter().any(|wanted| wanted.name == *name),
+            )
+        });
+        spec.secrets.retain(|name, _| {
+            keep(
+                "secret",
+                name,
+                manifest.secrets.iter().any(|wanted| wanted.name == *name),
+            )
+        });
         spec.directories.retain_mut(|granted| {
-            let wanted = manifest.directories.iter().find(|wanted| wanted.name == granted.name);
+            let wanted = manifest
+                .directories
+                .iter()
+                .find(|wanted| wanted.name == granted.name);
             granted.writable &= wanted.is_some_and(|wanted| wanted.access == Access::ReadWrite);
             keep("directory", &granted.name, wanted.is_some())
         });
@@ -114,7 +152,10 @@ struct Tables {
 
 impl Tables {
     fn write(&self, into: &mut String) {
-        for (table, lines) in [("directories", &self.directories), ("secrets", &self.secrets)] {
+        for (table, lines) in [
+            ("directories", &self.directories),
+            ("secrets", &self.secrets),
+        ] {
             if lines.is_empty() {
                 continue;
             }

@@ -27,7 +27,9 @@ pub enum LoadError {
         limit: usize,
     },
     /// The file is something else.
-    #[error("the file is {what}, not a WebAssembly component; build the connector for wasm32-wasip2, or wrap it with `wasm-tools component new`")]
+    #[error(
+        "the file is {what}, not a WebAssembly component; build the connector for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
     NotAComponent {
         /// What it is instead.
         what: &'static str,
@@ -36,13 +38,17 @@ pub enum LoadError {
     #[error("the file is not valid WebAssembly: {0}; copy or build it again")]
     Invalid(String),
     /// A component, but of another world.
-    #[error("the component does not export `tombolo:connector/{interface}`, which every connector needs")]
+    #[error(
+        "the component does not export `tombolo:connector/{interface}`, which every connector needs"
+    )]
     NotAConnector {
         /// The missing interface.
         interface: &'static str,
     },
     /// A connector of another contract version.
-    #[error("the connector was built against contract version {found}; this host speaks {spoken}; rebuild it with the SDK of this release")]
+    #[error(
+        "the connector was built against contract version {found}; this host speaks {spoken}; rebuild it with the SDK of this release"
+    )]
     Contract {
         /// What its names say.
         found: String,
@@ -59,7 +65,9 @@ pub enum LoadError {
     #[error("the connector does not fit this host: {0}; rebuild it with the SDK of this release")]
     Link(String),
     /// The connector wants what the app is not granted.
-    #[error("the connector `{connector}` wants what app `{app}` does not grant; add to the app's file:\n\n{lines}")]
+    #[error(
+        "the connector `{connector}` wants what app `{app}` does not grant; add to the app's file:\n\n{lines}"
+    )]
     Grants {
         /// The app.
         app: String,
@@ -72,7 +80,9 @@ pub enum LoadError {
     #[error("{0}")]
     Target(String),
     /// The settings break the connector's schema.
-    #[error("`[settings]` of app `{app}` are not what the connector `{connector}` accepts: {complaints}")]
+    #[error(
+        "`[settings]` of app `{app}` are not what the connector `{connector}` accepts: {complaints}"
+    )]
     Settings {
         /// The app.
         app: String,
@@ -98,17 +108,27 @@ pub(crate) async fn bind(
     let manifest = component.manifest();
     grants::check(component, &spec)?;
     if let Some(schema) = &manifest.settings {
-        let schema = schema::Schema::new(schema).map_err(|error| LoadError::Manifest(format!("`settings`: {error}")))?;
-        schema.check(&spec.settings).map_err(|complaints| LoadError::Settings {
-            app: spec.app.clone(),
-            connector: manifest.name.clone(),
-            complaints,
-        })?;
+        let schema = schema::Schema::new(schema)
+            .map_err(|error| LoadError::Manifest(format!("`settings`: {error}")))?;
+        schema
+            .check(&spec.settings)
+            .map_err(|complaints| LoadError::Settings {
+                app: spec.app.clone(),
+                connector: manifest.name.clone(),
+                complaints,
+            })?;
     }
     let spec = grants::effective(component, spec);
-    let redactor = Redactor::new(spec.secrets.values().chain(spec.targets.values().flat_map(crate::app::Target::secrets)));
-    let targets = crate::capability::Targets::prepare(&spec.targets)
-        .map_err(|TargetError { name, reason }| LoadError::Target(format!("target `{name}` of app `{}`: {reason}", spec.app)))?;
+    let redactor = Redactor::new(
+        spec.secrets
+            .values()
+            .chain(spec.targets.values().flat_map(crate::app::Target::secrets)),
+    );
+    let targets = crate::capability::Targets::prepare(&spec.targets).map_err(
+        |TargetError { name, reason }| {
+            LoadError::Target(format!("target `{name}` of app `{}`: {reason}", spec.app))
+        },
+    )?;
     let limits = spec.limits.clone();
     let grants = Grants {
         connector: manifest.name.clone(),
@@ -123,5 +143,12 @@ pub(crate) async fn bind(
         app: spec.app,
     };
     let serial = manifest.writes == Writes::Serial;
-    trial::run(Arc::clone(component), slots, Arc::new(grants), serial, spec.reuse).await
+    trial::run(
+        Arc::clone(component),
+        slots,
+        Arc::new(grants),
+        serial,
+        spec.reuse,
+    )
+    .await
 }

@@ -47,10 +47,18 @@ impl Schema {
                 let place = place.trim_start_matches('/').replace('/', ".");
                 // The value itself stays out: a setting may be what its author should have made a secret.
                 let what = error.masked();
-                if place.is_empty() { what.to_string() } else { format!("`{place}`: {what}") }
+                if place.is_empty() {
+                    what.to_string()
+                } else {
+                    format!("`{place}`: {what}")
+                }
             })
             .collect();
-        if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
+        if complaints.is_empty() {
+            Ok(())
+        } else {
+            Err(complaints.join("; "))
+        }
     }
 }
 
@@ -63,12 +71,18 @@ mod tests {
     #[test]
     fn the_contracts_own_schemas_compile() {
         assert!(DESCRIBE.check(&json!({})).unwrap_err().contains("kinds"));
-        assert!(MANIFEST.check(&json!({"name": "x", "version": "1", "wit": "0.1.0"})).is_ok());
+        assert!(
+            MANIFEST
+                .check(&json!({"name": "x", "version": "1", "wit": "0.1.0"}))
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_complaint_names_the_key_and_not_the_value() {
-        let schema = Schema::new(&json!({"properties": {"a": {"properties": {"b": {"type": "integer"}}}}})).unwrap();
+        let schema =
+            Schema::new(&json!({"properties": {"a": {"properties": {"b": {"type": "integer"}}}}}))
+                .unwrap();
         let complaint = schema.check(&json!({"a": {"b": "hunter2"}})).unwrap_err();
         assert!(complaint.starts_with("`a.b`:"), "{complaint}");
         assert!(!complaint.contains("hunter2"), "{complaint}");

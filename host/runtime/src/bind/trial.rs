@@ -27,28 +27,57 @@ pub(super) async fn run(
     serial: bool,
     wanted: Reuse,
 ) -> Result<Connector, LoadError> {
-    let trial = Connector::new(Arc::clone(&component), slots.clone(), Arc::clone(&grants), serial);
-    let (text, _) = trial.describe(Reuse::Fresh).await.map_err(LoadError::Trial)?;
+    let trial = Connector::new(
+        Arc::clone(&component),
+        slots.clone(),
+        Arc::clone(&grants),
+        serial,
+    );
+    let (text, _) = trial
+        .describe(Reuse::Fresh)
+        .await
+        .map_err(LoadError::Trial)?;
     if text.len() > DESCRIBE_BYTES {
-        return Err(LoadError::Describe(format!("it has {} bytes; {DESCRIBE_BYTES} are allowed", text.len())));
+        return Err(LoadError::Describe(format!(
+            "it has {} bytes; {DESCRIBE_BYTES} are allowed",
+            text.len()
+        )));
     }
-    let description: Value =
-        serde_json::from_str(&text).map_err(|error| LoadError::Describe(format!("it is not JSON: {error}")))?;
-    schema::DESCRIBE.check(&description).map_err(LoadError::Describe)?;
+    let description: Value = serde_json::from_str(&text)
+        .map_err(|error| LoadError::Describe(format!("it is not JSON: {error}")))?;
+    schema::DESCRIBE
+        .check(&description)
+        .map_err(LoadError::Describe)?;
 
     let mut fresh = Duration::MAX;
     for _ in 0..ROUNDS {
-        fresh = fresh.min(trial.describe(Reuse::Fresh).await.map_err(LoadError::Trial)?.1);
+        fresh = fresh.min(
+            trial
+                .describe(Reuse::Fresh)
+                .await
+                .map_err(LoadError::Trial)?
+                .1,
+        );
     }
     let mut warm = Duration::MAX;
     for _ in 0..=ROUNDS {
-        warm = warm.min(trial.describe(Reuse::Warm).await.map_err(LoadError::Trial)?.1);
+        warm = warm.min(
+            trial
+                .describe(Reuse::Warm)
+                .await
+                .map_err(LoadError::Trial)?
+                .1,
+        );
     }
     let reuse = match wanted {
         Reuse::Auto if fresh < CHEAP => Reuse::Fresh,
         Reuse::Auto => Reuse::Warm,
         chosen => chosen,
     };
-    let cost = Cost { instantiate: fresh.saturating_sub(warm), call: warm, reuse };
+    let cost = Cost {
+        instantiate: fresh.saturating_sub(warm),
+        call: warm,
+        reuse,
+    };
     Ok(trial.ready(description, cost))
 }

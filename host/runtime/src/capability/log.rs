@@ -29,12 +29,23 @@ struct Lines {
 impl Journal {
     pub(crate) fn new(grants: Arc<Grants>, request: Arc<str>) -> Self {
         let left = grants.limits.log_lines;
-        Self { grants, call: Mutex::new(Lines { request, left, dropped: 0 }) }
+        Self {
+            grants,
+            call: Mutex::new(Lines {
+                request,
+                left,
+                dropped: 0,
+            }),
+        }
     }
 
     /// A new call begins: its lines carry its request id and are counted from nothing.
     pub(crate) fn begin(&self, request: Arc<str>) {
-        *self.call.lock() = Lines { request, left: self.grants.limits.log_lines, dropped: 0 };
+        *self.call.lock() = Lines {
+            request,
+            left: self.grants.limits.log_lines,
+            dropped: 0,
+        };
     }
 
     /// One line in the host's log, if the call may still write one.
@@ -52,7 +63,10 @@ impl Journal {
         let message = grants.redactor.text(message, MESSAGE_BYTES);
         let mut named = String::new();
         for (name, value) in fields.iter().take(FIELDS) {
-            let (name, value) = (grants.redactor.text(name, MESSAGE_BYTES), grants.redactor.text(value, MESSAGE_BYTES));
+            let (name, value) = (
+                grants.redactor.text(name, MESSAGE_BYTES),
+                grants.redactor.text(value, MESSAGE_BYTES),
+            );
             named.push_str(if named.is_empty() { "" } else { " " });
             named.push_str(&format!("{name}={value:?}"));
         }
@@ -95,7 +109,12 @@ impl Drop for Journal {
 }
 
 impl Host for Guest {
-    async fn emit(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+    async fn emit(
+        &mut self,
+        level: Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
         self.journal.line(level, &message, &fields);
         Ok(())
     }

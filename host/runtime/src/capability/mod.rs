@@ -58,8 +58,11 @@ impl Targets {
         for (name, target) in targets {
             match target {
                 Target::Ldap(spec) => {
-                    let directory = ldap::Directory::new(name, spec.clone())
-                        .map_err(|reason| TargetError { name: name.clone(), reason })?;
+                    let directory =
+                        ldap::Directory::new(name, spec.clone()).map_err(|reason| TargetError {
+                            name: name.clone(),
+                            reason,
+                        })?;
                     prepared.ldap.insert(name.clone(), Arc::new(directory));
                 }
             }

@@ -9,7 +9,10 @@ use crate::guest::Guest;
 pub enum Connection {}
 
 impl Host for Guest {
-    async fn connect(&mut self, _target: String) -> wasmtime::Result<Result<Resource<Connection>, NetError>> {
+    async fn connect(
+        &mut self,
+        _target: String,
+    ) -> wasmtime::Result<Result<Resource<Connection>, NetError>> {
         Ok(Err(NetError::Denied))
     }
 }
@@ -31,7 +34,10 @@ impl HostConnection for Guest {
         Ok(Err(NetError::Denied))
     }
 
-    async fn start_tls(&mut self, _connection: Resource<Connection>) -> wasmtime::Result<Result<(), NetError>> {
+    async fn start_tls(
+        &mut self,
+        _connection: Resource<Connection>,
+    ) -> wasmtime::Result<Result<(), NetError>> {
         Ok(Err(NetError::Denied))
     }
 

@@ -10,6 +10,8 @@ impl Host for Guest {
     async fn reveal(&mut self, secret: Resource<Secret>) -> wasmtime::Result<Vec<u8>> {
         let name = &self.table.get(&secret)?.name;
         // The interface has no error, and empty bytes would be sent to the target as an empty password.
-        Err(wasmtime::format_err!("the secret `{name}` may not be revealed to this connector"))
+        Err(wasmtime::format_err!(
+            "the secret `{name}` may not be revealed to this connector"
+        ))
     }
 }

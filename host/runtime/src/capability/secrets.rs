@@ -17,7 +17,9 @@ pub struct Secret {
 
 impl Host for Guest {
     async fn open(&mut self, name: String) -> wasmtime::Result<Option<Resource<Secret>>> {
-        let Some(value) = self.grants.secrets.get(&name).cloned() else { return Ok(None) };
+        let Some(value) = self.grants.secrets.get(&name).cloned() else {
+            return Ok(None);
+        };
         Ok(Some(self.table.push(Secret { name, value })?))
     }
 }

@@ -36,7 +36,10 @@ impl Host for Guest {
         Ok(Err(refused(&target)))
     }
 
-    async fn begin(&mut self, target: String) -> wasmtime::Result<Result<Resource<Transaction>, SqlError>> {
+    async fn begin(
+        &mut self,
+        target: String,
+    ) -> wasmtime::Result<Result<Resource<Transaction>, SqlError>> {
         Ok(Err(refused(&target)))
     }
 }
@@ -61,7 +64,10 @@ impl HostTransaction for Guest {
         Ok(Err(refused("transaction")))
     }
 
-    async fn commit(&mut self, _transaction: Resource<Transaction>) -> wasmtime::Result<Result<(), SqlError>> {
+    async fn commit(
+        &mut self,
+        _transaction: Resource<Transaction>,
+    ) -> wasmtime::Result<Result<(), SqlError>> {
         Ok(Err(refused("transaction")))
     }
 

@@ -31,7 +31,10 @@ impl Host for Guest {
             Ok(None) => Ok(Ok(None)),
             Ok(Some(item)) => {
                 self.charge_bytes(item.value.len())?;
-                Ok(Ok(Some(Item { value: item.value, version: item.version })))
+                Ok(Ok(Some(Item {
+                    value: item.value,
+                    version: item.version,
+                })))
             }
             Err(error) => Ok(Err(self.state_refusal(error))),
         }
@@ -46,7 +49,12 @@ impl Host for Guest {
         if key.len() > KEY_BYTES {
             return Ok(Err(Refusal::Full));
         }
-        let stored = self.grants.state.clone().put(&key, value, if_version, self.grants.limits.state_bytes).await;
+        let stored = self
+            .grants
+            .state
+            .clone()
+            .put(&key, value, if_version, self.grants.limits.state_bytes)
+            .await;
         Ok(stored.map_err(|error| self.state_refusal(error)))
     }
 
@@ -61,7 +69,13 @@ impl Host for Guest {
         after: Option<String>,
         limit: u32,
     ) -> wasmtime::Result<Result<Vec<String>, Refusal>> {
-        match self.grants.state.clone().list(&prefix, after.as_deref(), limit.min(LIST_KEYS)).await {
+        match self
+            .grants
+            .state
+            .clone()
+            .list(&prefix, after.as_deref(), limit.min(LIST_KEYS))
+            .await
+        {
             Ok(keys) => {
                 self.charge_bytes(keys.iter().map(String::len).sum())?;
                 Ok(Ok(keys))

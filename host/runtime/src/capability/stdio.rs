@@ -22,7 +22,8 @@ const PERMIT_BYTES: usize = 64 << 10;
 
 /// Connects both streams of one instance to its journal.
 pub(crate) fn connect(wasi: &mut WasiCtxBuilder, journal: &Arc<Journal>) {
-    wasi.stdout(Stream::new(journal, Level::Info)).stderr(Stream::new(journal, Level::Warn));
+    wasi.stdout(Stream::new(journal, Level::Info))
+        .stderr(Stream::new(journal, Level::Warn));
 }
 
 #[derive(Clone)]
@@ -36,7 +37,11 @@ struct Inner {
 
 impl Stream {
     fn new(journal: &Arc<Journal>, level: Level) -> Self {
-        Self(Arc::new(Inner { journal: Arc::clone(journal), level, line: Mutex::default() }))
+        Self(Arc::new(Inner {
+            journal: Arc::clone(journal),
+            level,
+            line: Mutex::default(),
+        }))
     }
 }
 
@@ -110,7 +115,11 @@ impl Pollable for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         self.0.take(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

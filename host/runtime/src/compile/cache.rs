@@ -6,7 +6,9 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -58,18 +60,29 @@ impl Hasher for Sha256Hasher {
 impl Cache {
     /// Opens or creates the directory (0700) and its key (0600).
     pub(crate) fn open(directory: &Path) -> Result<Self, CacheError> {
-        let fail = |reason: String| CacheError { path: directory.to_owned(), reason };
+        let fail = |reason: String| CacheError {
+            path: directory.to_owned(),
+            reason,
+        };
         let io = |what: &'static str| move |error: io::Error| fail(format!("{what}: {error}"));
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io("creating it"))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(io("creating it"))?;
         let metadata = fs::metadata(directory).map_err(io("looking at it"))?;
         if metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(fail("it belongs to another user".to_owned()));
         }
         if metadata.mode() & 0o077 != 0 {
-            fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).map_err(io("making it private"))?;
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
+                .map_err(io("making it private"))?;
         }
         let secret = secret(&directory.join("key")).map_err(io("its key"))?;
-        Ok(Self { directory: directory.to_owned(), secret })
+        Ok(Self {
+            directory: directory.to_owned(),
+            secret,
+        })
     }
 
     /// The key of a component for an engine.
@@ -111,7 +124,9 @@ impl Cache {
     }
 
     fn verified(&self, key: Key, bytes: &[u8]) -> bool {
-        let Some((tag, rest)) = bytes.split_at_checked(TAG_BYTES) else { return false };
+        let Some((tag, rest)) = bytes.split_at_checked(TAG_BYTES) else {
+            return false;
+        };
         if !rest.starts_with(&key.0) {
             return false;
         }
@@ -126,7 +141,11 @@ impl Cache {
         mac.update(&key.0);
         mac.update(code);
         let tag = mac.finalize().into_bytes();
-        let temporary = self.directory.join(format!(".{}.{:016x}", hex::encode(key.0), rand::random::<u64>()));
+        let temporary = self.directory.join(format!(
+            ".{}.{:016x}",
+            hex::encode(key.0),
+            rand::random::<u64>()
+        ));
         let written = private(&temporary).and_then(|mut file| {
             file.write_all(&tag)?;
             file.write_all(&key.0)?;
@@ -142,10 +161,17 @@ impl Cache {
     }
 
     fn prune(&self) {
-        let Ok(listing) = fs::read_dir(&self.directory) else { return };
+        let Ok(listing) = fs::read_dir(&self.directory) else {
+            return;
+        };
         let mut entries: Vec<(SystemTime, PathBuf)> = listing
             .filter_map(Result::ok)
-            .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "cwasm"))
+            .filter(|entry| {
+                entry
+                    .path()
+                    .extension()
+                    .is_some_and(|extension| extension == "cwasm")
+            })
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();
         entries.sort();
@@ -165,7 +191,11 @@ impl Cache {
 }
 
 fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// The machine's key: read, or made on first use. Two processes that start at once agree, because a link to a
@@ -187,7 +217,10 @@ fn secret(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     let metadata = fs::metadata(path)?;
     if metadata.mode() & 0o077 != 0 {
         // Others may have read it, and then written entries with it.
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can read it; delete the directory, it is made again"));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "others can read it; delete the directory, it is made again",
+        ));
     }
     let mut secret = Zeroizing::new([0_u8; 32]);
     let mut file = File::open(path)?;
@@ -231,7 +264,12 @@ mod tests {
         let cache = Cache::open(directory.path()).unwrap();
         entry(&cache, Key([1; 32]));
         fs::remove_file(directory.path().join("key")).unwrap();
-        assert!(Cache::open(directory.path()).unwrap().get(Key([1; 32])).is_none());
+        assert!(
+            Cache::open(directory.path())
+                .unwrap()
+                .get(Key([1; 32]))
+                .is_none()
+        );
     }
 
     #[test]
@@ -242,7 +280,10 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         Cache::open(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
-        assert_eq!(fs::metadata(path.join("key")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(path.join("key")).unwrap().mode() & 0o777,
+            0o600
+        );
         fs::set_permissions(path.join("key"), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(Cache::open(&path).is_err());
     }
@@ -254,7 +295,12 @@ mod tests {
         for number in 0..=u8::try_from(ENTRIES).unwrap() {
             let path = entry(&cache, Key([number; 32]));
             if number == 0 {
-                File::options().append(true).open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+                File::options()
+                    .append(true)
+                    .open(path)
+                    .unwrap()
+                    .set_modified(SystemTime::UNIX_EPOCH)
+                    .unwrap();
             }
         }
         assert!(cache.get(Key([0; 32])).is_none());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::bind::LoadError;
@@ -38,7 +38,17 @@ pub fn compile_child_main() -> ExitCode {
 
 fn compile() -> anyhow::Result<()> {
     let limit = |resource, most: u64| {
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+        // What the machine already forbids stays forbidden.
+        let most = getrlimit(resource)
+            .maximum
+            .map_or(most, |already| already.min(most));
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            },
+        )
     };
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)?;
@@ -58,12 +68,23 @@ fn compile() -> anyhow::Result<()> {
 
 /// Runs the child and answers its machine code.
 pub(super) async fn run(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let stopped = || LoadError::Compile(format!("it took longer than {WALL:?}; is it a real connector?"));
-    tokio::time::timeout(WALL, converse(executable, component)).await.map_err(|_| stopped())?
+    let stopped = || {
+        LoadError::Compile(format!(
+            "it took longer than {WALL:?}; is it a real connector?"
+        ))
+    };
+    tokio::time::timeout(WALL, converse(executable, component))
+        .await
+        .map_err(|_| stopped())?
 }
 
 async fn converse(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let broken = |error: std::io::Error| LoadError::Compile(format!("the compiling process {}: {error}", executable.display()));
+    let broken = |error: std::io::Error| {
+        LoadError::Compile(format!(
+            "the compiling process {}: {error}",
+            executable.display()
+        ))
+    };
     // No environment: it may hold the operator's secrets. `kill_on_drop` ends the child when the time is over.
     let mut child = tokio::process::Command::new(executable)
         .arg(COMMAND)
@@ -75,9 +96,12 @@ async fn converse(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadEr
         .kill_on_drop(true)
         .spawn()
         .map_err(broken)?;
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    let (Some(mut stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(LoadError::Compile("the compiling process has no pipes".to_owned()));
+        return Err(LoadError::Compile(
+            "the compiling process has no pipes".to_owned(),
+        ));
     };
     let feed = async move {
         // A child that has already given up says why on stderr; the broken pipe adds nothing.
@@ -85,10 +109,16 @@ async fn converse(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadEr
     };
     let (mut code, mut complaint) = (Vec::new(), Vec::new());
     let (mut stdout, mut stderr) = (stdout.take(CODE_BYTES), stderr.take(COMPLAINT_BYTES));
-    let ((), read, _) = tokio::join!(feed, stdout.read_to_end(&mut code), stderr.read_to_end(&mut complaint));
+    let ((), read, _) = tokio::join!(
+        feed,
+        stdout.read_to_end(&mut code),
+        stderr.read_to_end(&mut complaint)
+    );
     read.map_err(broken)?;
     if code.len() as u64 == CODE_BYTES {
-        return Err(LoadError::Compile(format!("its machine code has more than {CODE_BYTES} bytes")));
+        return Err(LoadError::Compile(format!(
+            "its machine code has more than {CODE_BYTES} bytes"
+        )));
     }
     let status = child.wait().await.map_err(broken)?;
     if status.success() {
@@ -97,7 +127,10 @@ async fn converse(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadEr
     let complaint = String::from_utf8_lossy(&complaint);
     let complaint = complaint.trim();
     Err(LoadError::Compile(if complaint.is_empty() {
-        format!("the compiling process was stopped ({status}); it may use {} MiB and {CPU_SECONDS} s", ADDRESS_SPACE >> 20)
+        format!(
+            "the compiling process was stopped ({status}); it may use {} MiB and {CPU_SECONDS} s",
+            ADDRESS_SPACE >> 20
+        )
     } else {
         complaint.to_owned()
     }))

@@ -37,11 +37,20 @@ pub(crate) struct Compiler {
 
 impl Compiler {
     pub(crate) fn new(with: CompileWith, cache: Option<Cache>) -> Self {
-        Self { with, cache: cache.map(Arc::new), turn: tokio::sync::Mutex::new(()) }
+        Self {
+            with,
+            cache: cache.map(Arc::new),
+            turn: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// Machine code for validated bytes.
-    pub(crate) async fn compile(&self, engine: &Engine, digest: Digest, bytes: &Arc<[u8]>) -> Result<Code, LoadError> {
+    pub(crate) async fn compile(
+        &self,
+        engine: &Engine,
+        digest: Digest,
+        bytes: &Arc<[u8]>,
+    ) -> Result<Code, LoadError> {
         if let Some(code) = self.cached(engine, digest).await {
             return Ok(code);
         }
@@ -54,7 +63,9 @@ impl Compiler {
             CompileWith::Child(executable) => child::run(executable, bytes).await?,
             CompileWith::InProcess => {
                 let (engine, bytes) = (engine.clone(), Arc::clone(bytes));
-                blocking(move || engine.precompile_component(&bytes)).await?.map_err(|error| LoadError::Compile(format!("{error:#}")))?
+                blocking(move || engine.precompile_component(&bytes))
+                    .await?
+                    .map_err(|error| LoadError::Compile(format!("{error:#}")))?
             }
         };
         let compiled = Arc::new(compiled);
@@ -84,10 +95,16 @@ impl Compiler {
 
 async fn load(engine: &Engine, compiled: &Arc<Vec<u8>>) -> Result<Code, LoadError> {
     let (engine, compiled) = (engine.clone(), Arc::clone(compiled));
-    blocking(move || precompiled::load(&engine, &compiled)).await?.map_err(|error| LoadError::Compile(format!("{error:#}")))
+    blocking(move || precompiled::load(&engine, &compiled))
+        .await?
+        .map_err(|error| LoadError::Compile(format!("{error:#}")))
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, LoadError> {
     // wasmtime has panicked on hostile input before; that must cost a load, not the host.
-    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Compile(format!("the compiler failed: {error}")))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| LoadError::Compile(format!("the compiler failed: {error}")))
 }

@@ -26,18 +26,32 @@ pub(crate) struct Found {
 /// Validates and reads a file.
 pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
     if bytes.len() > FILE_BYTES {
-        return Err(LoadError::TooLarge { size: bytes.len(), limit: FILE_BYTES });
+        return Err(LoadError::TooLarge {
+            size: bytes.len(),
+            limit: FILE_BYTES,
+        });
     }
     if !Parser::is_component(bytes) {
-        let what = if Parser::is_core_wasm(bytes) { "a core module" } else { "no WebAssembly" };
+        let what = if Parser::is_core_wasm(bytes) {
+            "a core module"
+        } else {
+            "no WebAssembly"
+        };
         return Err(LoadError::NotAComponent { what });
     }
     let features = WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL;
-    Validator::new_with_features(features).validate_all(bytes).map_err(|error| LoadError::Invalid(error.to_string()))?;
+    Validator::new_with_features(features)
+        .validate_all(bytes)
+        .map_err(|error| LoadError::Invalid(error.to_string()))?;
 
     let sections = Sections::read(bytes).map_err(|error| LoadError::Invalid(error.to_string()))?;
     let contract = contract_version(sections.imports.iter().chain(&sections.exports))?;
-    let exported = |interface: &str| sections.exports.iter().any(|name| interface_of(name) == Some(interface));
+    let exported = |interface: &str| {
+        sections
+            .exports
+            .iter()
+            .any(|name| interface_of(name) == Some(interface))
+    };
     for interface in ["connector", "read"] {
         if !exported(interface) {
             return Err(LoadError::NotAConnector { interface });
@@ -51,7 +65,10 @@ pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
     };
     let manifest = match sections.manifest {
         Some(json) if json.len() > MANIFEST_BYTES => {
-            return Err(LoadError::Manifest(format!("it has {} bytes; {MANIFEST_BYTES} are allowed", json.len())));
+            return Err(LoadError::Manifest(format!(
+                "it has {} bytes; {MANIFEST_BYTES} are allowed",
+                json.len()
+            )));
         }
         Some(json) => Some(Manifest::parse(json).map_err(LoadError::Manifest)?),
         None => None,
@@ -102,7 +119,9 @@ impl<'a> Sections<'a> {
                         found.exports.push(export?.name.0.to_owned());
                     }
                 }
-                Payload::CustomSection(section) if section.name() == SECTION && found.manifest.is_none() => {
+                Payload::CustomSection(section)
+                    if section.name() == SECTION && found.manifest.is_none() =>
+                {
                     found.manifest = Some(section.data());
                 }
                 _ => {}
@@ -114,14 +133,21 @@ impl<'a> Sections<'a> {
 
 /// `tombolo:connector/read@0.1.0` is `read`.
 fn interface_of(name: &str) -> Option<&str> {
-    Some(name.strip_prefix(PACKAGE)?.split('@').next().unwrap_or_default())
+    Some(
+        name.strip_prefix(PACKAGE)?
+            .split('@')
+            .next()
+            .unwrap_or_default(),
+    )
 }
 
 /// The one version of the contract that all names agree on.
 fn contract_version<'n>(names: impl Iterator<Item = &'n String>) -> Result<String, LoadError> {
     let mut version: Option<&str> = None;
     for name in names {
-        let Some(rest) = name.strip_prefix(PACKAGE) else { continue };
+        let Some(rest) = name.strip_prefix(PACKAGE) else {
+            continue;
+        };
         let found = rest.split_once('@').map_or("none", |(_, found)| found);
         let mut parts = found.split('.').map(str::parse::<u64>);
         let known = matches!((parts.next(), parts.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) == CONTRACT);
@@ -133,5 +159,7 @@ fn contract_version<'n>(names: impl Iterator<Item = &'n String>) -> Result<Strin
         }
         version = Some(found);
     }
-    version.map(str::to_owned).ok_or(LoadError::NotAConnector { interface: "connector" })
+    version.map(str::to_owned).ok_or(LoadError::NotAConnector {
+        interface: "connector",
+    })
 }

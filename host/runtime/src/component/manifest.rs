@@ -108,7 +108,8 @@ fn yes() -> bool {
 impl Manifest {
     /// Reads the section; the error says what is wrong where.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
-        let value: Value = serde_json::from_slice(json).map_err(|error| format!("it is not JSON: {error}"))?;
+        let value: Value =
+            serde_json::from_slice(json).map_err(|error| format!("it is not JSON: {error}"))?;
         schema::MANIFEST.check(&value)?;
         serde_json::from_value(value).map_err(|error| error.to_string())
     }

@@ -54,7 +54,10 @@ impl Serialize for Digest {
 
 /// What a connector can do beyond reading: found by looking at its exports, so no flag can lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
-#[allow(clippy::struct_excessive_bools, reason = "one independent ability each")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "one independent ability each"
+)]
 pub struct Abilities {
     /// `write`: create, update, delete.
     pub write: bool,
@@ -108,10 +111,22 @@ impl Indices {
         Ok(Self {
             connector: exports::connector::GuestIndices::new(pre)?,
             read: exports::read::GuestIndices::new(pre)?,
-            write: abilities.write.then(|| exports::write::GuestIndices::new(pre)).transpose()?,
-            members: abilities.members.then(|| exports::members::GuestIndices::new(pre)).transpose()?,
-            password: abilities.password.then(|| exports::password::GuestIndices::new(pre)).transpose()?,
-            delta: abilities.delta.then(|| exports::delta::GuestIndices::new(pre)).transpose()?,
+            write: abilities
+                .write
+                .then(|| exports::write::GuestIndices::new(pre))
+                .transpose()?,
+            members: abilities
+                .members
+                .then(|| exports::members::GuestIndices::new(pre))
+                .transpose()?,
+            password: abilities
+                .password
+                .then(|| exports::password::GuestIndices::new(pre))
+                .transpose()?,
+            delta: abilities
+                .delta
+                .then(|| exports::delta::GuestIndices::new(pre))
+                .transpose()?,
         })
     }
 }
@@ -150,6 +165,9 @@ impl Component {
 
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Component").field("name", &self.manifest.name).field("digest", self.digest()).finish()
+        f.debug_struct("Component")
+            .field("name", &self.manifest.name)
+            .field("digest", self.digest())
+            .finish()
     }
 }

@@ -21,26 +21,38 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { left: limits.response_bytes, limit: limits.response_bytes }
+        Self {
+            left: limits.response_bytes,
+            limit: limits.response_bytes,
+        }
     }
 
     fn spend(&mut self, bytes: usize) -> Result<(), CallError> {
         // Every value costs something, or a list of a million empty texts would be free.
-        self.left = self.left.checked_sub(bytes.saturating_add(8)).ok_or_else(|| CallError::LimitExceeded {
-            what: "bytes of one answer, `limits.response`".to_owned(),
-            limit: self.limit as u64,
-        })?;
+        self.left = self
+            .left
+            .checked_sub(bytes.saturating_add(8))
+            .ok_or_else(|| CallError::LimitExceeded {
+                what: "bytes of one answer, `limits.response`".to_owned(),
+                limit: self.limit as u64,
+            })?;
         Ok(())
     }
 }
 
 fn broken(what: impl Into<String>) -> CallError {
-    CallError::Host(format!("the connector's answer breaks the contract: {}", what.into()))
+    CallError::Host(format!(
+        "the connector's answer breaks the contract: {}",
+        what.into()
+    ))
 }
 
 fn count(what: &str, found: usize, limit: usize) -> Result<(), CallError> {
     if found > limit {
-        return Err(CallError::LimitExceeded { what: what.to_owned(), limit: limit as u64 });
+        return Err(CallError::LimitExceeded {
+            what: what.to_owned(),
+            limit: limit as u64,
+        });
     }
     Ok(())
 }
@@ -61,7 +73,10 @@ fn token(what: &str, text: Option<&str>, budget: &mut Budget) -> Result<(), Call
 
 fn name(text: &str, budget: &mut Budget) -> Result<(), CallError> {
     if text.is_empty() || text.trim() != text || text.chars().any(char::is_control) {
-        return Err(broken(format!("`{}` is no attribute name", text.escape_debug().take(64).collect::<String>())));
+        return Err(broken(format!(
+            "`{}` is no attribute name",
+            text.escape_debug().take(64).collect::<String>()
+        )));
     }
     count("bytes of an attribute name", text.len(), NAME_BYTES)?;
     budget.spend(text.len())
@@ -98,7 +113,10 @@ fn one(entry: &Entry, budget: &mut Budget) -> Result<(), CallError> {
     anchor(&entry.anchor, budget)?;
     token("version", entry.version.as_deref(), budget)?;
     count("attributes of an entry", entry.attributes.len(), ATTRIBUTES)?;
-    entry.attributes.iter().try_for_each(|held| attribute(held, budget))
+    entry
+        .attributes
+        .iter()
+        .try_for_each(|held| attribute(held, budget))
 }
 
 pub(super) fn entry(entry: &Entry, mut budget: Budget) -> Result<(), CallError> {
@@ -106,7 +124,11 @@ pub(super) fn entry(entry: &Entry, mut budget: Budget) -> Result<(), CallError> 
 }
 
 pub(super) fn page(page: &Page, limit: u32, mut budget: Budget) -> Result<(), CallError> {
-    count("entries of a page, as asked for", page.entries.len(), limit as usize)?;
+    count(
+        "entries of a page, as asked for",
+        page.entries.len(),
+        limit as usize,
+    )?;
     token("cursor", page.cursor.as_deref(), &mut budget)?;
     let mut anchors = std::collections::HashSet::with_capacity(page.entries.len());
     for entry in &page.entries {
@@ -119,13 +141,23 @@ pub(super) fn page(page: &Page, limit: u32, mut budget: Budget) -> Result<(), Ca
 }
 
 pub(super) fn members(page: &MemberPage, limit: u32, mut budget: Budget) -> Result<(), CallError> {
-    count("members of a page, as asked for", page.members.len(), limit as usize)?;
+    count(
+        "members of a page, as asked for",
+        page.members.len(),
+        limit as usize,
+    )?;
     token("cursor", page.cursor.as_deref(), &mut budget)?;
-    page.members.iter().try_for_each(|member| anchor(member, &mut budget))
+    page.members
+        .iter()
+        .try_for_each(|member| anchor(member, &mut budget))
 }
 
 pub(super) fn changes(changes: &Changes, limit: u32, mut budget: Budget) -> Result<(), CallError> {
-    count("changes of a page, as asked for", changes.changes.len(), limit as usize)?;
+    count(
+        "changes of a page, as asked for",
+        changes.changes.len(),
+        limit as usize,
+    )?;
     token("token", Some(&changes.token), &mut budget)?;
     changes.changes.iter().try_for_each(|change| match change {
         Change::Changed(entry) => one(entry, &mut budget),

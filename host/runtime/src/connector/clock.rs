@@ -36,7 +36,11 @@ pub(crate) struct CpuClock {
 
 impl CpuClock {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit, spent: AtomicU64::new(0), poll_began: AtomicU64::new(thread_time()) }
+        Self {
+            limit,
+            spent: AtomicU64::new(0),
+            poll_began: AtomicU64::new(thread_time()),
+        }
     }
 
     /// The next call starts from nothing.
@@ -51,7 +55,8 @@ impl CpuClock {
     }
 
     fn running(&self) -> Duration {
-        self.spent() + Duration::from_nanos(thread_time().saturating_sub(self.poll_began.load(Relaxed)))
+        self.spent()
+            + Duration::from_nanos(thread_time().saturating_sub(self.poll_began.load(Relaxed)))
     }
 }
 
@@ -64,7 +69,10 @@ pub(crate) fn on_tick(store: StoreContextMut<'_, Guest>) -> wasmtime::Result<Upd
     if clock.running() > clock.limit {
         return Err(OutOfTime { limit: clock.limit }.into());
     }
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    Ok(UpdateDeadline::YieldCustom(
+        1,
+        Box::pin(tokio::task::yield_now()),
+    ))
 }
 
 /// A future whose polls are timed.
@@ -75,7 +83,10 @@ pub(crate) struct Metered<F> {
 
 impl<F> Metered<F> {
     pub(crate) fn new(clock: Arc<CpuClock>, future: F) -> Self {
-        Self { clock, future: Box::pin(future) }
+        Self {
+            clock,
+            future: Box::pin(future),
+        }
     }
 }
 
@@ -86,7 +97,9 @@ impl<F: Future> Future for Metered<F> {
         let began = thread_time();
         self.clock.poll_began.store(began, Relaxed);
         let polled = self.future.as_mut().poll(cx);
-        self.clock.spent.fetch_add(thread_time().saturating_sub(began), Relaxed);
+        self.clock
+            .spent
+            .fetch_add(thread_time().saturating_sub(began), Relaxed);
         polled
     }
 }

@@ -9,6 +9,7 @@ use super::clock::OutOfTime;
 use super::instance::NotExported;
 use super::limiter::OutOfMemory;
 use crate::call::CallError;
+use crate::capability::Grants;
 use crate::contract::Failure;
 use crate::guest::Exceeded;
 use crate::redact::Redactor;
@@ -23,7 +24,11 @@ pub(super) const DETAIL_BYTES: usize = 16 << 10;
 const FUEL_WORDS: &str = "fuel allocated for hostcalls has been exhausted";
 const HANDLES_WORDS: &str = "too many component handles";
 
-pub(super) fn classify(error: &wasmtime::Error, redactor: &Redactor) -> CallError {
+pub(super) fn classify(error: &wasmtime::Error, grants: &Grants) -> CallError {
+    let handles = || CallError::LimitExceeded {
+        what: "handles held by one instance".to_owned(),
+        limit: grants.limits.resources as u64,
+    };
     if let Some(NotExported(interface)) = error.downcast_ref() {
         return CallError::NotExported { interface };
     }
@@ -34,35 +39,53 @@ pub(super) fn classify(error: &wasmtime::Error, redactor: &Redactor) -> CallErro
         return CallError::MemoryExhausted { limit: *limit };
     }
     if let Some(Exceeded { what, limit }) = error.downcast_ref() {
-        return CallError::LimitExceeded { what: (*what).to_owned(), limit: *limit };
+        return CallError::LimitExceeded {
+            what: (*what).to_owned(),
+            limit: *limit,
+        };
     }
     if error.is::<PoolConcurrencyLimitError>() {
-        return CallError::Busy { retry_after: std::time::Duration::from_secs(1) };
+        return CallError::Busy {
+            retry_after: std::time::Duration::from_secs(1),
+        };
     }
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        return CallError::LimitExceeded { what: "handles held by one instance".to_owned(), limit: 0 };
+        return handles();
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return CallError::Trapped { detail: trap.to_string() };
+        return CallError::Trapped {
+            detail: trap.to_string(),
+        };
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {
-        return CallError::Trapped { detail: format!("it ended itself with exit status {status}") };
+        return CallError::Trapped {
+            detail: format!("it ended itself with exit status {status}"),
+        };
     }
     let root = error.root_cause().to_string();
     if root.contains(FUEL_WORDS) {
-        return CallError::LimitExceeded { what: "bytes handed to the host at once".to_owned(), limit: 0 };
+        return CallError::LimitExceeded {
+            what: "bytes handed to the host at once, `limits.host-call-bytes`".to_owned(),
+            limit: grants.limits.host_call_bytes as u64,
+        };
     }
     if root.contains(HANDLES_WORDS) {
-        return CallError::LimitExceeded { what: "handles held by one instance".to_owned(), limit: 0 };
+        return handles();
     }
-    CallError::Trapped { detail: redactor.text(&root, WORD_BYTES) }
+    CallError::Trapped {
+        detail: grants.redactor.text(&root, WORD_BYTES),
+    }
 }
 
 /// A connector's own words, without secrets and cut to size.
 pub(super) fn failure(mut failure: Failure, redactor: &Redactor) -> CallError {
     failure.message = redactor.text(&failure.message, MESSAGE_BYTES);
-    failure.attribute = failure.attribute.map(|attribute| redactor.text(&attribute, WORD_BYTES));
-    failure.target_code = failure.target_code.map(|code| redactor.text(&code, WORD_BYTES));
+    failure.attribute = failure
+        .attribute
+        .map(|attribute| redactor.text(&attribute, WORD_BYTES));
+    failure.target_code = failure
+        .target_code
+        .map(|code| redactor.text(&code, WORD_BYTES));
     CallError::Failure(failure)
 }
 
@@ -70,9 +93,9 @@ pub(super) fn failure(mut failure: Failure, redactor: &Redactor) -> CallError {
 pub(super) fn hide(error: CallError, secrets: &[SecretString]) -> CallError {
     match error {
         CallError::Failure(said) => failure(said, &Redactor::new(secrets)),
-        CallError::Trapped { detail } => {
-            CallError::Trapped { detail: Redactor::new(secrets).text(&detail, MESSAGE_BYTES) }
-        }
+        CallError::Trapped { detail } => CallError::Trapped {
+            detail: Redactor::new(secrets).text(&detail, MESSAGE_BYTES),
+        },
         other => other,
     }
 }

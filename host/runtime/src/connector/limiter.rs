@@ -29,7 +29,12 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { memory: 0, memory_limit: limits.memory, elements: 0, elements_limit: limits.tables }
+        Self {
+            memory: 0,
+            memory_limit: limits.memory,
+            elements: 0,
+            elements_limit: limits.tables,
+        }
     }
 
     /// Bytes of linear memory held now.
@@ -39,19 +44,39 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let wanted = self.memory.saturating_sub(current).saturating_add(desired);
         if wanted > self.memory_limit {
-            return Err(OutOfMemory { limit: self.memory_limit }.into());
+            return Err(OutOfMemory {
+                limit: self.memory_limit,
+            }
+            .into());
         }
         self.memory = wanted;
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let wanted = self.elements.saturating_sub(current).saturating_add(desired);
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self
+            .elements
+            .saturating_sub(current)
+            .saturating_add(desired);
         if wanted > self.elements_limit {
-            return Err(Exceeded { what: "table elements", limit: self.elements_limit as u64 }.into());
+            return Err(Exceeded {
+                what: "table elements",
+                limit: self.elements_limit as u64,
+            }
+            .into());
         }
         self.elements = wanted;
         Ok(true)

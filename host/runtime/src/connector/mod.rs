@@ -58,27 +58,44 @@ macro_rules! invoke {
 }
 
 impl Connector {
-    pub(crate) fn new(component: Arc<Component>, slots: Slots, grants: Arc<Grants>, serial: bool) -> Self {
-        Self { inner: Arc::new(Inner::new(component, slots, grants, serial)) }
+    pub(crate) fn new(
+        component: Arc<Component>,
+        slots: Slots,
+        grants: Arc<Grants>,
+        serial: bool,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner::new(component, slots, grants, serial)),
+        }
     }
 
     /// The trial is over: the same connector with what was learnt, and without the trial's instances.
     pub(crate) fn ready(&self, description: Value, cost: Cost) -> Self {
-        Self { inner: Arc::new(self.inner.ready(description, cost)) }
+        Self {
+            inner: Arc::new(self.inner.ready(description, cost)),
+        }
     }
 
     /// What the connector says it is, and the processor time that took.
     pub(crate) async fn describe(&self, reuse: Reuse) -> Result<(String, Duration), CallError> {
-        let call = Call { request_id: "trial".to_owned(), deadline: Instant::now() + self.inner.grants.limits.wall };
+        let call = Call {
+            request_id: "trial".to_owned(),
+            deadline: Instant::now() + self.inner.grants.limits.wall,
+        };
         let (answer, cpu) = self
             .inner
-            .run_as(reuse, &call, Effect::Reads, |mut instance: Box<Instance>| async move {
-                let answer = match instance.connector() {
-                    Ok((api, store)) => api.call_describe(store).await,
-                    Err(error) => Err(error),
-                };
-                (instance, answer)
-            })
+            .run_as(
+                reuse,
+                &call,
+                Effect::Reads,
+                |mut instance: Box<Instance>| async move {
+                    let answer = match instance.connector() {
+                        Ok((api, store)) => api.call_describe(store).await,
+                        Err(error) => Err(error),
+                    };
+                    (instance, answer)
+                },
+            )
             .await;
         answer.map(|text| (text, cpu))
     }
@@ -114,7 +131,13 @@ impl Connector {
     }
 
     /// One object. No attributes named means all.
-    pub async fn get(&self, call: &Call, kind: &str, anchor: &str, attributes: &[String]) -> Result<Entry, CallError> {
+    pub async fn get(
+        &self,
+        call: &Call,
+        kind: &str,
+        anchor: &str,
+        attributes: &[String],
+    ) -> Result<Entry, CallError> {
         let entry = invoke!(self, call, Reads, read.call_get(kind, anchor, attributes))?;
         self.inner.checked(call, entry, check::entry)
     }
@@ -123,7 +146,8 @@ impl Connector {
     pub async fn search(&self, call: &Call, kind: &str, query: Query) -> Result<Page, CallError> {
         let limit = query.limit;
         let page = invoke!(self, call, Reads, read.call_search(kind, &query))?;
-        self.inner.checked(call, page, |page, budget| check::page(page, limit, budget))
+        self.inner
+            .checked(call, page, |page, budget| check::page(page, limit, budget))
     }
 
     /// A new object. `request` is stable across retries of the same change.
@@ -134,7 +158,12 @@ impl Connector {
         attributes: &[Attribute],
         request: &str,
     ) -> Result<Entry, CallError> {
-        let entry = invoke!(self, call, Writes, write.call_create(kind, attributes, request))?;
+        let entry = invoke!(
+            self,
+            call,
+            Writes,
+            write.call_create(kind, attributes, request)
+        )?;
         self.inner.checked(call, entry, check::entry)
     }
 
@@ -148,12 +177,23 @@ impl Connector {
         if_version: Option<&str>,
         request: &str,
     ) -> Result<Entry, CallError> {
-        let entry = invoke!(self, call, Writes, write.call_update(kind, anchor, edits, if_version, request))?;
+        let entry = invoke!(
+            self,
+            call,
+            Writes,
+            write.call_update(kind, anchor, edits, if_version, request)
+        )?;
         self.inner.checked(call, entry, check::entry)
     }
 
     /// An object goes.
-    pub async fn delete(&self, call: &Call, kind: &str, anchor: &str, request: &str) -> Result<(), CallError> {
+    pub async fn delete(
+        &self,
+        call: &Call,
+        kind: &str,
+        anchor: &str,
+        request: &str,
+    ) -> Result<(), CallError> {
         invoke!(self, call, Writes, write.call_delete(kind, anchor, request))
     }
 
@@ -165,8 +205,15 @@ impl Connector {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<MemberPage, CallError> {
-        let page = invoke!(self, call, Reads, members.call_list_members(group, cursor, limit))?;
-        self.inner.checked(call, page, |page, budget| check::members(page, limit, budget))
+        let page = invoke!(
+            self,
+            call,
+            Reads,
+            members.call_list_members(group, cursor, limit)
+        )?;
+        self.inner.checked(call, page, |page, budget| {
+            check::members(page, limit, budget)
+        })
     }
 
     /// Members come and go.
@@ -178,7 +225,12 @@ impl Connector {
         remove: &[String],
         request: &str,
     ) -> Result<(), CallError> {
-        invoke!(self, call, Writes, members.call_change_members(group, add, remove, request))
+        invoke!(
+            self,
+            call,
+            Writes,
+            members.call_change_members(group, add, remove, request)
+        )
     }
 
     /// A new password. The guest gets a handle to it.
@@ -190,18 +242,27 @@ impl Connector {
         must_change: bool,
     ) -> Result<(), CallError> {
         let extra = [secret.clone()];
-        let run = self.inner.run(call, Effect::Writes, |mut instance: Box<Instance>| async move {
-            let answer = async {
-                let handle = instance.lend(Secret { name: "password".to_owned(), value: secret })?;
-                let lent = wasmtime::component::Resource::new_borrow(handle.rep());
-                let (api, store) = instance.password()?;
-                let answer = api.call_set_password(store, anchor, lent, must_change).await?;
-                instance.take_back(handle)?;
-                Ok(answer)
-            }
-            .await;
-            (instance, answer)
-        });
+        let run = self.inner.run(
+            call,
+            Effect::Writes,
+            |mut instance: Box<Instance>| async move {
+                let answer = async {
+                    let handle = instance.lend(Secret {
+                        name: "password".to_owned(),
+                        value: secret,
+                    })?;
+                    let lent = wasmtime::component::Resource::new_borrow(handle.rep());
+                    let (api, store) = instance.password()?;
+                    let answer = api
+                        .call_set_password(store, anchor, lent, must_change)
+                        .await?;
+                    instance.take_back(handle)?;
+                    Ok(answer)
+                }
+                .await;
+                (instance, answer)
+            },
+        );
         run.await.map_err(|error| fault::hide(error, &extra))
     }
 
@@ -214,6 +275,8 @@ impl Connector {
         limit: u32,
     ) -> Result<Changes, CallError> {
         let changes = invoke!(self, call, Reads, delta.call_since(kind, token, limit))?;
-        self.inner.checked(call, changes, |changes, budget| check::changes(changes, limit, budget))
+        self.inner.checked(call, changes, |changes, budget| {
+            check::changes(changes, limit, budget)
+        })
     }
 }

@@ -49,7 +49,10 @@ impl Pool {
         let mut dropped = Vec::new();
         {
             let mut idle = self.idle.lock();
-            let stale = idle.iter().take_while(|instance| now - instance.last_used > IDLE).count();
+            let stale = idle
+                .iter()
+                .take_while(|instance| now - instance.last_used > IDLE)
+                .count();
             dropped.extend(idle.drain(..stale));
             if grown || worn(&instance) || idle.len() >= keep {
                 dropped.push(instance);

@@ -42,7 +42,11 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(engine: Arc<Semaphore>, concurrency: usize) -> Self {
         let most = concurrency.clamp(1, Semaphore::MAX_PERMITS);
-        Self { engine, app: Arc::new(Semaphore::new(most)), most }
+        Self {
+            engine,
+            app: Arc::new(Semaphore::new(most)),
+            most,
+        }
     }
 }
 
@@ -60,7 +64,12 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn new(component: Arc<Component>, slots: Slots, grants: Arc<Grants>, serial: bool) -> Self {
+    pub(super) fn new(
+        component: Arc<Component>,
+        slots: Slots,
+        grants: Arc<Grants>,
+        serial: bool,
+    ) -> Self {
         Self {
             component,
             grants,
@@ -75,12 +84,26 @@ impl Inner {
 
     pub(super) fn ready(&self, description: Value, cost: Cost) -> Self {
         let serial = self.one_writer.is_some();
-        let fresh = Self::new(Arc::clone(&self.component), self.slots.clone(), Arc::clone(&self.grants), serial);
-        Self { description, cost, ..fresh }
+        let fresh = Self::new(
+            Arc::clone(&self.component),
+            self.slots.clone(),
+            Arc::clone(&self.grants),
+            serial,
+        );
+        Self {
+            description,
+            cost,
+            ..fresh
+        }
     }
 
     /// Runs one call as the connector's reuse has it.
-    pub(super) async fn run<T, F, Fut>(&self, call: &Call, effect: Effect, invoke: F) -> Result<T, CallError>
+    pub(super) async fn run<T, F, Fut>(
+        &self,
+        call: &Call,
+        effect: Effect,
+        invoke: F,
+    ) -> Result<T, CallError>
     where
         F: FnOnce(Box<Instance>) -> Fut,
         Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
@@ -124,14 +147,24 @@ impl Inner {
         .await;
         self.stats.waited(began.elapsed());
         match waited {
-            Ok((Ok(writer), Ok(app))) => Ok(Places { _writer: writer, _app: app }),
+            Ok((Ok(writer), Ok(app))) => Ok(Places {
+                _writer: writer,
+                _app: app,
+            }),
             // No semaphore here is ever closed.
             Ok(_) => Err(CallError::Host("the connector is closed".to_owned())),
-            Err(_) => Err(CallError::Busy { retry_after: RETRY_AFTER }),
+            Err(_) => Err(CallError::Busy {
+                retry_after: RETRY_AFTER,
+            }),
         }
     }
 
-    async fn in_slot<T, F, Fut>(&self, reuse: Reuse, call: &Call, invoke: F) -> (Result<T, CallError>, Duration)
+    async fn in_slot<T, F, Fut>(
+        &self,
+        reuse: Reuse,
+        call: &Call,
+        invoke: F,
+    ) -> (Result<T, CallError>, Duration)
     where
         F: FnOnce(Box<Instance>) -> Fut,
         Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
@@ -175,16 +208,18 @@ impl Inner {
             Err(_) => (None, Err(CallError::TimedOut { after })),
             Ok(Err(error)) => (None, Err(self.fault(call, &error))),
             Ok(Ok((_, Err(error)))) => (None, Err(self.fault(call, &error))),
-            Ok(Ok((instance, Ok(answer)))) => {
-                (Some(instance), answer.map_err(|failure| fault::failure(failure, &self.grants.redactor)))
-            }
+            Ok(Ok((instance, Ok(answer)))) => (
+                Some(instance),
+                answer.map_err(|failure| fault::failure(failure, &self.grants.redactor)),
+            ),
         };
         let memory = match instance {
             Some(mut instance) => {
                 let memory = instance.guest().limiter.memory();
                 instance.guest().journal.end();
                 if reuse == Reuse::Warm {
-                    self.pool.put(instance, self.slots.most, || self.stats.recycled());
+                    self.pool
+                        .put(instance, self.slots.most, || self.stats.recycled());
                 }
                 memory
             }
@@ -198,12 +233,22 @@ impl Inner {
     }
 
     /// A place in the engine and a store with its limits.
-    async fn prepare(&self, request_id: Arc<str>, deadline: Instant) -> Result<Prepared, CallError> {
+    async fn prepare(
+        &self,
+        request_id: Arc<str>,
+        deadline: Instant,
+    ) -> Result<Prepared, CallError> {
         let place = timeout_at(deadline, Arc::clone(&self.slots.engine).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(CallError::Busy { retry_after: RETRY_AFTER }) };
+        let Ok(Ok(place)) = place else {
+            return Err(CallError::Busy {
+                retry_after: RETRY_AFTER,
+            });
+        };
         let host = |error: wasmtime::Error| {
             warn!(app = %self.grants.app, error = %format!("{error:#}"), "an instance could not be prepared");
-            CallError::Host(format!("an instance of the connector could not be prepared: {error}"))
+            CallError::Host(format!(
+                "an instance of the connector could not be prepared: {error}"
+            ))
         };
         let guest = Guest::new(Arc::clone(&self.grants), request_id, deadline).map_err(host)?;
         let clock = Arc::clone(&guest.clock);
@@ -232,9 +277,11 @@ impl Inner {
     /// The typed error; the whole story, with the guest's backtrace, goes to the log.
     fn fault(&self, call: &Call, error: &wasmtime::Error) -> CallError {
         let grants = &self.grants;
-        let typed = fault::classify(error, &grants.redactor);
+        let typed = fault::classify(error, grants);
         if !matches!(typed, CallError::NotExported { .. }) {
-            let detail = grants.redactor.text(&format!("{error:?}"), fault::DETAIL_BYTES);
+            let detail = grants
+                .redactor
+                .text(&format!("{error:?}"), fault::DETAIL_BYTES);
             warn!(
                 app = %grants.app, connector = %grants.connector, revision = %grants.revision, request = %call.request_id,
                 %detail, "the connector's instance was thrown away: {typed}"
@@ -244,7 +291,11 @@ impl Inner {
     }
 }
 
-type Prepared = (wasmtime::Store<Guest>, tokio::sync::OwnedSemaphorePermit, Arc<super::clock::CpuClock>);
+type Prepared = (
+    wasmtime::Store<Guest>,
+    tokio::sync::OwnedSemaphorePermit,
+    Arc<super::clock::CpuClock>,
+);
 
 enum Start {
     Warm(Box<Instance>),

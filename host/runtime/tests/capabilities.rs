@@ -1,0 +1,259 @@
+//! What a guest can reach is what was granted, and what it says holds no secret.
+
+mod common;
+
+use std::io::Write;
+use std::sync::{Arc, LazyLock};
+
+use common::*;
+use parking_lot::Mutex;
+use serde_json::json;
+use tombolo_runtime::{AppSpec, CallError, Directory, Limits};
+
+/// Everything this process logs, at every level.
+static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let writer = Arc::clone(&log);
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || Sink(Arc::clone(&writer)))
+        .init();
+    log
+});
+
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn logged() -> String {
+    String::from_utf8_lossy(&LOG.lock()).into_owned()
+}
+
+fn lines_of(app: &str, text: &str) -> usize {
+    let app = format!("app=\"{app}\"");
+    logged()
+        .lines()
+        .filter(|line| line.contains(&app) && line.contains(text))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_and_context_arrive() {
+    let street = street(with_settings(json!({"retries": 3}))).await;
+    assert_eq!(
+        street.provoke("settings", "x").await.unwrap(),
+        r#"{"retries":3}"#
+    );
+    assert_eq!(street.provoke("request", "x").await.unwrap(), "request-1");
+    let left: u32 = street
+        .provoke("remaining", "x")
+        .await
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1_000..=30_000).contains(&left), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_opens_only_by_a_granted_name_and_never_shows_its_value() {
+    let street = street(spec("app")).await;
+    assert_eq!(
+        street.provoke("secret", "api-key").await.unwrap(),
+        "api-key"
+    );
+    assert_eq!(street.provoke("secret", "other").await.unwrap(), "none");
+    let error = street.provoke("reveal", "api-key").await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::Trapped { detail } if detail.contains("may not be revealed")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_granted_is_refused_at_the_call() {
+    let street = street(spec("app")).await;
+    for kind in ["http", "net", "sql", "ldap"] {
+        let answer = street.provoke(kind, "directory").await.unwrap();
+        assert!(answer.starts_with("refused"), "{kind}: {answer}");
+    }
+    for (kind, argument) in [
+        ("connect", "127.0.0.1:22"),
+        ("connect", "[::ffff:127.0.0.1]:22"),
+        ("read-file", "/etc/passwd"),
+        ("read-file", "../../etc/passwd"),
+        ("write-file", "/tmp/x"),
+        ("list-directory", "/"),
+    ] {
+        let answer = street.provoke(kind, argument).await.unwrap();
+        assert!(answer.starts_with("refused"), "{kind} {argument}: {answer}");
+    }
+    assert_eq!(street.provoke("environment", "x").await.unwrap(), "[] []");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_granted_directory_is_there_and_nothing_around_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, look) = (home.path().join("data"), home.path().join("look"));
+    std::fs::create_dir(&data).unwrap();
+    std::fs::create_dir(&look).unwrap();
+    std::fs::write(home.path().join("outside"), "x").unwrap();
+    std::fs::write(look.join("file"), "x").unwrap();
+    std::os::unix::fs::symlink(home.path().join("outside"), data.join("link")).unwrap();
+    // `look` is granted writable, but the manifest asks to read only.
+    let directory = |name: &str, host| Directory {
+        name: name.to_owned(),
+        host,
+        writable: true,
+    };
+    let directories = vec![directory("data", data.clone()), directory("look", look)];
+    let street = street(AppSpec {
+        directories,
+        ..spec("app")
+    })
+    .await;
+    for (kind, argument, allowed) in [
+        ("write-file", "/data/new", true),
+        ("read-file", "/data/new", true),
+        ("read-file", "/look/file", true),
+        ("write-file", "/look/file", false),
+        ("write-file", "/look/new", false),
+        ("read-file", "/data/../outside", false),
+        ("read-file", "/data/link", false),
+        ("read-file", "/outside", false),
+    ] {
+        let answer = street.provoke(kind, argument).await.unwrap();
+        assert_eq!(answer == "allowed", allowed, "{kind} {argument}: {answer}");
+    }
+    assert_eq!(std::fs::read(data.join("new")).unwrap(), b"written");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn state_belongs_to_the_app_and_keeps_versions() {
+    let street = street(spec("app")).await;
+    assert_eq!(street.provoke("state-write", "key").await.unwrap(), "Ok(1)");
+    assert_eq!(
+        street.provoke("state-write", "key").await.unwrap(),
+        "Err(StateError::Changed)"
+    );
+    assert!(
+        street
+            .provoke("state-read", "key")
+            .await
+            .unwrap()
+            .contains("version: 1")
+    );
+    let other = street
+        .runtime
+        .bind(&hostile(&street.runtime).await, spec("other"))
+        .await
+        .unwrap();
+    assert_eq!(
+        answer(&other.get(&call(), "state-read", "key", &[]).await.unwrap()),
+        "Ok(None)"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_are_hidden_in_failures_and_in_the_log_however_they_are_spelled() {
+    LazyLock::force(&LOG);
+    let street = street(spec("secretive")).await;
+    let encoded = [
+        "open-sesame/+42",
+        "open-sesame%2F%2B42",
+        "b3Blbi1zZXNhbWUvKzQy",
+        "6f70656e2d736573616d652f2b3432",
+    ];
+    for spelling in encoded {
+        let error = street
+            .provoke("fail", &format!("bind failed: {spelling} was refused"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "bind failed: [redacted] was refused");
+        street.provoke("log", spelling).await.unwrap();
+        street.provoke("print", spelling).await.unwrap();
+    }
+    assert_eq!(lines_of("secretive", "printed [redacted]"), encoded.len());
+    assert_eq!(
+        lines_of("secretive", "complained [redacted]"),
+        encoded.len()
+    );
+    let error = street
+        .hostile
+        .set_password(
+            &call(),
+            "cannot set n3w-Passw0rd",
+            "n3w-Passw0rd".into(),
+            true,
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "cannot set [redacted]");
+    let log = logged();
+    for spelling in encoded.into_iter().chain(["n3w-Passw0rd"]) {
+        assert!(!log.contains(spelling), "{spelling} is in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_failure_is_cut() {
+    let street = street(spec("app")).await;
+    assert!(
+        street
+            .provoke("fail-long", "x")
+            .await
+            .unwrap_err()
+            .to_string()
+            .len()
+            < 3_000
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_flood_is_cut_and_counted() {
+    LazyLock::force(&LOG);
+    let limits = Limits {
+        log_lines: 10,
+        ..Limits::default()
+    };
+    let street = street(AppSpec {
+        limits,
+        ..spec("flooding")
+    })
+    .await;
+    for kind in ["log-flood", "print-flood"] {
+        let before = lines_of("flooding", "flood ");
+        assert_eq!(street.provoke(kind, "x").await.unwrap(), "flooded");
+        assert_eq!(lines_of("flooding", "flood ") - before, 10, "{kind}");
+    }
+    assert_eq!(
+        logged()
+            .lines()
+            .filter(|line| line.contains("flooding") && line.contains("dropped=99990"))
+            .count(),
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_leaves_its_story_in_the_log_and_not_in_the_answer() {
+    LazyLock::force(&LOG);
+    let street = street(spec("crashing")).await;
+    let error = street.provoke("trap", "x").await.unwrap_err().to_string();
+    assert!(
+        !error.contains("wasm backtrace") && !error.contains("as asked"),
+        "{error}"
+    );
+    let log = logged();
+    assert!(log.contains("wasm backtrace"), "{log}");
+    assert!(lines_of("crashing", "as asked") > 0, "{log}");
+}

@@ -1,0 +1,292 @@
+//! Loading is hostile: what is wrong is said, and nothing wrong gets in.
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::*;
+use serde_json::json;
+use tombolo_runtime::{AppSpec, CompileWith, LoadError, Options, Runtime, RuntimeError};
+
+fn child() -> PathBuf {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.join("examples/compile_child")
+}
+
+async fn refused(bytes: Vec<u8>) -> LoadError {
+    runtime()
+        .load("bad", bytes)
+        .await
+        .expect_err("this file must be refused")
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_named() {
+    assert!(matches!(
+        refused(b"garbage".to_vec()).await,
+        LoadError::NotAComponent { .. }
+    ));
+    assert!(matches!(
+        refused(Vec::new()).await,
+        LoadError::NotAComponent { .. }
+    ));
+    let error = refused(wat::parse_str("(module)").unwrap()).await;
+    assert!(error.to_string().contains("core module"), "{error}");
+    let error = refused(wat::parse_str("(component)").unwrap()).await;
+    assert!(
+        matches!(
+            error,
+            LoadError::NotAConnector {
+                interface: "connector"
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_truncated_or_damaged_file_is_refused_wherever_it_breaks() {
+    let whole = guest("null");
+    let runtime = runtime();
+    for part in 1..40 {
+        let cut = whole[..whole.len() * part / 40].to_vec();
+        assert!(runtime.load("cut", cut).await.is_err(), "{part}");
+    }
+    // A flipped bit either breaks the file or leaves a valid one; neither may panic.
+    for at in (0..whole.len()).step_by(whole.len() / 60) {
+        let mut bad = whole.clone();
+        bad[at] ^= 0x55;
+        let _ = Runtime::new(Options::default())
+            .unwrap()
+            .load("bad", bad)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_huge_file_is_refused_unread() {
+    assert!(matches!(
+        refused(vec![0; 65 << 20]).await,
+        LoadError::TooLarge { .. }
+    ));
+}
+
+#[tokio::test]
+async fn another_contract_version_is_named_with_ours() {
+    let text = |version: &str| {
+        format!(
+            r#"(component (instance $i) (export "tombolo:connector/connector@{version}" (instance $i)) (export "tombolo:connector/read@{version}" (instance $i)))"#
+        )
+    };
+    for version in ["0.2.0", "1.0.0", "9.1.4"] {
+        let error = refused(wat::parse_str(text(version)).unwrap()).await;
+        assert!(
+            matches!(&error, LoadError::Contract { found, .. } if found == version),
+            "{error}"
+        );
+    }
+    // The right version with nothing in it does not fit.
+    let error = refused(wat::parse_str(text("0.1.0")).unwrap()).await;
+    assert!(matches!(error, LoadError::Link(_)), "{error}");
+}
+
+#[tokio::test]
+async fn an_unknown_import_does_not_link() {
+    let bytes = wat::parse_str(
+        r#"(component (import "other:thing/api@1.0.0" (instance (export "f" (func))))
+           (instance $i) (export "tombolo:connector/connector@0.1.0" (instance $i)) (export "tombolo:connector/read@0.1.0" (instance $i)))"#,
+    )
+    .unwrap();
+    let error = refused(bytes).await;
+    assert!(
+        matches!(&error, LoadError::Link(reason) if reason.contains("other:thing")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_manifest_is_read_from_within_the_component() {
+    let runtime = runtime();
+    let component = hostile(&runtime).await;
+    assert_eq!(component.manifest().name, "hostile");
+    assert_eq!(component.manifest().secrets[0].name, "api-key");
+    let abilities = component.abilities();
+    assert!(abilities.write && abilities.members && abilities.password && abilities.delta);
+    let inspection = component.inspect();
+    assert_eq!(inspection.contract, "0.1.0");
+    assert!(
+        inspection
+            .exports
+            .iter()
+            .any(|name| name == "tombolo:connector/read@0.1.0"),
+        "{inspection:?}"
+    );
+    let null = null(&runtime).await;
+    assert!(null.abilities().write && !null.abilities().members);
+}
+
+#[tokio::test]
+async fn a_wrong_manifest_is_refused_before_compiling() {
+    let mut bytes = guest("null");
+    let at = bytes
+        .windows(16)
+        .position(|window| window == br#""name": "null", "#)
+        .unwrap();
+    bytes[at + 9] = b'N';
+    let error = refused(bytes).await;
+    assert!(
+        matches!(&error, LoadError::Manifest(reason) if reason.contains("`name`")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_grant_prints_the_lines_to_add() {
+    let runtime = runtime();
+    let component = hostile(&runtime).await;
+    let error = runtime
+        .bind(
+            &component,
+            AppSpec {
+                secrets: std::collections::BTreeMap::new(),
+                ..spec("hr")
+            },
+        )
+        .await
+        .err()
+        .unwrap();
+    let text = error.to_string();
+    assert!(
+        text.contains("[secrets]\n# What it tries to leak.\napi-key = \"env:API_KEY\"\n"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn wrong_settings_name_their_key() {
+    let runtime = runtime();
+    let component = hostile(&runtime).await;
+    let error = runtime
+        .bind(&component, with_settings(json!({"retries": 10})))
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        matches!(&error, LoadError::Settings { complaints, .. } if complaints.contains("`retries`")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_connector_that_fails_its_trial_or_lies_is_not_bound() {
+    let runtime = runtime();
+    let component = hostile(&runtime).await;
+    for settings in [json!({"describe": "no-json"}), json!({"describe": "lie"})] {
+        let error = runtime
+            .bind(&component, with_settings(settings))
+            .await
+            .err()
+            .unwrap();
+        assert!(matches!(error, LoadError::Describe(_)), "{error}");
+    }
+    for settings in [json!({"trap-in": "describe"}), json!({"describe": "loop"})] {
+        let mut spec = with_settings(settings);
+        spec.limits.cpu = std::time::Duration::from_millis(100);
+        let error = runtime.bind(&component, spec).await.err().unwrap();
+        assert!(matches!(error, LoadError::Trial(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_kept() {
+    let runtime = runtime();
+    let connector = runtime
+        .bind(&hostile(&runtime).await, spec("app"))
+        .await
+        .unwrap();
+    assert_eq!(connector.description()["kinds"][0]["kind"], "user");
+}
+
+#[tokio::test]
+async fn a_child_compiles_and_the_cache_remembers() {
+    let home = tempfile::tempdir().unwrap();
+    let options = || Options {
+        cache: Some(home.path().join("cache")),
+        compile_with: CompileWith::Child(child()),
+    };
+    let component = Runtime::new(options())
+        .unwrap()
+        .load("null", guest("null"))
+        .await
+        .unwrap();
+    assert_eq!(component.name(), "null");
+    // Whoever finds it in the cache needs no child.
+    let no_child = Options {
+        compile_with: CompileWith::Child("/nowhere".into()),
+        ..options()
+    };
+    let runtime = Runtime::new(no_child).unwrap();
+    let again = runtime.load("null", guest("null")).await.unwrap();
+    let connector = runtime.bind(&again, spec("app")).await.unwrap();
+    connector.get(&call(), "user", "ada", &[]).await.unwrap();
+    assert!(matches!(
+        runtime.load("hostile", guest("hostile")).await,
+        Err(LoadError::Compile(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_tampered_or_truncated_cache_entry_is_compiled_again() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = home.path().join("cache");
+    let load = || async {
+        let options = Options {
+            cache: Some(cache.clone()),
+            ..Options::default()
+        };
+        Runtime::new(options)
+            .unwrap()
+            .load("null", guest("null"))
+            .await
+            .unwrap()
+    };
+    let entry = || {
+        let mut entries: Vec<_> = std::fs::read_dir(&cache)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "cwasm")
+            })
+            .collect();
+        assert_eq!(entries.len(), 1);
+        entries.remove(0)
+    };
+    load().await;
+    let good = std::fs::read(entry()).unwrap();
+    let mut flipped = good.clone();
+    let last = flipped.len() - 1;
+    flipped[last] ^= 1;
+    for bad in [flipped, good[..good.len() / 2].to_vec(), Vec::new()] {
+        std::fs::write(entry(), &bad).unwrap();
+        load().await;
+        assert_eq!(
+            std::fs::read(entry()).unwrap().len(),
+            good.len(),
+            "written anew"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_private_is_refused() {
+    let error = Runtime::new(Options {
+        cache: Some("/proc/nowhere".into()),
+        ..Options::default()
+    })
+    .err()
+    .unwrap();
+    assert!(matches!(error, RuntimeError::Cache(_)));
+}
