@@ -1,0 +1,41 @@
+//! Attribute flows between SCIM resources and the objects of a target.
+//!
+//! A connector describes its kinds of object; an operator overrides what it
+//! suggests; together they make a [`Mapping`]. It turns resources into objects
+//! and lays objects over resources, says what has to be edited, and translates
+//! filters. This room leans on `tombolo-scim` only: no I/O, no async, no clock,
+//! no contract types. Who calls it resolves references and talks to targets.
+//!
+//! SCIM attributes that nothing maps are *kept by the host*: they stay in the
+//! mirrored resource, so that every request shape round-trips with any connector.
+//!
+//! * [`kind`]: what a connector says of one kind of object
+//! * [`overrides`]: the operator's `[mapping.KIND]` table
+//! * [`object`]: an object's values, and the edits between two of them
+//! * [`mapping`]: the mapping itself
+//! * [`references`]: SCIM ids and anchors
+//! * [`translate`]: SCIM filters in the contract's shape
+
+mod build;
+mod convert;
+mod edits;
+pub mod error;
+pub mod kind;
+pub mod mapping;
+pub mod object;
+mod overlay;
+pub mod overrides;
+mod place;
+pub mod references;
+pub mod translate;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{ConvertError, MappingError, Problem};
+pub use kind::{Kind, KindAttribute, KindMutability, KindType};
+pub use mapping::{Flow, Mapping};
+pub use object::{Edit, EditKind, Object, ObjectValue, Scalar};
+pub use overrides::Overrides;
+pub use references::{Reference, References};
+pub use translate::{Comparison, ObjectFilter, ObjectNode, Translation};
