@@ -6,6 +6,10 @@ use crate::schema::{Attribute, Catalog, ResourceType, Schema, Type, same_urn};
 
 /// What the server can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "ServiceProviderConfig is a list of yes and no"
+)]
 pub struct Capabilities {
     /// PATCH?
     pub patch: bool,

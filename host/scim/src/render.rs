@@ -93,11 +93,13 @@ pub fn resource(
 
 /// A page of resources. Every number is always there: Entra computes the next page from them.
 pub fn list(total: u64, start_index: u64, resources: Vec<Map<String, Value>>) -> Value {
-    json!({
-        "schemas": [LIST_URN],
-        "totalResults": total,
-        "startIndex": start_index,
-        "itemsPerPage": resources.len(),
-        "Resources": resources,
-    })
+    let mut body = Map::with_capacity(5);
+    body.insert("schemas".into(), json!([LIST_URN]));
+    body.insert("totalResults".into(), total.into());
+    body.insert("startIndex".into(), start_index.into());
+    body.insert("itemsPerPage".into(), resources.len().into());
+    // Moved, not copied: a page may hold a thousand resources.
+    let resources = resources.into_iter().map(Value::Object);
+    body.insert("Resources".into(), resources.collect());
+    Value::Object(body)
 }

@@ -355,7 +355,7 @@ impl Selection<'_> {
         for item in items {
             named.extend(normaliser.single(attribute, None, item)?);
         }
-        let (valued, partial): (Vec<Value>, Vec<Value>) = named
+        let (identified, partial): (Vec<Value>, Vec<Value>) = named
             .into_iter()
             .partition(|item| !item.is_object() || item.get("value").is_some());
         if partial.len() > MAX_PARTIAL {
@@ -365,7 +365,7 @@ impl Selection<'_> {
             );
             return Err(Error::too_large(detail));
         }
-        let known = Identities::of(attribute, &valued);
+        let known = Identities::of(attribute, &identified);
         if let Some(Value::Array(elements)) =
             container(map, self.target.extension).get_mut(&attribute.name)
         {

@@ -45,22 +45,16 @@ impl<'t> Editor<'t> {
         mode: Mode,
     ) -> Result<(), Error> {
         if !key.contains([':', '.', '[']) {
-            return match self.ty.find(urn, key) {
-                Some((extension, attribute)) => self.put_resolved(
-                    Resolved {
-                        extension,
-                        attribute,
-                        sub: None,
-                    },
-                    None,
-                    value,
-                    mode,
-                ),
-                None => {
-                    self.ignore(urn, key);
-                    Ok(())
-                }
+            let Some((extension, attribute)) = self.ty.find(urn, key) else {
+                self.ignore(urn, key);
+                return Ok(());
             };
+            let target = Resolved {
+                extension,
+                attribute,
+                sub: None,
+            };
+            return self.put_resolved(target, None, value, mode);
         }
         if urn.is_none()
             && let Some(result) = self.put_schema(key, &value, mode)
@@ -81,13 +75,11 @@ impl<'t> Editor<'t> {
         if path.attribute.urn.is_none() {
             path.attribute.urn = urn.map(str::to_owned);
         }
-        match resolve(self.ty, &path) {
-            Some(target) => self.put_resolved(target, Some(&path), value, mode),
-            None => {
-                self.ignore(urn, key);
-                Ok(())
-            }
-        }
+        let Some(target) = resolve(self.ty, &path) else {
+            self.ignore(urn, key);
+            return Ok(());
+        };
+        self.put_resolved(target, Some(&path), value, mode)
     }
 
     /// A key that is the URN of a schema: an object of that schema's attributes. `None` if it is no schema's.
@@ -149,7 +141,7 @@ impl<'t> Editor<'t> {
             self.ignored.push(path.to_string());
             return Ok(());
         };
-        self.check_writable(&target, path)?;
+        Self::check_writable(&target, path)?;
         if self.is_members(&target) {
             return self.write_members(Some(path), value, mode);
         }
@@ -170,7 +162,7 @@ impl<'t> Editor<'t> {
             self.ignored.push(path.to_string());
             return Ok(());
         };
-        self.check_writable(&target, path)?;
+        Self::check_writable(&target, path)?;
         let value = value.filter(|value| !value.is_null());
         if self.is_members(&target) {
             return self.erase_members(path, value);
@@ -202,7 +194,7 @@ impl<'t> Editor<'t> {
             .map(|extension| extension.schema.id.as_str())
     }
 
-    fn check_writable(&self, target: &Resolved<'_>, path: &Path) -> Result<(), Error> {
+    fn check_writable(target: &Resolved<'_>, path: &Path) -> Result<(), Error> {
         if is_read_only(target) {
             return Err(Error::mutability(format!(
                 "`{path}` is read-only; take it out of the attribute mappings"

@@ -114,6 +114,10 @@ impl Uniqueness {
 
 /// One attribute's definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "RFC 7643, section 7, has them"
+)]
 pub struct Attribute {
     /// The name in its canonical spelling.
     pub name: String,
