@@ -28,6 +28,7 @@
 //! | `guest` | the state of one instance, and its memory limiter |
 //! | `capability` | what a guest can import, one file each |
 //! | [`state`] | the trait behind the `state` capability |
+//! | `egress` | which addresses the host connects to |
 //! | `redact` | known secrets never leave in a message |
 //! | [`stats`] | counters the server turns into metrics |
 
@@ -40,6 +41,7 @@ mod compile;
 mod component;
 mod connector;
 pub mod contract;
+mod egress;
 mod engine;
 mod guest;
 mod redact;

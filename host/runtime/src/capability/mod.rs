@@ -59,7 +59,7 @@ impl Targets {
             match target {
                 Target::Ldap(spec) => {
                     let directory =
-                        ldap::Directory::new(name, spec.clone()).map_err(|reason| TargetError {
+                        ldap::Directory::new(name, spec).map_err(|reason| TargetError {
                             name: name.clone(),
                             reason,
                         })?;
