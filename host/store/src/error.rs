@@ -18,7 +18,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The directory could not be opened as a store.
-    #[error("the store at {path} cannot be opened: {cause}; see that the directory is writable, its disk not full, and its files the ones that tombolo wrote")]
+    #[error(
+        "the store at {path} cannot be opened: {cause}; see that the directory is writable, its disk not full, and its files the ones that tombolo wrote"
+    )]
     Open {
         /// The store's directory.
         path: PathBuf,
@@ -32,13 +34,17 @@ pub enum StoreError {
         cause: Arc<str>,
     },
     /// Writing or flushing failed: whether the commit is on the disk is unknown.
-    #[error("writing to the store failed, and it is unknown whether this commit is on the disk: {cause}; check the disk and its free space, then restart tombolo")]
+    #[error(
+        "writing to the store failed, and it is unknown whether this commit is on the disk: {cause}; check the disk and its free space, then restart tombolo"
+    )]
     Write {
         /// What the engine said.
         cause: Arc<str>,
     },
     /// An earlier write failed, so nothing more is written.
-    #[error("the store takes no more writes since an earlier one failed ({cause}); check the disk and its free space, then restart tombolo: it continues from what is on the disk")]
+    #[error(
+        "the store takes no more writes since an earlier one failed ({cause}); check the disk and its free space, then restart tombolo: it continues from what is on the disk"
+    )]
     Poisoned {
         /// The failure that stopped it.
         cause: Arc<str>,
@@ -52,7 +58,10 @@ pub enum StoreError {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CommitError {
     /// A check did not hold; nothing was written.
-    #[error("a condition of the commit does not hold for key {}", crate::key::readable(key))]
+    #[error(
+        "a condition of the commit does not hold for key {}",
+        crate::key::readable(key)
+    )]
     Conflict {
         /// The key of the first check that failed.
         key: Vec<u8>,

@@ -194,17 +194,22 @@ mod tests {
 
     fn segment() -> impl Strategy<Value = Segment> {
         prop_oneof![
-            proptest::collection::vec(prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()], 0..6)
-                .prop_map(Segment::Bytes),
+            proptest::collection::vec(
+                prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()],
+                0..6
+            )
+            .prop_map(Segment::Bytes),
             any::<u64>().prop_map(Segment::Number),
         ]
     }
 
     fn encode(segments: &[Segment]) -> Key {
-        segments.iter().fold(Key::new(), |key, segment| match segment {
-            Segment::Bytes(bytes) => key.bytes(bytes),
-            Segment::Number(number) => key.number(*number),
-        })
+        segments
+            .iter()
+            .fold(Key::new(), |key, segment| match segment {
+                Segment::Bytes(bytes) => key.bytes(bytes),
+                Segment::Number(number) => key.number(*number),
+            })
     }
 
     proptest! {
@@ -226,7 +231,10 @@ mod tests {
 
     #[test]
     fn a_key_is_shown_readable() {
-        assert_eq!(readable(&Key::of("link").text("hr").number(42)), "link/hr/42");
+        assert_eq!(
+            readable(&Key::of("link").text("hr").number(42)),
+            "link/hr/42"
+        );
         assert_eq!(readable(&[9, 255]), "0x09ff");
     }
 }

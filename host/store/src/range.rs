@@ -167,7 +167,10 @@ mod tests {
     fn a_cursor_outside_the_prefix_never_widens_it() {
         assert_eq!(
             Range::prefix("b").after("a").bounds(),
-            Some((Bound::Included(b"b".to_vec()), Bound::Excluded(b"c".to_vec())))
+            Some((
+                Bound::Included(b"b".to_vec()),
+                Bound::Excluded(b"c".to_vec())
+            ))
         );
     }
 }

@@ -1,1 +1,235 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use super::{Options, SledStore};
+use crate::suite::{self, Bench, KillPlan};
+use crate::{Commit, CommitError, Range, Store, StoreError};
+
+struct Directory(PathBuf);
+
+impl Bench for Directory {
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(SledStore::open(&self.0).expect("the store opens"))
+    }
+}
+
+fn directory() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("state");
+    (dir, path)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sled_passes_the_suite() {
+    let (_dir, path) = directory();
+    suite::all(&Directory(path)).await;
+}
+
+const CHILD: &str = "TOMBOLO_STORE_KILL_CHILD";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sled_survives_being_killed_at_any_moment() {
+    let (_dir, path) = directory();
+    let child = || {
+        let mut command = Command::new(std::env::current_exe().expect("this binary"));
+        command
+            .args([
+                "--exact",
+                "sled::tests::the_child_that_is_killed",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(CHILD, &path);
+        command
+    };
+    let plan = KillPlan {
+        rounds: 20,
+        longest: Duration::from_millis(400),
+    };
+    suite::kill(&Directory(path.clone()), &plan, child).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by the test that kills it"]
+async fn the_child_that_is_killed() {
+    let Some(path) = std::env::var_os(CHILD) else {
+        return;
+    };
+    suite::work_until_killed(Directory(path.into()).open().await).await;
+}
+
+fn counting(path: &Path) -> (SledStore, Arc<AtomicUsize>, Arc<AtomicBool>) {
+    let flushes = Arc::new(AtomicUsize::new(0));
+    let failing = Arc::new(AtomicBool::new(false));
+    let (count, fail) = (flushes.clone(), failing.clone());
+    let hook = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        if fail.load(Ordering::SeqCst) {
+            return Err(io::Error::other("no space left on device"));
+        }
+        // A slow disk: what comes meanwhile is the next group.
+        std::thread::sleep(Duration::from_millis(5));
+        Ok(())
+    };
+    let store = Options::new()
+        .before_flush(hook)
+        .open(path)
+        .expect("the store opens");
+    flushes.store(0, Ordering::SeqCst);
+    (store, flushes, failing)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_commits_share_one_flush() {
+    let (_dir, path) = directory();
+    let (store, flushes, _) = counting(&path);
+    let store = Arc::new(store);
+    let tasks: Vec<_> = (0..64u8)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.commit(Commit::new().put([n], [n])).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await
+            .expect("the task ends well")
+            .expect("the commit goes through");
+    }
+    let flushes = flushes.load(Ordering::SeqCst);
+    assert!(flushes < 32, "64 concurrent commits took {flushes} flushes");
+}
+
+#[tokio::test]
+async fn a_conflict_alone_costs_no_flush() {
+    let (_dir, path) = directory();
+    let (store, flushes, _) = counting(&path);
+    let refused = store.commit(Commit::new().exists("a").put("a", "1")).await;
+    assert!(refused.is_err_and(|error| error.is_conflict()));
+    assert_eq!(flushes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_failed_flush_refuses_everything_after_it() {
+    let (_dir, path) = directory();
+    let (store, _, failing) = counting(&path);
+    store
+        .commit(Commit::new().put("a", "1"))
+        .await
+        .expect("the commit goes through");
+    failing.store(true, Ordering::SeqCst);
+    let error = store
+        .commit(Commit::new().put("a", "2").put("b", "2"))
+        .await
+        .expect_err("the flush fails");
+    assert!(matches!(
+        error,
+        CommitError::Store(StoreError::Write { .. })
+    ));
+    failing.store(false, Ordering::SeqCst);
+    let error = store
+        .commit(Commit::new().put("c", "3"))
+        .await
+        .expect_err("poisoned");
+    assert!(matches!(
+        error,
+        CommitError::Store(StoreError::Poisoned { .. })
+    ));
+    assert!(
+        error.to_string().contains("no space left on device"),
+        "{error}"
+    );
+    // Readers still get what is known to be durable, and only that.
+    assert_eq!(
+        store.get(b"a").await.expect("reads go on"),
+        Some(b"1".to_vec())
+    );
+    assert_eq!(store.get(b"b").await.expect("reads go on"), None);
+    let pairs = store.scan(Range::all()).await.expect("reads go on");
+    assert_eq!(pairs, [(b"a".to_vec(), b"1".to_vec())]);
+    drop(store);
+    let store = SledStore::open(&path).expect("the store opens again");
+    store
+        .commit(Commit::new().put("c", "3"))
+        .await
+        .expect("the commit goes through");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_read_before_it_is_durable() {
+    let (_dir, path) = directory();
+    let (reached, at_flush) = std::sync::mpsc::channel();
+    let (go, gate) = std::sync::mpsc::channel::<()>();
+    let mut opened = false;
+    let hook = move || {
+        // Opening flushes too.
+        if std::mem::replace(&mut opened, true) {
+            reached.send(()).map_err(io::Error::other)?;
+            gate.recv().map_err(io::Error::other)?;
+        }
+        Ok(())
+    };
+    let store = Arc::new(
+        Options::new()
+            .before_flush(hook)
+            .open(&path)
+            .expect("the store opens"),
+    );
+    let writer = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            store
+                .commit(Commit::new().put("a", "1").put("b", "1"))
+                .await
+        })
+    };
+    tokio::task::spawn_blocking(move || at_flush.recv())
+        .await
+        .expect("joined")
+        .expect("the flush is reached");
+    assert_eq!(store.get(b"a").await.expect("reads go on"), None);
+    assert_eq!(store.scan(Range::all()).await.expect("reads go on"), []);
+    assert_eq!(store.count(b"").await.expect("reads go on"), 0);
+    go.send(()).expect("the committer waits");
+    writer
+        .await
+        .expect("joined")
+        .expect("the commit goes through");
+    assert_eq!(store.count(b"").await.expect("reads go on"), 2);
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_named_as_such() {
+    let (_dir, path) = directory();
+    let _first = SledStore::open(&path).expect("the store opens");
+    let second = path.clone();
+    let error = tokio::task::spawn_blocking(move || SledStore::open(second).map(|_| ()))
+        .await
+        .expect("joined")
+        .expect_err("the directory is in use");
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+    assert!(error.to_string().contains("another process"), "{error}");
+}
+
+#[tokio::test]
+async fn dropping_the_store_finishes_what_was_handed_over() {
+    let (_dir, path) = directory();
+    let (store, ..) = counting(&path);
+    let store = Arc::new(store);
+    for n in 0..20u8 {
+        let store = store.clone();
+        // Polled once, so handed over, then dropped.
+        let mut commit = Box::pin(async move { store.commit(Commit::new().put([n], [n])).await });
+        let _ = futures_poll(commit.as_mut());
+    }
+    drop(store);
+    let store = SledStore::open(&path).expect("the store opens again");
+    assert_eq!(store.count(b"").await.expect("reads go on"), 20);
+}
+
+fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
