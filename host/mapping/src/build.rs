@@ -46,7 +46,9 @@ pub(crate) fn mapping(kind: &Kind, overrides: &Overrides) -> Result<Mapping, Map
     check_overlaps(&flows, &mut problems);
     let constants = constants(kind, overrides, &mut problems);
     for attribute in &kind.attributes {
-        let fed = flows.iter().any(|flow| flow.attribute.name == attribute.name)
+        let fed = flows
+            .iter()
+            .any(|flow| flow.attribute.name == attribute.name)
             || constants.iter().any(|(name, _)| *name == attribute.name);
         if attribute.required && attribute.is_writable() && !fed {
             problems.push(Problem::NotFed {
@@ -79,7 +81,12 @@ fn base_type(kind: &Kind) -> ResourceType {
 }
 
 /// Which path goes to which attribute: the operator's word, then the connector's.
-fn plan<'k>(kind: &'k Kind, overrides: &Overrides, ty: &ResourceType, problems: &mut Vec<Problem>) -> Vec<Plan<'k>> {
+fn plan<'k>(
+    kind: &'k Kind,
+    overrides: &Overrides,
+    ty: &ResourceType,
+    problems: &mut Vec<Problem>,
+) -> Vec<Plan<'k>> {
     let parse = |text: &str| {
         Path::parse(text).map_err(|error| Problem::BadPath {
             path: text.to_owned(),
@@ -88,7 +95,9 @@ fn plan<'k>(kind: &'k Kind, overrides: &Overrides, ty: &ResourceType, problems: 
     };
     let mut suggested: Vec<Plan<'k>> = Vec::new();
     for attribute in &kind.attributes {
-        let Some(text) = &attribute.scim else { continue };
+        let Some(text) = &attribute.scim else {
+            continue;
+        };
         match parse(text) {
             Ok(path) => suggested.push(Plan {
                 path,
@@ -111,7 +120,10 @@ fn plan<'k>(kind: &'k Kind, overrides: &Overrides, ty: &ResourceType, problems: 
         suggested.retain(|plan| !same_path(ty, &plan.path, &path));
         match choice {
             Choice::Unmapped if before == suggested.len() => {
-                let paths = kind.attributes.iter().filter_map(|attribute| attribute.scim.as_deref());
+                let paths = kind
+                    .attributes
+                    .iter()
+                    .filter_map(|attribute| attribute.scim.as_deref());
                 problems.push(Problem::NothingToUnmap {
                     path: text.clone(),
                     near: near_names(text, paths),
@@ -127,18 +139,29 @@ fn plan<'k>(kind: &'k Kind, overrides: &Overrides, ty: &ResourceType, problems: 
                 None => problems.push(Problem::UnknownAttribute {
                     path: text.clone(),
                     attribute: name.clone(),
-                    near: near_names(name, kind.attributes.iter().map(|attribute| attribute.name.as_str())),
+                    near: near_names(
+                        name,
+                        kind.attributes
+                            .iter()
+                            .map(|attribute| attribute.name.as_str()),
+                    ),
                 }),
             },
         }
     }
     // An attribute that the operator sends elsewhere leaves the suggested path.
     suggested.retain(|plan| {
-        !chosen.iter().any(|other| other.attribute.name == plan.attribute.name)
+        !chosen
+            .iter()
+            .any(|other| other.attribute.name == plan.attribute.name)
             && !overrides.constants.contains_key(&plan.attribute.name)
     });
     chosen.extend(suggested);
-    chosen.sort_by_key(|plan| kind.attributes.iter().position(|attribute| attribute.name == plan.attribute.name));
+    chosen.sort_by_key(|plan| {
+        kind.attributes
+            .iter()
+            .position(|attribute| attribute.name == plan.attribute.name)
+    });
     for pair in chosen.windows(2) {
         if pair[0].attribute.name == pair[1].attribute.name {
             problems.push(Problem::TwoPaths {
@@ -160,12 +183,23 @@ fn same_path(ty: &ResourceType, a: &Path, b: &Path) -> bool {
             Some(found) => {
                 let complex = found.attribute.kind == Type::Complex;
                 let urn = found.extension.map(str::to_lowercase);
-                (urn, found.attribute.name.to_lowercase(), complex.then(|| "value".to_owned()))
+                (
+                    urn,
+                    found.attribute.name.to_lowercase(),
+                    complex.then(|| "value".to_owned()),
+                )
             }
-            None => (whole.urn.map(|urn| urn.to_lowercase()), whole.attribute.to_lowercase(), None),
+            None => (
+                whole.urn.map(|urn| urn.to_lowercase()),
+                whole.attribute.to_lowercase(),
+                None,
+            ),
         };
         let sub = path.sub().map(str::to_lowercase).or(fallback);
-        let filter = path.filter.as_ref().map(|filter| filter.to_string().to_lowercase());
+        let filter = path
+            .filter
+            .as_ref()
+            .map(|filter| filter.to_string().to_lowercase());
         (urn, attribute, filter, sub)
     };
     canonical(a) == canonical(b)
@@ -174,9 +208,14 @@ fn same_path(ty: &ResourceType, a: &Path, b: &Path) -> bool {
 /// Makes room for the path in the schema and finds the place.
 fn flow(ty: &mut ResourceType, plan: &Plan<'_>) -> Result<Flow, String> {
     if plan.path.attribute.urn.is_none()
-        && SERVER_KEPT.iter().any(|name| name.eq_ignore_ascii_case(&plan.path.attribute.attribute))
+        && SERVER_KEPT
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&plan.path.attribute.attribute))
     {
-        return Err("the server keeps it itself (members go through the connector's members interface)".to_owned());
+        return Err(
+            "the server keeps it itself (members go through the connector's members interface)"
+                .to_owned(),
+        );
     }
     ensure(ty, plan)?;
     Ok(Flow {
@@ -188,12 +227,23 @@ fn flow(ty: &mut ResourceType, plan: &Plan<'_>) -> Result<Flow, String> {
 
 fn place(ty: &ResourceType, plan: &Plan<'_>) -> Result<Place, String> {
     let sub = leaf_sub(ty, plan);
-    Place::of(ty, &plan.path, plan.attribute, sub.as_deref(), &parts(plan.attribute))
+    Place::of(
+        ty,
+        &plan.path,
+        plan.attribute,
+        sub.as_deref(),
+        &parts(plan.attribute),
+    )
 }
 
 /// The parts of a complex attribute with their sub-attributes.
 fn parts(attribute: &KindAttribute) -> Vec<(KindAttribute, String)> {
-    let named = |part: &KindAttribute| (part.clone(), part.scim.clone().unwrap_or_else(|| part.name.clone()));
+    let named = |part: &KindAttribute| {
+        (
+            part.clone(),
+            part.scim.clone().unwrap_or_else(|| part.name.clone()),
+        )
+    };
     attribute.parts.iter().map(named).collect()
 }
 
@@ -205,7 +255,9 @@ fn leaf_sub(ty: &ResourceType, plan: &Plan<'_>) -> Option<String> {
     }
     let mut whole = plan.path.attribute.clone();
     whole.sub = None;
-    let complex = ty.attribute(&whole).is_some_and(|attribute| attribute.kind == Type::Complex);
+    let complex = ty
+        .attribute(&whole)
+        .is_some_and(|attribute| attribute.kind == Type::Complex);
     (complex && plan.attribute.data != KindType::Complex).then(|| "value".to_owned())
 }
 
@@ -215,12 +267,21 @@ fn ensure(ty: &mut ResourceType, plan: &Plan<'_>) -> Result<(), String> {
     path.sub = None;
     if attribute.data == KindType::Complex {
         if plan.path.sub().is_some() {
-            return Err(format!("`{}` is complex and cannot go to a sub-attribute", attribute.name));
+            return Err(format!(
+                "`{}` is complex and cannot go to a sub-attribute",
+                attribute.name
+            ));
         }
         let known = ty.attribute(&path).is_some();
-        let definition = ty.ensure(&path, Type::Complex).map_err(|error| error.to_string())?;
+        let definition = ty
+            .ensure(&path, Type::Complex)
+            .map_err(|error| error.to_string())?;
         if definition.kind != Type::Complex {
-            return Err(format!("it is {} and `{}` is complex", definition.kind.as_str(), attribute.name));
+            return Err(format!(
+                "it is {} and `{}` is complex",
+                definition.kind.as_str(),
+                attribute.name
+            ));
         }
         if !known {
             definition.multi_valued = attribute.multi;
@@ -243,9 +304,15 @@ fn ensure(ty: &mut ResourceType, plan: &Plan<'_>) -> Result<(), String> {
 }
 
 /// Adds the path to the schema, unless it is there.
-fn add(ty: &mut ResourceType, path: &AttributePath, attribute: &KindAttribute) -> Result<(), String> {
+fn add(
+    ty: &mut ResourceType,
+    path: &AttributePath,
+    attribute: &KindAttribute,
+) -> Result<(), String> {
     if ty.attribute(path).is_some() && !path.attribute.eq_ignore_ascii_case("externalId") {
-        let own = ty.ensure(path, Type::String).map_err(|error| error.to_string())?;
+        let own = ty
+            .ensure(path, Type::String)
+            .map_err(|error| error.to_string())?;
         if own.description.is_empty() {
             own.description.clone_from(&attribute.description);
         }
@@ -294,7 +361,10 @@ fn refine(ty: &mut ResourceType, path: &AttributePath, attribute: &KindAttribute
         return;
     };
     for value in &attribute.values {
-        let known = definition.canonical_values.iter().any(|other| other.eq_ignore_ascii_case(value));
+        let known = definition
+            .canonical_values
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(value));
         if !known {
             definition.canonical_values.push(value.clone());
         }
@@ -349,11 +419,19 @@ fn constants(
         let Some(attribute) = kind.attribute(name) else {
             problems.push(Problem::UnknownConstant {
                 attribute: name.clone(),
-                near: near_names(name, kind.attributes.iter().map(|attribute| attribute.name.as_str())),
+                near: near_names(
+                    name,
+                    kind.attributes
+                        .iter()
+                        .map(|attribute| attribute.name.as_str()),
+                ),
             });
             continue;
         };
-        let mapped = overrides.paths.values().any(|choice| *choice == Choice::Attribute(name.clone()));
+        let mapped = overrides
+            .paths
+            .values()
+            .any(|choice| *choice == Choice::Attribute(name.clone()));
         let converted = if mapped {
             Err("a SCIM path is mapped to it as well".to_owned())
         } else if attribute.is_writable() {

@@ -24,12 +24,22 @@ pub(crate) enum Misfit {
 }
 
 /// A SCIM value as the target's type has it.
-pub(crate) fn scalar(value: &Value, attribute: &KindAttribute, references: &References) -> Result<Scalar, Misfit> {
+pub(crate) fn scalar(
+    value: &Value,
+    attribute: &KindAttribute,
+    references: &References,
+) -> Result<Scalar, Misfit> {
     let converted = match attribute.data {
         KindType::Text | KindType::Complex => as_text(value).map(Scalar::Text).ok_or("text"),
-        KindType::Boolean => as_boolean(value).map(Scalar::Boolean).ok_or("true or false"),
-        KindType::Integer => as_integer(value).map(Scalar::Integer).ok_or("a whole number of 64 bits"),
-        KindType::Decimal => as_decimal(value).map(Scalar::Decimal).ok_or("a decimal number"),
+        KindType::Boolean => as_boolean(value)
+            .map(Scalar::Boolean)
+            .ok_or("true or false"),
+        KindType::Integer => as_integer(value)
+            .map(Scalar::Integer)
+            .ok_or("a whole number of 64 bits"),
+        KindType::Decimal => as_decimal(value)
+            .map(Scalar::Decimal)
+            .ok_or("a decimal number"),
         KindType::Instant => as_instant(value)
             .map(Scalar::Instant)
             .ok_or("a date and time such as 2026-01-31T12:00:00Z"),
@@ -37,7 +47,9 @@ pub(crate) fn scalar(value: &Value, attribute: &KindAttribute, references: &Refe
         KindType::Reference => {
             let id = value.as_str().ok_or(Misfit::Type("the id of a resource"))?;
             let kind = attribute.to.as_deref().unwrap_or_default();
-            let anchor = references.anchor(kind, id).ok_or_else(|| Misfit::UnknownId(id.to_owned()))?;
+            let anchor = references
+                .anchor(kind, id)
+                .ok_or_else(|| Misfit::UnknownId(id.to_owned()))?;
             return Ok(Scalar::Text(anchor.to_owned()));
         }
     };
@@ -79,8 +91,10 @@ fn as_decimal(value: &Value) -> Option<String> {
                 .unwrap_or(digits)
                 .split_once('.')
                 .unwrap_or((digits.trim_start_matches(['-', '+']), "0"));
-            let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            (all_digits(whole) && all_digits(fraction)).then(|| digits.trim_start_matches('+').to_owned())
+            let all_digits =
+                |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            (all_digits(whole) && all_digits(fraction))
+                .then(|| digits.trim_start_matches('+').to_owned())
         }
         _ => None,
     }
@@ -100,20 +114,35 @@ fn as_bytes(value: &Value) -> Option<Vec<u8>> {
 }
 
 /// A scalar as SCIM's type has it; `None` when it cannot be shown.
-pub(crate) fn value(scalar: &Scalar, attribute: &KindAttribute, data: Type, references: &References) -> Option<Value> {
+pub(crate) fn value(
+    scalar: &Scalar,
+    attribute: &KindAttribute,
+    data: Type,
+    references: &References,
+) -> Option<Value> {
     if attribute.data == KindType::Reference {
-        let id = references.id(attribute.to.as_deref().unwrap_or_default(), scalar.as_text()?)?;
+        let id = references.id(
+            attribute.to.as_deref().unwrap_or_default(),
+            scalar.as_text()?,
+        )?;
         return Some(Value::String(id.to_owned()));
     }
     match data {
         Type::Boolean => match scalar {
             Scalar::Boolean(value) => Some(Value::Bool(*value)),
-            Scalar::Text(text) => text.trim().to_ascii_lowercase().parse().ok().map(Value::Bool),
+            Scalar::Text(text) => text
+                .trim()
+                .to_ascii_lowercase()
+                .parse()
+                .ok()
+                .map(Value::Bool),
             _ => None,
         },
         Type::Integer => match scalar {
             Scalar::Integer(value) => Some(Value::from(*value)),
-            Scalar::Text(text) | Scalar::Decimal(text) => text.trim().parse::<i64>().ok().map(Value::from),
+            Scalar::Text(text) | Scalar::Decimal(text) => {
+                text.trim().parse::<i64>().ok().map(Value::from)
+            }
             _ => None,
         },
         Type::Decimal => match scalar {
@@ -126,17 +155,22 @@ pub(crate) fn value(scalar: &Scalar, attribute: &KindAttribute, data: Type, refe
             _ => None,
         },
         Type::Complex => None,
-        Type::String | Type::DateTime | Type::Binary | Type::Reference => Some(Value::String(match scalar {
-            Scalar::Text(text) | Scalar::Decimal(text) | Scalar::Instant(text) => text.clone(),
-            Scalar::Boolean(value) => value.to_string(),
-            Scalar::Integer(value) => value.to_string(),
-            Scalar::Bytes(bytes) => STANDARD.encode(bytes),
-        })),
+        Type::String | Type::DateTime | Type::Binary | Type::Reference => {
+            Some(Value::String(match scalar {
+                Scalar::Text(text) | Scalar::Decimal(text) | Scalar::Instant(text) => text.clone(),
+                Scalar::Boolean(value) => value.to_string(),
+                Scalar::Integer(value) => value.to_string(),
+                Scalar::Bytes(bytes) => STANDARD.encode(bytes),
+            }))
+        }
     }
 }
 
 /// A constant as the attribute's values.
-pub(crate) fn constants(constant: &Constant, attribute: &KindAttribute) -> Result<Vec<ObjectValue>, String> {
+pub(crate) fn constants(
+    constant: &Constant,
+    attribute: &KindAttribute,
+) -> Result<Vec<ObjectValue>, String> {
     let one = |constant: &Constant| {
         let json = match constant {
             Constant::Boolean(value) => Value::Bool(*value),
@@ -171,7 +205,11 @@ pub(crate) fn constants(constant: &Constant, attribute: &KindAttribute) -> Resul
 
 impl Flow {
     /// The values that the resource has for the object's attribute.
-    pub(crate) fn read(&self, resource: &Resource, references: &References) -> Result<Vec<ObjectValue>, ConvertError> {
+    pub(crate) fn read(
+        &self,
+        resource: &Resource,
+        references: &References,
+    ) -> Result<Vec<ObjectValue>, ConvertError> {
         let mut values = Vec::new();
         for holder in self.place.holders(resource.as_map()) {
             values.extend(self.read_holder(holder, references)?);
@@ -190,12 +228,20 @@ impl Flow {
             return Ok(unique);
         }
         let mut seen = std::collections::BTreeSet::new();
-        unique.extend(values.into_iter().filter(|value| seen.insert(value.clone())));
+        unique.extend(
+            values
+                .into_iter()
+                .filter(|value| seen.insert(value.clone())),
+        );
         Ok(unique)
     }
 
     /// The values of one element (or of the attribute, if it is single).
-    pub(crate) fn read_holder(&self, holder: &Value, references: &References) -> Result<Vec<ObjectValue>, ConvertError> {
+    pub(crate) fn read_holder(
+        &self,
+        holder: &Value,
+        references: &References,
+    ) -> Result<Vec<ObjectValue>, ConvertError> {
         match &self.place.leaf {
             Leaf::Whole => self.read_values(holder, references),
             Leaf::Sub(name) => match holder.get(name) {
@@ -217,12 +263,20 @@ impl Flow {
                         }
                     }
                 }
-                Ok(if found.is_empty() { Vec::new() } else { vec![ObjectValue::Complex(found)] })
+                Ok(if found.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![ObjectValue::Complex(found)]
+                })
             }
         }
     }
 
-    fn read_values(&self, value: &Value, references: &References) -> Result<Vec<ObjectValue>, ConvertError> {
+    fn read_values(
+        &self,
+        value: &Value,
+        references: &References,
+    ) -> Result<Vec<ObjectValue>, ConvertError> {
         one_or_many(value)
             .iter()
             .filter(|value| !value.is_null())
@@ -256,7 +310,9 @@ impl Flow {
     pub(crate) fn collect_anchors(&self, values: &[ObjectValue], found: &mut Vec<Reference>) {
         for value in values {
             match value {
-                ObjectValue::Simple(Scalar::Text(anchor)) if self.attribute.data == KindType::Reference => {
+                ObjectValue::Simple(Scalar::Text(anchor))
+                    if self.attribute.data == KindType::Reference =>
+                {
                     found.push(reference(&self.attribute, anchor));
                 }
                 ObjectValue::Simple(_) => {}
@@ -275,26 +331,38 @@ impl Flow {
 
     /// What an object's value puts into an element: sub-attributes (or, of a
     /// simple attribute, the one value under the empty name).
-    pub(crate) fn write_holder(&self, value: &ObjectValue, references: &References) -> Map<String, Value> {
+    pub(crate) fn write_holder(
+        &self,
+        value: &ObjectValue,
+        references: &References,
+    ) -> Map<String, Value> {
         let mut written = Map::new();
         match (&self.place.leaf, value) {
             (Leaf::Whole, ObjectValue::Simple(simple)) => {
-                if let Some(json) = self::value(simple, &self.attribute, self.place.data, references) {
+                if let Some(json) =
+                    self::value(simple, &self.attribute, self.place.data, references)
+                {
                     written.insert(String::new(), json);
                 }
             }
             (Leaf::Sub(name), ObjectValue::Simple(simple)) => {
-                if let Some(json) = self::value(simple, &self.attribute, self.place.data, references) {
+                if let Some(json) =
+                    self::value(simple, &self.attribute, self.place.data, references)
+                {
                     written.insert(name.clone(), json);
                 }
             }
             (Leaf::Parts(parts), ObjectValue::Complex(scalars)) => {
                 for part in parts.iter().filter(|part| part.attribute.is_readable()) {
-                    let found = scalars.iter().find(|(name, _)| *name == part.attribute.name);
+                    let found = scalars
+                        .iter()
+                        .find(|(name, _)| *name == part.attribute.name);
                     let Some((_, list)) = found else { continue };
                     let mut shown: Vec<Value> = list
                         .iter()
-                        .filter_map(|scalar| self::value(scalar, &part.attribute, part.data, references))
+                        .filter_map(|scalar| {
+                            self::value(scalar, &part.attribute, part.data, references)
+                        })
                         .collect();
                     if part.attribute.multi && !shown.is_empty() {
                         written.insert(part.sub.clone(), Value::Array(shown));
@@ -304,7 +372,8 @@ impl Flow {
                 }
             }
             // The connector answered against its own description: there is nothing to show.
-            (Leaf::Whole | Leaf::Sub(_), ObjectValue::Complex(_)) | (Leaf::Parts(_), ObjectValue::Simple(_)) => {}
+            (Leaf::Whole | Leaf::Sub(_), ObjectValue::Complex(_))
+            | (Leaf::Parts(_), ObjectValue::Simple(_)) => {}
         }
         written
     }

@@ -16,7 +16,12 @@ impl Mapping {
     /// of the connector's attributes. Nothing differs: no edits.
     pub fn edits(&self, old: &Object, new: &Object) -> Vec<Edit> {
         let mut edits = Vec::new();
-        for attribute in self.kind.attributes.iter().filter(|attribute| attribute.is_writable()) {
+        for attribute in self
+            .kind
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.is_writable())
+        {
             let (old, new) = (old.get(&attribute.name), new.get(&attribute.name));
             if !same_values(old, new) {
                 edit(attribute, old, new, &mut edits);
@@ -26,7 +31,12 @@ impl Mapping {
     }
 }
 
-fn edit(attribute: &KindAttribute, old: &[ObjectValue], new: &[ObjectValue], edits: &mut Vec<Edit>) {
+fn edit(
+    attribute: &KindAttribute,
+    old: &[ObjectValue],
+    new: &[ObjectValue],
+    edits: &mut Vec<Edit>,
+) {
     let mut push = |kind, values| {
         edits.push(Edit {
             kind,
@@ -53,5 +63,8 @@ fn edit(attribute: &KindAttribute, old: &[ObjectValue], new: &[ObjectValue], edi
 /// The values of `from` that are not in `other`.
 fn missing(from: &[ObjectValue], other: &[ObjectValue]) -> Vec<ObjectValue> {
     let known: BTreeSet<&ObjectValue> = other.iter().collect();
-    from.iter().filter(|value| !known.contains(value)).cloned().collect()
+    from.iter()
+        .filter(|value| !known.contains(value))
+        .cloned()
+        .collect()
 }

@@ -55,7 +55,9 @@ pub enum Problem {
         what: &'static str,
     },
     /// A new resource type without endpoint or schema.
-    #[error("the connector's resource type `{resource}` is new and needs an `endpoint` and a `schema` URN")]
+    #[error(
+        "the connector's resource type `{resource}` is new and needs an `endpoint` and a `schema` URN"
+    )]
     NoEndpoint {
         /// The resource type.
         resource: String,
@@ -95,7 +97,9 @@ pub enum Problem {
         near: Vec<String>,
     },
     /// Two attributes for one path.
-    #[error("`{path}` and `{other}` overlap: one value cannot come from both `{attribute}` and `{other_attribute}`")]
+    #[error(
+        "`{path}` and `{other}` overlap: one value cannot come from both `{attribute}` and `{other_attribute}`"
+    )]
     Overlap {
         /// One path.
         path: String,
@@ -107,7 +111,9 @@ pub enum Problem {
         other_attribute: String,
     },
     /// Two paths for one attribute.
-    #[error("`{path}` and `{other}` are both mapped to `{attribute}`; map one of them, or set the other to false")]
+    #[error(
+        "`{path}` and `{other}` are both mapped to `{attribute}`; map one of them, or set the other to false"
+    )]
     TwoPaths {
         /// The attribute.
         attribute: String,
@@ -117,7 +123,9 @@ pub enum Problem {
         other: String,
     },
     /// A required attribute that nothing feeds.
-    #[error("the target requires `{attribute}`, and nothing feeds it: map a SCIM path to it, or give a value under `constants`")]
+    #[error(
+        "the target requires `{attribute}`, and nothing feeds it: map a SCIM path to it, or give a value under `constants`"
+    )]
     NotFed {
         /// The attribute.
         attribute: String,
@@ -155,7 +163,11 @@ pub(crate) fn near_names<'a>(wanted: &str, names: impl Iterator<Item = &'a str>)
         .filter(|(score, _)| *score > 0.75)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+    scored
+        .into_iter()
+        .take(3)
+        .map(|(_, name)| name.to_owned())
+        .collect()
 }
 
 /// Why a resource could not become an object. Never says the value itself,
@@ -163,7 +175,9 @@ pub(crate) fn near_names<'a>(wanted: &str, names: impl Iterator<Item = &'a str>)
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConvertError {
     /// The value does not fit the attribute's type.
-    #[error("`{path}` must be {expected}, because the target keeps it as the {data} attribute `{attribute}`")]
+    #[error(
+        "`{path}` must be {expected}, because the target keeps it as the {data} attribute `{attribute}`"
+    )]
     Type {
         /// The SCIM path.
         path: String,
@@ -198,7 +212,9 @@ impl ConvertError {
     /// The SCIM path that the error is about.
     pub fn path(&self) -> &str {
         match self {
-            Self::Type { path, .. } | Self::UnknownReference { path, .. } | Self::Missing { path, .. } => path,
+            Self::Type { path, .. }
+            | Self::UnknownReference { path, .. }
+            | Self::Missing { path, .. } => path,
         }
     }
 }

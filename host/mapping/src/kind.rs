@@ -155,7 +155,9 @@ impl KindAttribute {
 impl Kind {
     /// The attribute of that name.
     pub fn attribute(&self, name: &str) -> Option<&KindAttribute> {
-        self.attributes.iter().find(|attribute| attribute.name == name)
+        self.attributes
+            .iter()
+            .find(|attribute| attribute.name == name)
     }
 
     /// The kinds that members of such an object are of.
@@ -186,7 +188,9 @@ impl Kind {
 
 fn check_names(owner: &str, attributes: &[KindAttribute], problems: &mut Vec<Problem>) {
     for (index, attribute) in attributes.iter().enumerate() {
-        let twice = attributes[..index].iter().any(|other| other.name == attribute.name);
+        let twice = attributes[..index]
+            .iter()
+            .any(|other| other.name == attribute.name);
         if twice {
             problems.push(Problem::DuplicateAttribute {
                 attribute: format!("{owner}{}", attribute.name),
@@ -205,7 +209,11 @@ fn check_shape(attribute: &KindAttribute, problems: &mut Vec<Problem>) {
     match attribute.data {
         KindType::Complex if attribute.parts.is_empty() => shape("is complex but has no parts"),
         KindType::Complex => {
-            if attribute.parts.iter().any(|part| part.data == KindType::Complex) {
+            if attribute
+                .parts
+                .iter()
+                .any(|part| part.data == KindType::Complex)
+            {
                 shape("has a complex part; parts are simple");
             }
             check_names(&format!("{}.", attribute.name), &attribute.parts, problems);

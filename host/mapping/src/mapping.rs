@@ -77,9 +77,11 @@ impl Mapping {
             return false;
         };
         let sub = resolved.sub.map(|sub| sub.name.as_str());
-        self.flows
-            .iter()
-            .any(|flow| flow.place.is_at(resolved.extension, &resolved.attribute.name) && flow.place.covers(sub))
+        self.flows.iter().any(|flow| {
+            flow.place
+                .is_at(resolved.extension, &resolved.attribute.name)
+                && flow.place.covers(sub)
+        })
     }
 
     /// Can the target disable? If not, the host must refuse a disable rather
@@ -118,11 +120,18 @@ impl Mapping {
 
     /// The object that a resource asks for: every mapped value that the host may
     /// write, and the constants.
-    pub fn to_object(&self, resource: &Resource, references: &References) -> Result<Object, ConvertError> {
+    pub fn to_object(
+        &self,
+        resource: &Resource,
+        references: &References,
+    ) -> Result<Object, ConvertError> {
         let mut object: Object = self.constants.iter().cloned().collect();
         for flow in &self.flows {
             if flow.attribute.is_writable() {
-                object.set(flow.attribute.name.clone(), flow.read(resource, references)?);
+                object.set(
+                    flow.attribute.name.clone(),
+                    flow.read(resource, references)?,
+                );
             }
         }
         Ok(object)
@@ -132,7 +141,10 @@ impl Mapping {
     pub fn require(&self, object: &Object) -> Result<(), ConvertError> {
         for flow in &self.flows {
             let attribute = &flow.attribute;
-            if attribute.required && attribute.is_writable() && object.get(&attribute.name).is_empty() {
+            if attribute.required
+                && attribute.is_writable()
+                && object.get(&attribute.name).is_empty()
+            {
                 return Err(ConvertError::Missing {
                     path: flow.path.clone(),
                     attribute: attribute.name.clone(),
@@ -169,7 +181,11 @@ impl Mapping {
     /// The unique attributes of an object, by which it is found again when a
     /// create's outcome is unknown.
     pub fn correlation(&self, object: &Object) -> Vec<(String, Scalar)> {
-        let unique = self.kind.attributes.iter().filter(|attribute| attribute.unique && attribute.is_readable());
+        let unique = self
+            .kind
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.unique && attribute.is_readable());
         unique
             .filter_map(|attribute| match object.get(&attribute.name) {
                 [ObjectValue::Simple(scalar)] => Some((attribute.name.clone(), scalar.clone())),

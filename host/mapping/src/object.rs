@@ -86,7 +86,9 @@ impl Object {
 
     /// The attributes and their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[ObjectValue])> {
-        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+        self.0
+            .iter()
+            .map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
     /// Has it no values at all?

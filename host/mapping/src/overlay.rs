@@ -21,7 +21,10 @@ impl Mapping {
         for flow in &self.flows {
             let values = if flow.is_readable() {
                 let values = object.get(&flow.attribute.name);
-                if flow.read(base, references).is_ok_and(|own| same_values(&own, values)) {
+                if flow
+                    .read(base, references)
+                    .is_ok_and(|own| same_values(&own, values))
+                {
                     continue;
                 }
                 values
@@ -45,7 +48,11 @@ impl Mapping {
                         resource.take(&attribute.name);
                     }
                     Some(urn) => {
-                        if let Some(home) = resource.as_map_mut().get_mut(urn).and_then(Value::as_object_mut) {
+                        if let Some(home) = resource
+                            .as_map_mut()
+                            .get_mut(urn)
+                            .and_then(Value::as_object_mut)
+                        {
                             home.shift_remove(&attribute.name);
                         }
                     }
@@ -87,7 +94,12 @@ fn normal(value: &ObjectValue) -> ObjectValue {
 }
 
 impl Flow {
-    fn write(&self, resource: &mut Map<String, Value>, values: &[ObjectValue], references: &References) {
+    fn write(
+        &self,
+        resource: &mut Map<String, Value>,
+        values: &[ObjectValue],
+        references: &References,
+    ) {
         let Some(urn) = &self.place.extension else {
             return self.write_in(resource, values, references);
         };
@@ -103,7 +115,12 @@ impl Flow {
         }
     }
 
-    fn write_in(&self, home: &mut Map<String, Value>, values: &[ObjectValue], references: &References) {
+    fn write_in(
+        &self,
+        home: &mut Map<String, Value>,
+        values: &[ObjectValue],
+        references: &References,
+    ) {
         let own = home.get_mut(&self.place.attribute).map(Value::take);
         let new = if self.place.many {
             let elements = match own {
@@ -127,8 +144,16 @@ impl Flow {
     }
 
     /// A single-valued attribute: simple, or an object of which we set parts.
-    fn write_single(&self, own: Option<Value>, values: &[ObjectValue], references: &References) -> Option<Value> {
-        let mut written = values.first().map(|value| self.write_holder(value, references)).unwrap_or_default();
+    fn write_single(
+        &self,
+        own: Option<Value>,
+        values: &[ObjectValue],
+        references: &References,
+    ) -> Option<Value> {
+        let mut written = values
+            .first()
+            .map(|value| self.write_holder(value, references))
+            .unwrap_or_default();
         if let (Leaf::Sub(name), true) = (&self.place.leaf, self.attribute.multi) {
             let all: Vec<Value> = values
                 .iter()
@@ -149,7 +174,12 @@ impl Flow {
         self.refill(own, written).map(Value::Object)
     }
 
-    fn write_elements(&self, own: Vec<Value>, values: &[ObjectValue], references: &References) -> Vec<Value> {
+    fn write_elements(
+        &self,
+        own: Vec<Value>,
+        values: &[ObjectValue],
+        references: &References,
+    ) -> Vec<Value> {
         if self.attribute.multi {
             self.write_many(own, values, references)
         } else {
@@ -158,7 +188,12 @@ impl Flow {
     }
 
     /// The elements and the object's values are one set.
-    fn write_many(&self, own: Vec<Value>, values: &[ObjectValue], references: &References) -> Vec<Value> {
+    fn write_many(
+        &self,
+        own: Vec<Value>,
+        values: &[ObjectValue],
+        references: &References,
+    ) -> Vec<Value> {
         let mut wanted: Vec<ObjectValue> = values.iter().map(normal).collect();
         let mut elements = Vec::with_capacity(own.len().max(values.len()));
         for element in own {
@@ -166,7 +201,10 @@ impl Flow {
                 elements.push(element);
                 continue;
             }
-            let found = self.read_holder(&element, references).ok().map(|mut found| found.pop());
+            let found = self
+                .read_holder(&element, references)
+                .ok()
+                .map(|mut found| found.pop());
             match found {
                 // It says nothing to the target.
                 Some(None) => elements.push(element),
@@ -191,8 +229,15 @@ impl Flow {
     }
 
     /// The object's one value belongs to the first of the elements.
-    fn write_one(&self, own: Vec<Value>, value: Option<&ObjectValue>, references: &References) -> Vec<Value> {
-        let written = value.map(|value| self.write_holder(value, references)).unwrap_or_default();
+    fn write_one(
+        &self,
+        own: Vec<Value>,
+        value: Option<&ObjectValue>,
+        references: &References,
+    ) -> Vec<Value> {
+        let written = value
+            .map(|value| self.write_holder(value, references))
+            .unwrap_or_default();
         let mine = |element: &Value| self.place.is_mine(element);
         if written.is_empty() {
             let lose = |element: Value| match element {
@@ -204,9 +249,15 @@ impl Flow {
             return own.into_iter().filter_map(lose).collect();
         }
         let holds = |element: &Value| {
-            mine(element) && self.read_holder(element, references).map_or(true, |found| !found.is_empty())
+            mine(element)
+                && self
+                    .read_holder(element, references)
+                    .map_or(true, |found| !found.is_empty())
         };
-        let index = own.iter().position(holds).or_else(|| own.iter().position(mine));
+        let index = own
+            .iter()
+            .position(holds)
+            .or_else(|| own.iter().position(mine));
         let mut elements = own;
         if let Some(Value::Object(parts)) = index.and_then(|index| elements.get_mut(index)) {
             if let Some(filled) = self.refill(std::mem::take(parts), written) {
@@ -234,7 +285,11 @@ impl Flow {
 
     /// The object with other values where ours stand; none when nothing of
     /// substance is left.
-    fn refill(&self, mut parts: Map<String, Value>, written: Map<String, Value>) -> Option<Map<String, Value>> {
+    fn refill(
+        &self,
+        mut parts: Map<String, Value>,
+        written: Map<String, Value>,
+    ) -> Option<Map<String, Value>> {
         let lost_value = match &self.place.leaf {
             Leaf::Whole => true,
             Leaf::Sub(name) => {

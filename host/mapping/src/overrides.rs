@@ -56,7 +56,8 @@ impl Overrides {
     /// This SCIM path goes to this attribute.
     #[must_use]
     pub fn map(mut self, path: &str, attribute: &str) -> Self {
-        self.paths.insert(path.to_owned(), Choice::Attribute(attribute.to_owned()));
+        self.paths
+            .insert(path.to_owned(), Choice::Attribute(attribute.to_owned()));
         self
     }
 

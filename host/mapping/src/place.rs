@@ -63,17 +63,24 @@ impl Place {
     ) -> Result<Self, String> {
         let mut whole = path.attribute.clone();
         whole.sub = None;
-        let resolved = ty.resolve(&whole).ok_or("the resource type has no such attribute")?;
+        let resolved = ty
+            .resolve(&whole)
+            .ok_or("the resource type has no such attribute")?;
         let definition = resolved.attribute;
         let element = element_of(path.filter.as_ref(), definition)?;
         if path.filter.is_some() && !definition.multi_valued {
-            return Err(format!("`{}` has one value, so there is nothing to filter", definition.name));
+            return Err(format!(
+                "`{}` has one value, so there is nothing to filter",
+                definition.name
+            ));
         }
         let (leaf, end) = if parts.is_empty() {
             match sub {
                 None => (Leaf::Whole, definition),
                 Some(name) => {
-                    let end = definition.sub(name).ok_or("the resource type has no such sub-attribute")?;
+                    let end = definition
+                        .sub(name)
+                        .ok_or("the resource type has no such sub-attribute")?;
                     (Leaf::Sub(end.name.clone()), end)
                 }
             }
@@ -102,7 +109,10 @@ impl Place {
             ));
         }
         if !self.many && attribute.multi && !end.multi_valued {
-            return Err(format!("it has one value and `{}` holds any number", attribute.name));
+            return Err(format!(
+                "it has one value and `{}` holds any number",
+                attribute.name
+            ));
         }
         Ok(())
     }
@@ -131,15 +141,20 @@ impl Place {
             (Leaf::Sub(name), _) => other.covers(Some(name)),
             (Leaf::Parts(parts), _) => parts.iter().any(|part| other.covers(Some(&part.sub))),
         };
-        let disjoint = self
-            .element
-            .iter()
-            .any(|(sub, value)| other.element.iter().any(|(theirs, wanted)| sub == theirs && !same(value, wanted)));
+        let disjoint = self.element.iter().any(|(sub, value)| {
+            other
+                .element
+                .iter()
+                .any(|(theirs, wanted)| sub == theirs && !same(value, wanted))
+        });
         same_leaf && !disjoint
     }
 
     /// The map that the attribute stands in.
-    pub(crate) fn home<'r>(&self, resource: &'r Map<String, Value>) -> Option<&'r Map<String, Value>> {
+    pub(crate) fn home<'r>(
+        &self,
+        resource: &'r Map<String, Value>,
+    ) -> Option<&'r Map<String, Value>> {
         match &self.extension {
             None => Some(resource),
             Some(urn) => resource.get(urn)?.as_object(),
@@ -148,11 +163,17 @@ impl Place {
 
     /// The whole simple values, or the objects that carry the parts.
     pub(crate) fn holders<'r>(&self, resource: &'r Map<String, Value>) -> Vec<&'r Value> {
-        let Some(value) = self.home(resource).and_then(|home| home.get(&self.attribute)) else {
+        let Some(value) = self
+            .home(resource)
+            .and_then(|home| home.get(&self.attribute))
+        else {
             return Vec::new();
         };
         match value {
-            Value::Array(elements) if self.many => elements.iter().filter(|element| self.is_mine(element)).collect(),
+            Value::Array(elements) if self.many => elements
+                .iter()
+                .filter(|element| self.is_mine(element))
+                .collect(),
             Value::Null => Vec::new(),
             value => vec![value],
         }
@@ -172,9 +193,9 @@ impl Place {
 
     /// Is there nothing in the element but what says where it belongs?
     pub(crate) fn is_hollow(&self, element: &Map<String, Value>) -> bool {
-        element
-            .keys()
-            .all(|key| ABOUT.contains(&key.as_str()) || self.element.iter().any(|(sub, _)| sub == key))
+        element.keys().all(|key| {
+            ABOUT.contains(&key.as_str()) || self.element.iter().any(|(sub, _)| sub == key)
+        })
     }
 }
 
@@ -186,7 +207,10 @@ fn is_write_only_attribute(attribute: &Attribute) -> bool {
     attribute.mutability == Mutability::WriteOnly || attribute.returned == Returned::Never
 }
 
-fn parts_of(definition: &Attribute, parts: &[(KindAttribute, String)]) -> Result<Vec<Part>, String> {
+fn parts_of(
+    definition: &Attribute,
+    parts: &[(KindAttribute, String)],
+) -> Result<Vec<Part>, String> {
     parts
         .iter()
         .map(|(attribute, name)| {
@@ -204,7 +228,10 @@ fn parts_of(definition: &Attribute, parts: &[(KindAttribute, String)]) -> Result
 }
 
 /// The equalities of a path's filter: they find the element, and they make it.
-fn element_of(filter: Option<&Filter>, definition: &Attribute) -> Result<Vec<(String, Value)>, String> {
+fn element_of(
+    filter: Option<&Filter>,
+    definition: &Attribute,
+) -> Result<Vec<(String, Value)>, String> {
     let Some(filter) = filter else {
         return Ok(Vec::new());
     };
@@ -214,9 +241,12 @@ fn element_of(filter: Option<&Filter>, definition: &Attribute) -> Result<Vec<(St
             let Filter::Test(path, CompareOp::Eq, literal) = test else {
                 return Err("its filter must consist of `eq` tests joined by `and`".to_owned());
             };
-            let sub = definition
-                .sub(&path.attribute)
-                .ok_or_else(|| format!("`{}` has no sub-attribute `{}`", definition.name, path.attribute))?;
+            let sub = definition.sub(&path.attribute).ok_or_else(|| {
+                format!(
+                    "`{}` has no sub-attribute `{}`",
+                    definition.name, path.attribute
+                )
+            })?;
             let value = literal_value(literal, sub.kind)
                 .ok_or_else(|| format!("`{}` cannot equal that literal", path.attribute))?;
             Ok((sub.name.clone(), value))

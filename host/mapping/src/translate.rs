@@ -6,9 +6,9 @@
 //! (two `work` addresses) live in the host alone and are found there.
 
 use serde::{Deserialize, Serialize};
+use tombolo_scim::AttributePath;
 use tombolo_scim::filter::{CompareOp, Filter, Literal};
 use tombolo_scim::schema::Type;
-use tombolo_scim::AttributePath;
 
 use crate::convert;
 use crate::kind::{KindAttribute, KindType};
@@ -114,7 +114,11 @@ impl Mapping {
             Filter::Not(inner) => self.collect_filter_references(inner, found),
             Filter::Test(path, _, Literal::Text(id)) => {
                 if let Some((flow, _)) = self.flow_at(path)
-                    && let Some(kind) = flow.attribute.to.clone().filter(|_| flow.attribute.data == KindType::Reference)
+                    && let Some(kind) = flow
+                        .attribute
+                        .to
+                        .clone()
+                        .filter(|_| flow.attribute.data == KindType::Reference)
                 {
                     found.push(Reference {
                         kind,
@@ -129,7 +133,10 @@ impl Mapping {
                             sub: Some(path.attribute.clone()),
                             ..attribute.clone()
                         };
-                        self.collect_filter_references(&Filter::Test(below, *op, literal.clone()), found);
+                        self.collect_filter_references(
+                            &Filter::Test(below, *op, literal.clone()),
+                            found,
+                        );
                     }
                 }
             }
@@ -174,7 +181,10 @@ impl Translator<'_> {
     fn push(&mut self, node: ObjectNode, exact: bool) -> Option<Built> {
         let position = u32::try_from(self.nodes.len()).ok()?;
         self.nodes.push(node);
-        Some(Built { node: position, exact })
+        Some(Built {
+            node: position,
+            exact,
+        })
     }
 
     /// Tries; what a failed try left behind is taken back.
@@ -210,7 +220,9 @@ impl Translator<'_> {
             Filter::Test(path, op, literal) => {
                 let (flow, sub) = self.mapping.flow_at(path)?;
                 let flow = flow.clone();
-                self.at_leaf(&flow, sub.as_deref(), |this, leaf| this.test(leaf, *op, literal))
+                self.at_leaf(&flow, sub.as_deref(), |this, leaf| {
+                    this.test(leaf, *op, literal)
+                })
             }
             Filter::Present(path) => {
                 let resolved = self.mapping.resource_type.resolve(path)?;
@@ -236,7 +248,10 @@ impl Translator<'_> {
             [] => None,
             // The root has to be the last node.
             [only] if only.node as usize + 1 == self.nodes.len() => Some(Built { exact, ..*only }),
-            several => self.push(ObjectNode::All(several.iter().map(|part| part.node).collect()), exact),
+            several => self.push(
+                ObjectNode::All(several.iter().map(|part| part.node).collect()),
+                exact,
+            ),
         }
     }
 
@@ -268,7 +283,10 @@ impl Translator<'_> {
                         many: flow.attribute.multi || part.attribute.multi,
                     },
                 )?;
-                self.push(ObjectNode::Element(flow.attribute.name.clone(), inner.node), inner.exact)
+                self.push(
+                    ObjectNode::Element(flow.attribute.name.clone(), inner.node),
+                    inner.exact,
+                )
             }
         }
     }
@@ -291,7 +309,9 @@ impl Translator<'_> {
                 self.push(ObjectNode::Negate(equal.node), false)
             }
             CompareOp::Co | CompareOp::Sw | CompareOp::Ew => {
-                let Literal::Text(text) = literal else { return None };
+                let Literal::Text(text) = literal else {
+                    return None;
+                };
                 if text.is_empty() || leaf.data != Type::String {
                     return None;
                 }
@@ -301,7 +321,10 @@ impl Translator<'_> {
                     CompareOp::Sw => Comparison::StartsWith,
                     _ => Comparison::EndsWith,
                 };
-                self.push(ObjectNode::Test(name, comparison, Scalar::Text(text.clone())), exact)
+                self.push(
+                    ObjectNode::Test(name, comparison, Scalar::Text(text.clone())),
+                    exact,
+                )
             }
             CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le => {
                 let comparison = match op {
@@ -324,7 +347,12 @@ impl Translator<'_> {
             .mapping
             .flows
             .iter()
-            .filter(|flow| flow.is_readable() && flow.place.is_at(resolved.extension, &resolved.attribute.name))
+            .filter(|flow| {
+                flow.is_readable()
+                    && flow
+                        .place
+                        .is_at(resolved.extension, &resolved.attribute.name)
+            })
             .filter(|flow| names_element(flow, &tests))
             .cloned()
             .collect();
@@ -334,7 +362,11 @@ impl Translator<'_> {
         for flow in &flows {
             let mut own = Vec::new();
             rest.retain(|test| {
-                let is_equality = flow.place.element.iter().any(|wanted| is_equality(test, wanted));
+                let is_equality = flow
+                    .place
+                    .element
+                    .iter()
+                    .any(|wanted| is_equality(test, wanted));
                 let sub = sub_of(test).filter(|sub| flow.place.covers(Some(sub)));
                 if sub.is_some() {
                     own.push(*test);
@@ -349,8 +381,10 @@ impl Translator<'_> {
             let part = match &flow.place.leaf {
                 Leaf::Parts(_) => self.attempt(|this| this.parts(flow, &own)),
                 _ => self.attempt(|this| {
-                    let each: Vec<Option<Built>> =
-                        own.iter().map(|test| this.attempt(|this| this.inside(flow, test))).collect();
+                    let each: Vec<Option<Built>> = own
+                        .iter()
+                        .map(|test| this.attempt(|this| this.inside(flow, test)))
+                        .collect();
                     this.all(&each)
                 }),
             };
@@ -366,10 +400,15 @@ impl Translator<'_> {
 
     /// Several tests inside one value of a complex attribute.
     fn parts(&mut self, flow: &Flow, tests: &[&Filter]) -> Option<Built> {
-        let each: Vec<Option<Built>> =
-            tests.iter().map(|test| self.attempt(|this| this.inside(flow, test))).collect();
+        let each: Vec<Option<Built>> = tests
+            .iter()
+            .map(|test| self.attempt(|this| this.inside(flow, test)))
+            .collect();
         let inner = self.all(&each)?;
-        self.push(ObjectNode::Element(flow.attribute.name.clone(), inner.node), inner.exact)
+        self.push(
+            ObjectNode::Element(flow.attribute.name.clone(), inner.node),
+            inner.exact,
+        )
     }
 
     /// One test inside an element.
@@ -377,7 +416,9 @@ impl Translator<'_> {
         let sub = sub_of(test)?;
         let leaf = match &flow.place.leaf {
             Leaf::Parts(parts) => {
-                let part = parts.iter().find(|part| part.sub.eq_ignore_ascii_case(sub))?;
+                let part = parts
+                    .iter()
+                    .find(|part| part.sub.eq_ignore_ascii_case(sub))?;
                 LeafRef {
                     attribute: &part.attribute,
                     data: part.data,
@@ -402,7 +443,10 @@ impl Translator<'_> {
 
 /// The element filter asks for elements that the flow has, all of them.
 fn names_element(flow: &Flow, tests: &[&Filter]) -> bool {
-    flow.place.element.iter().all(|wanted| tests.iter().any(|test| is_equality(test, wanted)))
+    flow.place
+        .element
+        .iter()
+        .all(|wanted| tests.iter().any(|test| is_equality(test, wanted)))
 }
 
 fn is_equality(test: &Filter, (sub, wanted): &(String, serde_json::Value)) -> bool {
@@ -435,7 +479,8 @@ impl LeafRef<'_> {
     /// May text be compared by the target, and is the outcome SCIM's? If the
     /// target minds the case and SCIM does not, it would find too little.
     fn text_comparison(&self) -> Option<bool> {
-        if self.attribute.data != KindType::Text || (self.attribute.case_exact && !self.case_exact) {
+        if self.attribute.data != KindType::Text || (self.attribute.case_exact && !self.case_exact)
+        {
             return None;
         }
         Some(self.attribute.case_exact == self.case_exact)
@@ -449,15 +494,22 @@ impl LeafRef<'_> {
         }
         let scalar = convert::scalar(&value, self.attribute, references).ok()?;
         let exact = match (self.attribute.data, self.data) {
-            (KindType::Text, Type::String | Type::Reference) if value.is_string() => self.text_comparison()?,
+            (KindType::Text, Type::String | Type::Reference) if value.is_string() => {
+                self.text_comparison()?
+            }
             (KindType::Text | KindType::Complex, _) => return None,
             (KindType::Boolean, Type::Boolean)
             | (KindType::Integer, Type::Integer)
             | (KindType::Instant, Type::DateTime)
             | (KindType::Reference, _) => true,
-            (KindType::Boolean | KindType::Integer | KindType::Instant | KindType::Decimal | KindType::Binary, _) => {
-                false
-            }
+            (
+                KindType::Boolean
+                | KindType::Integer
+                | KindType::Instant
+                | KindType::Decimal
+                | KindType::Binary,
+                _,
+            ) => false,
         };
         Some((scalar, exact))
     }
