@@ -4,6 +4,8 @@
 //! (`externalId eq jyoung`, as Entra's documentation shows it); a test of a part of the elements that a value path
 //! chose (`emails[type eq "work"].value eq "x"`).
 
+use serde_json::Number;
+
 use super::{CompareOp, Filter, Literal};
 use crate::path::{AttributePath, Cursor, ParseError};
 
@@ -169,7 +171,17 @@ fn literal(cursor: &mut Cursor<'_>) -> Result<Literal, ParseError> {
     {
         return Ok(literal);
     }
-    Ok(serde_json::from_str(word).map_or_else(|_| Literal::Text(word.to_owned()), Literal::Number))
+    Ok(number(word).map_or_else(|| Literal::Text(word.to_owned()), Literal::Number))
+}
+
+/// A JSON number. Fractions are read by the standard library, which is exact to the last digit.
+fn number(word: &str) -> Option<Number> {
+    let number: Number = serde_json::from_str(word).ok()?;
+    if number.is_f64() {
+        Number::from_f64(word.parse().ok()?)
+    } else {
+        Some(number)
+    }
 }
 
 /// A JSON string.

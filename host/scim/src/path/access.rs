@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 use super::Path;
 use super::identity::Identities;
+use super::tree::{array_in, container, keep_primary, merge, object_in, overlay, says};
 use crate::filter::{Filter, Literal, matches_element};
-use crate::resource::normalise::{Normaliser, is_empty, is_primary, only_discriminators};
-use crate::schema::{Attribute, Resolved, Type};
+use crate::resource::normalise::{Normaliser, is_empty, only_discriminators};
+use crate::schema::{Resolved, Type};
 use crate::{Error, Resource, ResourceType};
 
 /// Every value at the path: of a multi-valued attribute each one by itself.
@@ -396,79 +397,5 @@ impl Selection<'_> {
         {
             map.shift_remove(urn);
         }
-    }
-}
-
-/// The object that the attribute stands in.
-pub(crate) fn container<'m>(
-    map: &'m mut Map<String, Value>,
-    extension: Option<&str>,
-) -> &'m mut Map<String, Value> {
-    match extension {
-        None => map,
-        Some(urn) => object_in(map, urn),
-    }
-}
-
-fn object_in<'m>(map: &'m mut Map<String, Value>, name: &str) -> &'m mut Map<String, Value> {
-    if !matches!(map.get(name), Some(Value::Object(_))) {
-        map.insert(name.to_owned(), Value::Object(Map::new()));
-    }
-    match map.get_mut(name) {
-        Some(Value::Object(object)) => object,
-        _ => unreachable!("an object was put there"),
-    }
-}
-
-fn array_in<'m>(map: &'m mut Map<String, Value>, name: &str) -> &'m mut Vec<Value> {
-    if !matches!(map.get(name), Some(Value::Array(_))) {
-        map.insert(name.to_owned(), Value::Array(Vec::new()));
-    }
-    match map.get_mut(name) {
-        Some(Value::Array(items)) => items,
-        _ => unreachable!("an array was put there"),
-    }
-}
-
-fn merge(object: &mut Map<String, Value>, parts: Vec<(&Attribute, Option<Value>)>) {
-    for (sub, value) in parts {
-        match value {
-            Some(value) => {
-                object.insert(sub.name.clone(), value);
-            }
-            None => {
-                object.shift_remove(&sub.name);
-            }
-        }
-    }
-}
-
-/// Lays the new members over an element; anything else takes its place.
-fn overlay(element: &mut Value, new: Value) {
-    match (element, new) {
-        (Value::Object(element), Value::Object(new)) => element.extend(new),
-        (element, new) => *element = new,
-    }
-}
-
-/// The element at `index` was written last: if it is primary, no other one is (RFC 7644, section 3.5.2).
-fn keep_primary(elements: &mut [Value], index: usize) {
-    if !is_primary(&elements[index]) {
-        return;
-    }
-    for (other, element) in elements.iter_mut().enumerate() {
-        if other != index && is_primary(element) {
-            element["primary"] = Value::Bool(false);
-        }
-    }
-}
-
-/// Does the element say everything that `named` says?
-fn says(element: &Value, named: &Value) -> bool {
-    match (element, named) {
-        (Value::Object(element), Value::Object(named)) => named
-            .iter()
-            .all(|(name, value)| element.get(name) == Some(value)),
-        (element, named) => element == named,
     }
 }

@@ -3,11 +3,13 @@
 mod access;
 mod identity;
 mod parse;
+mod tree;
 
 use std::fmt;
 
-pub(crate) use self::access::{Mode, Selection, container, resolve};
+pub(crate) use self::access::{Mode, Selection, resolve};
 pub use self::access::{get, remove, set};
+pub(crate) use self::tree::container;
 
 pub use self::parse::ParseError;
 pub(crate) use self::parse::{Cursor, is_attribute_name};

@@ -138,7 +138,7 @@ impl<'t> Editor<'t> {
             return self.put_object(urn, &value, mode);
         }
         let Some(target) = resolve(self.ty, path) else {
-            self.ignored.push(path.to_string());
+            self.ignore(None, &path.attribute.to_string());
             return Ok(());
         };
         Self::check_writable(&target, path)?;
@@ -159,7 +159,7 @@ impl<'t> Editor<'t> {
             return Ok(());
         }
         let Some(target) = resolve(self.ty, path) else {
-            self.ignored.push(path.to_string());
+            self.ignore(None, &path.attribute.to_string());
             return Ok(());
         };
         Self::check_writable(&target, path)?;
@@ -197,7 +197,8 @@ impl<'t> Editor<'t> {
     fn check_writable(target: &Resolved<'_>, path: &Path) -> Result<(), Error> {
         if is_read_only(target) {
             return Err(Error::mutability(format!(
-                "`{path}` is read-only; take it out of the attribute mappings"
+                "`{}` is read-only; take it out of the attribute mappings",
+                path.attribute
             )));
         }
         Ok(())

@@ -31,6 +31,15 @@ fn sub(attribute: &Value, name: &str) -> Option<Value> {
         .cloned()
 }
 
+fn no_nulls(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(items) => items.iter().all(no_nulls),
+        Value::Object(members) => members.values().all(no_nulls),
+        _ => true,
+    }
+}
+
 #[test]
 fn every_schema_and_type_has_its_location() {
     let ids: Vec<Value> = discovery::schemas(&catalog(), "https://h/")
@@ -105,14 +114,6 @@ fn characteristics_are_as_the_rfc_writes_them_and_absent_where_they_say_nothing(
         attribute(GROUP_URN, "displayName")["uniqueness"],
         json!("server")
     );
-    fn no_nulls(value: &Value) -> bool {
-        match value {
-            Value::Null => false,
-            Value::Array(items) => items.iter().all(no_nulls),
-            Value::Object(members) => members.values().all(no_nulls),
-            _ => true,
-        }
-    }
     assert!(discovery::schemas(&catalog(), "h").iter().all(no_nulls));
 }
 

@@ -37,7 +37,7 @@ fn these_filters_find_the_user() {
         r#"emails.type eq "home""#,
         r#"emails.value sw "ana""#,
         r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber eq "10042""#,
-        r#"URN:ietf:params:scim:schemas:extension:enterprise:2.0:user:employeenumber eq 10042"#,
+        "URN:ietf:params:scim:schemas:extension:enterprise:2.0:user:employeenumber eq 10042",
         r#"urn:ietf:params:scim:schemas:core:2.0:User:userName sw "ana""#,
         r#"id eq "u1" and manager eq "m1""#,
         r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "m1""#,
@@ -90,7 +90,7 @@ fn these_filters_do_not_find_the_user() {
 
 #[test]
 fn precedence_is_not_then_and_then_or() {
-    let text = r#"a pr or b pr and not (c pr) or d pr"#;
+    let text = "a pr or b pr and not (c pr) or d pr";
     assert_eq!(Filter::parse(text).unwrap().to_string(), text);
     assert_eq!(
         Filter::parse("a pr or (b pr and not (c pr))").unwrap(),

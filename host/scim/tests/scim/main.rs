@@ -38,6 +38,7 @@ fn ana() -> Value {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a `json!` at every call")]
 fn apply(ty: &ResourceType, before: Value, operations: Value) -> Result<Patched, Error> {
     let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
     PatchRequest::parse(body.to_string().as_bytes())?.apply(ty, &resource(before))
