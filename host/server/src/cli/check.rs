@@ -1,0 +1,56 @@
+//! `tombolo check`: everything that is wrong, at once.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::Outcome;
+use super::output::{self, Output};
+use crate::config::{Diagnostic, Layout, Report};
+use crate::registry;
+
+pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome {
+    let layout = Layout::new(dir);
+    let (host, mut report) = layout.read_host();
+    let mut found = Vec::new();
+    match layout.app_paths() {
+        Ok(paths) => found.extend(paths.iter().map(|path| layout.read_app(path))),
+        Err(why) => report.0.push(Diagnostic::file("apps", format!("cannot be listed: {why}"))),
+    }
+    let apps = found.len();
+    let runtime = if files_only { None } else { Some(super::serve::runtime(&layout, &host)?) };
+    for app in found {
+        let readable = !app.report.has_errors();
+        report.0.extend(app.report.0);
+        let Some(file) = app.file else { continue };
+        match &runtime {
+            // What its file does not say right would only be complained of again by the connector.
+            Some(runtime) if readable => {
+                registry::try_app(runtime, &layout, file, &mut report).await;
+            }
+            _ => report.0.extend(crate::config::material::gather(&layout, &file, jiff::Timestamp::now()).1.0),
+        }
+    }
+    report.sort();
+    show(&report, apps, output)?;
+    Ok(if report.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn show(report: &Report, apps: usize, output: Output) -> anyhow::Result<()> {
+    let (errors, warnings) = (report.errors(), report.warnings());
+    match output {
+        Output::Json => output::json(&json!({
+            "ok": errors == 0,
+            "errors": errors,
+            "warnings": warnings,
+            "found": report.0.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
+        })),
+        Output::Text => {
+            output::report(report);
+            let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+            println!("{}, {}, {}", count(apps, "app"), count(errors, "error"), count(warnings, "warning"));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The commands. Each prints facts for people, or with `--output json` for programs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+mod app;
+mod check;
+mod connector;
+mod init;
+mod output;
+mod serve;
+mod token;
+
+use output::Output;
+
+/// The argument with which the runtime calls this executable to compile a connector apart.
+const COMPILE: &str = "__compile";
+
+/// Whether this process is there to compile one connector and nothing else.
+pub fn is_compile_child() -> bool {
+    std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE)
+}
+
+/// Connects Microsoft Entra ID, or any SCIM 2.0 client, to applications that speak no SCIM.
+#[derive(Debug, Parser)]
+#[command(name = "tombolo", version, max_term_width = 100)]
+struct Cli {
+    /// How facts are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a working configuration with one app, and print its URL and token.
+    Init {
+        /// A directory that is empty or not there yet.
+        dir: PathBuf,
+        /// Where the host will listen.
+        #[arg(long, default_value = "127.0.0.1:8880")]
+        listen: std::net::SocketAddr,
+    },
+    /// Serve the apps of a configuration directory.
+    Serve {
+        /// The configuration directory.
+        dir: PathBuf,
+        /// Where to listen, instead of where `tombolo.toml` says; port 0 takes a free one.
+        #[arg(long)]
+        listen: Option<std::net::SocketAddr>,
+    },
+    /// Say everything that is wrong with a configuration directory, file and line.
+    Check {
+        /// The configuration directory.
+        dir: PathBuf,
+        /// Read the files only; load no connector.
+        #[arg(long)]
+        files_only: bool,
+    },
+    /// List and test apps.
+    #[command(subcommand)]
+    App(app::Command),
+    /// List and inspect connectors.
+    #[command(subcommand)]
+    Connector(connector::Command),
+    /// Make, list and revoke an app's bearer tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Print a completion script.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages.
+    Man {
+        /// Into which directory.
+        dir: PathBuf,
+    },
+}
+
+/// What a command comes to: an exit code, or a sentence for the operator.
+type Outcome = anyhow::Result<ExitCode>;
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(cli.run()));
+    outcome.unwrap_or_else(|why| {
+        eprintln!("error: {why:#}");
+        ExitCode::FAILURE
+    })
+}
+
+impl Cli {
+    async fn run(self) -> Outcome {
+        let output = self.output;
+        match self.command {
+            Command::Init { dir, listen } => init::run(&dir, listen, output),
+            Command::Serve { dir, listen } => Box::pin(serve::run(&dir, listen)).await,
+            Command::Check { dir, files_only } => check::run(&dir, files_only, output).await,
+            Command::App(command) => command.run(output).await,
+            Command::Connector(command) => command.run(output).await,
+            Command::Token(command) => command.run(output),
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "tombolo", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Man { dir } => {
+                std::fs::create_dir_all(&dir)?;
+                clap_mangen::generate_to(Self::command(), &dir)?;
+                println!("wrote the man pages to `{}`", dir.display());
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

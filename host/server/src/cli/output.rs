@@ -1,0 +1,63 @@
+//! Printing facts.
+
+use std::io::IsTerminal as _;
+use std::io::Write as _;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::config::Report;
+
+/// For whom facts are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Text,
+    /// For programs: one JSON document.
+    Json,
+}
+
+/// One JSON document on standard output.
+pub(super) fn json(document: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, document)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// A report for people, on standard error.
+pub(super) fn report(report: &Report) {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    for found in &report.0 {
+        eprintln!("{}", found.render(colour).trim_end());
+        eprintln!();
+    }
+}
+
+/// Columns under their heads.
+pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([heads[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..heads.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<_> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        println!("{}", padded.join("  ").trim_end());
+    };
+    line(&mut heads.iter().copied());
+    for row in rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+}
+
+/// The first digits of a digest, as many as tell revisions apart.
+pub(super) fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}
+
+/// A duration that people can compare.
+pub(super) fn duration(duration: std::time::Duration) -> String {
+    let us = duration.as_micros();
+    if us < 1000 { format!("{us} µs") } else { format!("{}.{} ms", us / 1000, us % 1000 / 100) }
+}

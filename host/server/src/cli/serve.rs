@@ -1,0 +1,172 @@
+//! `tombolo serve`: the host, from its files to its last answer.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tombolo_engine::Engine;
+use tombolo_runtime::{CompileWith, Options, Runtime};
+use tombolo_store::Store;
+use tombolo_store::sled::SledStore;
+use tracing::{error, info, warn};
+
+use super::Outcome;
+use super::output;
+use crate::config::{HostFile, Layout};
+use crate::http::tls::Certificate;
+use crate::http::{Host, listener};
+use crate::registry::status::{self, HostStatus};
+use crate::registry::{Builder, Registry, watch};
+use crate::telemetry;
+
+pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
+    let layout = Layout::new(std::path::absolute(dir)?);
+    let Some(host) = configured(&layout, listen)? else { return Ok(ExitCode::FAILURE) };
+    telemetry::log::start(&host.log_level, host.log_format);
+    let metrics = telemetry::metrics::start().map_err(anyhow::Error::msg).context("cannot record metrics")?;
+
+    let state = layout.dir().join(&host.store);
+    let store = open_store(&state)?;
+    let engine = Arc::new(Engine::new(Arc::clone(&store)));
+    let registry = Registry::new(layout.clone(), Builder::new(runtime(&layout, &host)?, Arc::clone(&engine)));
+    let certificate = certificate(&layout, &host)?;
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+    let socket = TcpListener::bind(host.listen).await.with_context(|| {
+        format!("cannot listen on `{}`\n  hint: choose another address with `--listen`", host.listen)
+    })?;
+    registry.look().await;
+
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let here = format!("{scheme}://{}", socket.local_addr()?);
+    announce(&registry, &here, host.public_url.as_deref().unwrap_or(&here));
+    let teller = Teller { state, url: here, started: Timestamp::now() };
+    teller.tell(&registry);
+
+    let stop = CancellationToken::new();
+    let (nudge, nudges) = mpsc::channel(1);
+    on_signals(stop.clone(), nudge)?;
+    let told = teller.clone();
+    let watching = watch::watch(Arc::clone(&registry), certificate, nudges, stop.clone(), move |registry| told.tell(registry));
+    let watching = tokio::spawn(watching);
+
+    let router = Host::new(registry, store, metrics, &host).router();
+    let drained = listener::serve(socket, tls, router, stop, host.drain).await;
+    let written = engine.drain(host.drain).await;
+    teller.end();
+    watching.abort();
+    if !drained || !written {
+        warn!(seconds = host.drain.as_secs(), "some requests were not finished in time; what they began is settled at the next start");
+    }
+    info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `tombolo.toml` with the command line's word on it; none when it is wrong, which has been said by then.
+fn configured(layout: &Layout, listen: Option<SocketAddr>) -> anyhow::Result<Option<HostFile>> {
+    let (mut host, report) = layout.read_host();
+    if !report.0.is_empty() {
+        output::report(&report);
+    }
+    if report.has_errors() {
+        return Ok(None);
+    }
+    if let Some(listen) = listen {
+        if !listen.ip().is_loopback() && host.tls.is_none() && !host.plain_http {
+            bail!(
+                "`{listen}` is not a loopback address and there is no `[server.tls]`\n  hint: add `[server.tls]` to `tombolo.toml`, or set `plain-http = true` when a proxy on a trusted network ends TLS"
+            );
+        }
+        host.listen = listen;
+    }
+    Ok(Some(host))
+}
+
+/// A runtime that compiles in a child process and remembers what it compiled.
+pub(super) fn runtime(layout: &Layout, host: &HostFile) -> anyhow::Result<Runtime> {
+    let executable = std::env::current_exe().context("cannot find this executable, which compiles connectors")?;
+    let cache = layout.dir().join(&host.store).join("compiled");
+    let options = Options { cache: Some(cache), compile_with: CompileWith::Child(executable) };
+    Ok(Runtime::new(options)?)
+}
+
+fn open_store(state: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    std::fs::create_dir_all(state).with_context(|| format!("cannot make `{}`", state.display()))?;
+    if let Some(other) = HostStatus::read(state).filter(|other| other.pid != std::process::id()) {
+        warn!(pid = other.pid, "another host may be running on this directory");
+    }
+    Ok(Arc::new(SledStore::open(state.join("store"))?))
+}
+
+fn certificate(layout: &Layout, host: &HostFile) -> anyhow::Result<Option<Arc<Certificate>>> {
+    let Some(tls) = &host.tls else { return Ok(None) };
+    let (certificate, key) = (layout.dir().join(&tls.certificate), layout.dir().join(&tls.key));
+    Ok(Some(Certificate::load(&certificate, &key)?))
+}
+
+fn announce(registry: &Registry, here: &str, public: &str) {
+    for (name, entry) in registry.apps().iter() {
+        if entry.generation.is_some() {
+            info!("app `{name}`: {public}/apps/{name}/scim/v2");
+        }
+    }
+    info!("listening on {here}");
+    // On standard output, for whoever started the host with port 0.
+    println!("listening on {here}");
+}
+
+/// Keeps the status file.
+#[derive(Clone)]
+struct Teller {
+    state: std::path::PathBuf,
+    url: String,
+    started: Timestamp,
+}
+
+impl Teller {
+    fn tell(&self, registry: &Registry) {
+        let status = HostStatus {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            url: self.url.clone(),
+            started: self.started,
+            apps: status::apps(registry),
+        };
+        if let Err(why) = status.write(&self.state) {
+            error!(%why, "cannot write the status file; `tombolo app list` will not know what runs");
+        }
+    }
+
+    fn end(&self) {
+        // A missing file says the same as a removed one.
+        let _ = std::fs::remove_file(status::file(&self.state));
+    }
+}
+
+/// SIGTERM and SIGINT stop, SIGHUP looks at the files.
+fn on_signals(stop: CancellationToken, nudge: watch::Nudge) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => {
+                    // A full channel has a nudge in it already.
+                    let _ = nudge.try_send(());
+                }
+            }
+        }
+        info!("asked to stop");
+        stop.cancel();
+    });
+    Ok(())
+}

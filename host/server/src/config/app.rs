@@ -1,0 +1,405 @@
+//! `apps/NAME.toml`: one configured use of a connector.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tombolo_mapping::Overrides;
+use tombolo_mapping::overrides::Constant;
+
+use super::diagnostic::{Diagnostic, Source};
+use super::reader::{Located, Outline, Section, Sink, read_document, suggestion};
+use super::secret::SecretSource;
+use super::value;
+
+/// At most so many tokens are valid at a time: the one in use and the one that replaces it.
+pub const MAX_TOKENS: usize = 2;
+
+/// A bearer token, of which the file holds the hash only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// What the operator calls it.
+    pub name: String,
+    /// SHA-256 of the token's text.
+    pub sha256: [u8; 32],
+    /// From when on it is refused.
+    pub expires: Option<jiff::Timestamp>,
+    /// Where it stands.
+    pub span: Range<usize>,
+}
+
+/// A directory server and how to reach it.
+#[derive(Clone, Debug)]
+pub struct LdapTarget {
+    /// `ldaps://host[:port]` or `ldap://host[:port]`.
+    pub url: String,
+    /// Whether an `ldap://` connection is upgraded before anything is said.
+    pub start_tls: bool,
+    /// PEM file of the authorities to trust instead of the system's.
+    pub ca: Option<Located<PathBuf>>,
+    /// Who binds.
+    pub bind_dn: String,
+    /// With which password.
+    pub password: Option<Located<SecretSource>>,
+    /// How many connections are kept.
+    pub pool_size: usize,
+    /// How long a connection may take to come up.
+    pub connect_timeout: Duration,
+    /// How long one operation may take.
+    pub operation_timeout: Duration,
+}
+
+/// A named endpoint, granted to the connector.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A directory.
+    Ldap(LdapTarget),
+}
+
+/// A directory of files, granted to the connector.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// On the host, relative to the configuration directory.
+    pub path: Located<PathBuf>,
+    /// Whether the connector may change what is in it.
+    pub writable: bool,
+}
+
+/// The limits of one app's calls; what is not said is the host's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall-clock time of one call.
+    pub wall: Option<Duration>,
+    /// CPU time of one call.
+    pub cpu: Option<Duration>,
+    /// Memory of one instance.
+    pub memory: Option<u64>,
+    /// Calls at a time.
+    pub concurrency: Option<usize>,
+    /// What the connector may keep in its state.
+    pub state: Option<u64>,
+}
+
+/// How old an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// Ask the target, always.
+    #[default]
+    Live,
+    /// Ask the target unless it was asked so long ago at most.
+    Bounded(Duration),
+    /// Answer from the mirror.
+    Mirror,
+}
+
+/// Whether instances outlive a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reuse {
+    /// Measure and decide.
+    #[default]
+    Auto,
+    /// A new instance for every call.
+    Fresh,
+    /// Keep instances.
+    Warm,
+}
+
+/// What an app's file says.
+#[derive(Clone, Debug)]
+pub struct AppFile {
+    /// The file's name without `.toml`; part of the URL.
+    pub name: String,
+    /// The text it came from.
+    pub source: Arc<Source>,
+    /// Where each key stands.
+    pub outline: Outline,
+    /// `connectors/NAME.wasm`.
+    pub connector: Located<String>,
+    /// The digest that the connector must have.
+    pub pin: Option<Located<[u8; 32]>>,
+    /// Who may call.
+    pub tokens: Vec<Token>,
+    /// The connector's own settings.
+    pub settings: serde_json::Value,
+    /// Granted endpoints.
+    pub targets: BTreeMap<String, Target>,
+    /// Granted directories.
+    pub directories: BTreeMap<String, Directory>,
+    /// Granted secrets.
+    pub secrets: BTreeMap<String, Located<SecretSource>>,
+    /// What the operator wants otherwise than the connector suggests, by kind.
+    pub mapping: BTreeMap<String, Overrides>,
+    /// Limits of a call.
+    pub limits: Limits,
+    /// How old an answer may be.
+    pub freshness: Freshness,
+    /// Whether instances outlive a call.
+    pub reuse: Reuse,
+}
+
+impl AppFile {
+    /// Reads an app's text. Nothing comes back when it is no TOML or names no connector.
+    pub fn read(name: &str, source: &Arc<Source>) -> (Option<Self>, Vec<Diagnostic>) {
+        read_document(source, |root, sink, outline| read(name, source, root, sink, outline))
+    }
+}
+
+/// Whether a name may be part of a URL, a file name and a metric's label.
+pub fn is_sane_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn read(name: &str, source: &Arc<Source>, mut root: Section<'_>, sink: &Sink, outline: Outline) -> Option<AppFile> {
+    if !is_sane_name(name) {
+        sink.error_hint(
+            0..0,
+            format!("`{name}` cannot be the name of an app"),
+            "rename the file: letters, digits, `-` and `_`, at most 64, beginning with a letter or digit",
+        );
+    }
+    let connector = root
+        .required_text("connector", "name a file in `connectors/` without its `.wasm`, such as `connector = \"csv\"`")
+        .filter(|connector| {
+            let sane = is_sane_name(&connector.value);
+            if !sane {
+                sink.error_hint(
+                    connector.span.clone(),
+                    format!("`{}` cannot be the name of a connector", connector.value),
+                    "give the name of a file in `connectors/` without its `.wasm`",
+                );
+            }
+            sane
+        });
+    let pin = root.parsed("sha256", value::sha256);
+    let tokens = tokens(root.section("auth"), sink);
+    let settings = root.section("settings").map_or_else(|| serde_json::json!({}), |section| section.to_json());
+    let targets = root.section("targets").map(|section| targets(section, sink)).unwrap_or_default();
+    let directories = root.section("directories").map(|section| directories(section)).unwrap_or_default();
+    let secrets = root.section("secrets").map(|section| secrets(section, sink)).unwrap_or_default();
+    let mapping = root.section("mapping").map(|section| mapping(section, sink)).unwrap_or_default();
+    let limits = root.section("limits").map(limits).unwrap_or_default();
+    let freshness = root.section("reads").and_then(freshness).unwrap_or_default();
+    let reuse = root.section("instances").and_then(reuse).unwrap_or_default();
+    root.finish();
+    Some(AppFile {
+        name: name.to_owned(),
+        source: Arc::clone(source),
+        outline,
+        connector: connector?,
+        pin,
+        tokens,
+        settings,
+        targets,
+        directories,
+        secrets,
+        mapping,
+        limits,
+        freshness,
+        reuse,
+    })
+}
+
+fn tokens(auth: Option<Section<'_>>, sink: &Sink) -> Vec<Token> {
+    let Some(mut auth) = auth else { return Vec::new() };
+    let mut tokens: Vec<Token> = Vec::new();
+    if let Some((span, sections)) = auth.array_of_sections("tokens") {
+        if sections.len() > MAX_TOKENS {
+            sink.error_hint(
+                span,
+                format!("{} tokens, and at most {MAX_TOKENS} may be valid at a time", sections.len()),
+                "remove those that are no longer in use: `tombolo token revoke DIR APP NAME`",
+            );
+        }
+        for (n, mut section) in sections.into_iter().enumerate() {
+            let span = section.span();
+            let name = section.text("name").map_or_else(|| format!("token-{}", n + 1), |name| name.value);
+            if tokens.iter().any(|token| token.name == name) {
+                sink.error_hint(span.clone(), format!("two tokens are called `{name}`"), "rename one of them");
+            }
+            let hint = "`tombolo token new DIR APP` makes a token and writes its hash here";
+            let present = section.required_text("sha256", hint).is_some();
+            let sha256 = if present { section.parsed("sha256", value::sha256) } else { None };
+            let expires = section.instant("expires");
+            section.finish();
+            if let Some(sha256) = sha256 {
+                tokens.push(Token { name, sha256: sha256.value, expires, span });
+            }
+        }
+    }
+    auth.finish();
+    tokens
+}
+
+fn targets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target> {
+    let mut targets = BTreeMap::new();
+    for (name, mut section) in section.named_sections() {
+        let hint = "say what the target is, such as `kind = \"ldap\"`";
+        let Some(kind) = section.required_text("kind", hint) else { continue };
+        if kind.value != "ldap" {
+            let hint = suggestion(&kind.value, &["ldap"]);
+            sink.error_hint(kind.span, format!("`targets.{name}.kind` cannot be `{}`", kind.value), hint);
+            continue;
+        }
+        if let Some(target) = ldap(&name, &mut section, sink) {
+            targets.insert(name, Target::Ldap(target));
+        }
+        section.finish();
+    }
+    targets
+}
+
+fn ldap(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option<LdapTarget> {
+    let url = section.required_text("url", "such as `url = \"ldaps://ldap.example.org\"`");
+    let start_tls = section.flag("start-tls").unwrap_or(false);
+    if let Some(url) = &url {
+        let (encrypted, known) = match url.value.split_once("://") {
+            Some(("ldaps", host)) => (true, !host.is_empty()),
+            Some(("ldap", host)) => (start_tls, !host.is_empty()),
+            _ => (true, false),
+        };
+        if !known {
+            sink.error_hint(
+                url.span.clone(),
+                format!("`targets.{name}.url` is not an LDAP URL: `{}`", url.value),
+                "write \"ldaps://HOST\", or \"ldap://HOST\" with `start-tls = true`",
+            );
+        } else if !encrypted && section.has("password") && !is_loopback(&url.value) {
+            sink.error_hint(
+                url.span.clone(),
+                format!("`targets.{name}` would send its password unencrypted"),
+                "use \"ldaps://\", or set `start-tls = true`",
+            );
+        }
+        if start_tls && url.value.starts_with("ldaps:") {
+            sink.error_hint(
+                url.span.clone(),
+                format!("`targets.{name}` has both \"ldaps://\" and `start-tls`"),
+                "remove `start-tls`: an \"ldaps://\" connection is encrypted from its first byte",
+            );
+        }
+    }
+    let ca = section.text("ca").map(|path| Located { value: PathBuf::from(path.value), span: path.span });
+    let bind_dn = section.text("bind-dn").map(|dn| dn.value).unwrap_or_default();
+    let password = section.parsed("password", SecretSource::parse);
+    if !bind_dn.is_empty() && password.is_none() && !section.has("password") {
+        sink.error_hint(
+            section.span(),
+            format!("`targets.{name}` has a `bind-dn` and no `password`"),
+            "add `password = \"env:NAME\"` or `password = \"file:PATH\"`",
+        );
+    }
+    let pool_size = section.integer("pool-size", 1..=1024).and_then(|n| usize::try_from(n).ok()).unwrap_or(8);
+    let connect_timeout = section.duration("connect-timeout").unwrap_or(Duration::from_secs(5));
+    let operation_timeout = section.duration("operation-timeout").unwrap_or(Duration::from_secs(20));
+    Some(LdapTarget { url: url?.value, start_tls, ca, bind_dn, password, pool_size, connect_timeout, operation_timeout })
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = if let Some(v6) = authority.strip_prefix('[') {
+        v6.split(']').next().unwrap_or_default()
+    } else {
+        authority.split(':').next().unwrap_or_default()
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn directories(section: Section<'_>) -> BTreeMap<String, Directory> {
+    let mut directories = BTreeMap::new();
+    for (name, mut section) in section.named_sections() {
+        let path = section.required_text("path", "the directory on this machine, such as `path = \"data/hr\"`");
+        let writable = section.choice("access", &[("read", false), ("read-only", false), ("read-write", true)]).unwrap_or(false);
+        section.finish();
+        if let Some(path) = path {
+            let path = Located { value: PathBuf::from(path.value), span: path.span };
+            directories.insert(name, Directory { path, writable });
+        }
+    }
+    directories
+}
+
+fn secrets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Located<SecretSource>> {
+    let mut secrets = BTreeMap::new();
+    for (key, value) in section.named_values() {
+        let parsed = value.get_ref().as_str().map_or_else(|| Err("must be a string".to_owned()), SecretSource::parse);
+        match parsed {
+            Ok(secret) => {
+                secrets.insert(key.value, Located { value: secret, span: value.span() });
+            }
+            Err(why) => sink.error(value.span(), format!("`secrets.{}` {why}", key.value)),
+        }
+    }
+    secrets
+}
+
+fn mapping(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Overrides> {
+    let mut kinds = BTreeMap::new();
+    for (kind, mut section) in section.named_sections() {
+        let mut overrides = Overrides::none();
+        if let Some(constants) = section.section("constants") {
+            for (name, value) in constants.named_json() {
+                match serde_json::from_value::<Constant>(value) {
+                    Ok(constant) => overrides = overrides.constant(&name.value, constant),
+                    Err(_) => sink.error_hint(
+                        name.span,
+                        format!("`mapping.{kind}.constants.{}` cannot be a constant", name.value),
+                        "a constant is a text, a whole number, true or false, or an array of them",
+                    ),
+                }
+            }
+        }
+        for (path, value) in section.named_values().filter(|(path, _)| path.value != "constants") {
+            overrides = match (value.get_ref().as_str(), value.get_ref().as_bool()) {
+                (Some(attribute), _) if !attribute.trim().is_empty() => overrides.map(&path.value, attribute),
+                (_, Some(false)) => overrides.unmap(&path.value),
+                _ => {
+                    sink.error_hint(
+                        value.span(),
+                        format!("`mapping.{kind}.\"{}\"` must name an attribute of the object or be `false`", path.value),
+                        "write `\"name.familyName\" = \"sn\"`, or `= false` for what must not be mapped; quote a path that has a dot in it",
+                    );
+                    overrides
+                }
+            };
+        }
+        kinds.insert(kind, overrides);
+    }
+    kinds
+}
+
+fn limits(mut section: Section<'_>) -> Limits {
+    let limits = Limits {
+        wall: section.duration("wall"),
+        cpu: section.duration("cpu"),
+        memory: section.size("memory"),
+        concurrency: section.integer("concurrency", 1..=4096).and_then(|n| usize::try_from(n).ok()),
+        state: section.size("state"),
+    };
+    section.finish();
+    limits
+}
+
+fn freshness(mut section: Section<'_>) -> Option<Freshness> {
+    let found = section.parsed("freshness", |text| match text {
+        "live" => Ok(Freshness::Live),
+        "mirror" => Ok(Freshness::Mirror),
+        other => value::duration(other)
+            .map(Freshness::Bounded)
+            .map_err(|_| format!("must be \"live\", \"mirror\" or a duration such as \"30s\", not `{other}`")),
+    });
+    section.finish();
+    found.map(|found| found.value)
+}
+
+fn reuse(mut section: Section<'_>) -> Option<Reuse> {
+    let words = [("auto", Reuse::Auto), ("fresh", Reuse::Fresh), ("warm", Reuse::Warm)];
+    let found = section.choice("reuse", &words);
+    section.finish();
+    found
+}

@@ -1,0 +1,183 @@
+//! `tombolo.toml`: the host itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::{Diagnostic, Source};
+use super::reader::{Section, Sink, read_document};
+
+/// Who may read `/readyz` and `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Monitoring {
+    /// Peers on the loopback interface.
+    #[default]
+    Loopback,
+    /// Everybody who reaches the listener.
+    Any,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// Certificate and key, PEM, relative to the configuration directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The leaf's private key.
+    pub key: PathBuf,
+}
+
+/// What `tombolo.toml` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFile {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Whether plain HTTP may leave the machine.
+    pub plain_http: bool,
+    /// The URL under which clients know the host, without a path; else the request's `Host` decides.
+    pub public_url: Option<String>,
+    /// HTTPS, if configured.
+    pub tls: Option<TlsFiles>,
+    /// Who may read the monitoring pages.
+    pub monitoring: Monitoring,
+    /// The store, relative to the configuration directory.
+    pub store: PathBuf,
+    /// The largest request body.
+    pub body_limit: usize,
+    /// How many requests are worked on at a time.
+    pub requests: usize,
+    /// How long one request may take.
+    pub deadline: Duration,
+    /// How long a stopping host waits for what it has begun.
+    pub drain: Duration,
+    /// `tracing` directives: `info`, `tombolo=debug,info`.
+    pub log_level: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+impl Default for HostFile {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8880)),
+            plain_http: false,
+            public_url: None,
+            tls: None,
+            monitoring: Monitoring::default(),
+            store: PathBuf::from("state"),
+            body_limit: 4 << 20,
+            requests: 512,
+            deadline: Duration::from_secs(30),
+            drain: Duration::from_secs(30),
+            log_level: "info".to_owned(),
+            log_format: LogFormat::default(),
+        }
+    }
+}
+
+impl HostFile {
+    /// Reads the file's text. Nothing comes back only when it is no TOML at all.
+    pub fn read(source: &Arc<Source>) -> (Option<Self>, Vec<Diagnostic>) {
+        read_document(source, |root, sink, _| Some(read(root, sink)))
+    }
+}
+
+fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
+    let mut host = HostFile::default();
+    if let Some(mut server) = root.section("server") {
+        let mut listen_span = server.span();
+        if let Some(listen) = server.parsed("listen", |text| {
+            text.parse::<SocketAddr>().map_err(|_| format!("must be an address and a port such as \"127.0.0.1:8880\" or \"[::]:443\", not `{text}`"))
+        }) {
+            host.listen = listen.value;
+            listen_span = listen.span;
+        }
+        if let Some(plain) = server.flag("plain-http") {
+            host.plain_http = plain;
+        }
+        host.public_url = server.parsed("public-url", public_url).map(|url| url.value);
+        if let Some(monitoring) = server.choice("monitoring", &[("loopback", Monitoring::Loopback), ("any", Monitoring::Any)]) {
+            host.monitoring = monitoring;
+        }
+        if let Some(mut tls) = server.section("tls") {
+            let hint = "`[server.tls]` needs `certificate` and `key`, two PEM files";
+            let certificate = tls.required_text("certificate", hint);
+            let key = tls.required_text("key", hint);
+            tls.finish();
+            host.tls = certificate.zip(key).map(|(certificate, key)| TlsFiles {
+                certificate: certificate.value.into(),
+                key: key.value.into(),
+            });
+            if host.tls.is_none() {
+                // It was meant to be encrypted: do not complain of plain HTTP besides.
+                host.plain_http = true;
+            }
+        }
+        if host.tls.is_none() && !host.plain_http && !host.listen.ip().is_loopback() {
+            sink.error_hint(
+                listen_span,
+                format!("`{}` is not a loopback address and there is no `[server.tls]`", host.listen),
+                "add `[server.tls]` with `certificate` and `key`, or set `plain-http = true` when a proxy on a trusted network ends TLS",
+            );
+        }
+        server.finish();
+    }
+    if let Some(mut store) = root.section("store") {
+        if let Some(path) = store.text("path") {
+            host.store = path.value.into();
+        }
+        store.finish();
+    }
+    if let Some(mut limits) = root.section("limits") {
+        if let Some(size) = limits.size("body") {
+            host.body_limit = usize::try_from(size).unwrap_or(usize::MAX);
+        }
+        if let Some(requests) = limits.integer("requests", 1..=1_000_000) {
+            host.requests = usize::try_from(requests).unwrap_or(usize::MAX);
+        }
+        if let Some(deadline) = limits.duration("deadline") {
+            host.deadline = deadline;
+        }
+        if let Some(drain) = limits.duration("drain") {
+            host.drain = drain;
+        }
+        limits.finish();
+    }
+    if let Some(mut log) = root.section("log") {
+        if let Some(level) = log.parsed("level", |text| {
+            text.parse::<tracing_subscriber::filter::Targets>()
+                .map(|_| text.to_owned())
+                .map_err(|_| format!("must be `error`, `warn`, `info`, `debug` or `trace`, or directives such as \"tombolo=debug,info\", not `{text}`"))
+        }) {
+            host.log_level = level.value;
+        }
+        if let Some(format) = log.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]) {
+            host.log_format = format;
+        }
+        log.finish();
+    }
+    root.finish();
+    host
+}
+
+/// Scheme and authority, nothing behind: the paths are ours.
+fn public_url(text: &str) -> Result<String, String> {
+    let wrong = || format!("must be a URL without a path such as \"https://scim.example.org\", not `{text}`");
+    let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(authority)) if uri.path() == "/" && uri.query().is_none() => {
+            Ok(format!("{scheme}://{authority}"))
+        }
+        _ => Err(wrong()),
+    }
+}

@@ -1,0 +1,234 @@
+//! What an app's file points at, fetched and checked: the connector's bytes, secrets, certificates, directories.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+
+use super::app::{AppFile, Target};
+use super::diagnostic::Diagnostic;
+use super::reader::{Located, suggestion};
+use super::secret::SecretSource;
+use super::{Layout, Report};
+
+/// From so many days before its end a token is warned about.
+pub const EXPIRY_WARNING_DAYS: i64 = 30;
+
+/// Everything that an app is built from.
+#[derive(Debug, Default)]
+pub struct Material {
+    /// The connector's file.
+    pub connector: Vec<u8>,
+    /// Passwords of targets, by target.
+    pub passwords: BTreeMap<String, SecretString>,
+    /// Authorities that targets are checked against, PEM, by target.
+    pub authorities: BTreeMap<String, Vec<u8>>,
+    /// Granted secrets.
+    pub secrets: BTreeMap<String, SecretString>,
+    /// Granted directories on this machine, absolute.
+    pub directories: BTreeMap<String, PathBuf>,
+    /// SHA-256 of the connector's file.
+    pub connector_digest: [u8; 32],
+    /// One digest over all of it.
+    pub fingerprint: [u8; 32],
+}
+
+/// Every file that an app is made from, there or not: a change of one of them is a change of the app.
+pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
+    let mut inputs = vec![layout.connector_file(&app.connector.value)];
+    for Target::Ldap(ldap) in app.targets.values() {
+        inputs.extend(ldap.ca.as_ref().map(|ca| layout.dir().join(&ca.value)));
+        inputs.extend(ldap.password.as_ref().and_then(|password| password.value.path(layout.dir())));
+    }
+    inputs.extend(app.secrets.values().filter_map(|secret| secret.value.path(layout.dir())));
+    inputs
+}
+
+/// Fetches an app's material. It is complete exactly when the report has no error.
+pub fn gather(layout: &Layout, app: &AppFile, now: Timestamp) -> (Material, Report) {
+    let mut gathering =
+        Gathering { layout, app, material: Material::default(), found: Vec::new(), hash: Sha256::new() };
+    gathering.hash.update(app.source.text.as_bytes());
+    gathering.connector();
+    gathering.tokens(now);
+    gathering.targets();
+    for (name, secret) in &app.secrets {
+        if let Some(value) = gathering.secret(secret) {
+            gathering.material.secrets.insert(name.clone(), value);
+        }
+    }
+    gathering.directories();
+    gathering.material.fingerprint = gathering.hash.finalize().into();
+    (gathering.material, Report(gathering.found))
+}
+
+struct Gathering<'a> {
+    layout: &'a Layout,
+    app: &'a AppFile,
+    material: Material,
+    found: Vec<Diagnostic>,
+    hash: Sha256,
+}
+
+impl Gathering<'_> {
+    fn error(&self, span: &std::ops::Range<usize>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(&self.app.source, span.clone(), message)
+    }
+
+    /// What goes into the fingerprint is delimited, so that no two sets of inputs run into the same bytes.
+    fn absorb(&mut self, bytes: &[u8]) {
+        self.hash.update((bytes.len() as u64).to_be_bytes());
+        self.hash.update(bytes);
+    }
+
+    fn connector(&mut self) {
+        let app = self.app;
+        let name = &app.connector;
+        let path = self.layout.connector_file(&name.value);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let digest: [u8; 32] = Sha256::digest(&bytes).into();
+                if let Some(pin) = app.pin.as_ref().filter(|pin| pin.value != digest) {
+                    let message = format!("`connectors/{}.wasm` is not the file that `sha256` pins", name.value);
+                    let hint = format!("if the new file is what you want, write `sha256 = \"{}\"`", hex::encode(digest));
+                    let found = self.error(&pin.span, message).hint(hint);
+                    self.found.push(found);
+                }
+                self.absorb(&digest);
+                self.material.connector_digest = digest;
+                self.material.connector = bytes;
+            }
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                let present: Vec<String> = self
+                    .layout
+                    .connector_paths()
+                    .unwrap_or_default()
+                    .iter()
+                    .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+                    .collect();
+                let hint = if present.is_empty() {
+                    "put the connector's `.wasm` there".to_owned()
+                } else {
+                    suggestion(&name.value, &present.iter().map(String::as_str).collect::<Vec<_>>())
+                };
+                let message = format!("there is no `connectors/{}.wasm`", name.value);
+                let found = self.error(&name.span, message).hint(hint);
+                self.found.push(found);
+            }
+            Err(why) => {
+                let message = format!("cannot read `connectors/{}.wasm`: {why}", name.value);
+                let found = self.error(&name.span, message);
+                self.found.push(found);
+            }
+        }
+    }
+
+    fn tokens(&mut self, now: Timestamp) {
+        let app = self.app;
+        let again = format!("`tombolo token new {} {}` makes another", self.layout.dir().display(), app.name);
+        if app.tokens.is_empty() {
+            let span = app.outline.nearest(&["auth", "tokens"]);
+            let found = self.error(&span, format!("app `{}` has no token: nobody can call it", app.name));
+            self.found.push(found.hint(again).warning());
+            return;
+        }
+        for token in &app.tokens {
+            let Some(expires) = token.expires else { continue };
+            let left = expires.duration_since(now);
+            let message = if left <= SignedDuration::ZERO {
+                format!("token `{}` expired at {expires}", token.name)
+            } else if left < SignedDuration::from_hours(24 * EXPIRY_WARNING_DAYS) {
+                format!("token `{}` expires at {expires}, in {} days", token.name, left.as_hours() / 24)
+            } else {
+                continue;
+            };
+            let found = self.error(&token.span, message).hint(again.clone()).warning();
+            self.found.push(found);
+        }
+    }
+
+    fn targets(&mut self) {
+        let app = self.app;
+        for (name, target) in &app.targets {
+            let Target::Ldap(ldap) = target;
+            if let Some(ca) = &ldap.ca {
+                self.authority(name, ca);
+            }
+            if let Some(password) = &ldap.password
+                && let Some(value) = self.secret(password)
+            {
+                self.material.passwords.insert(name.clone(), value);
+            }
+        }
+    }
+
+    fn authority(&mut self, target: &str, ca: &Located<PathBuf>) {
+        let path = self.layout.dir().join(&ca.value);
+        let hint = "give a PEM file with the certificate of the authority that signed the target's";
+        match std::fs::read(&path) {
+            Ok(pem) => {
+                let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+                let usable = certificates.is_ok_and(|certificates| !certificates.is_empty());
+                if !usable {
+                    let message = format!("`{}` holds no PEM certificate", ca.value.display());
+                    let found = self.error(&ca.span, message).hint(hint);
+                    self.found.push(found);
+                }
+                self.absorb(&pem);
+                self.material.authorities.insert(target.to_owned(), pem);
+            }
+            Err(why) => {
+                let message = format!("cannot read `{}`: {why}", ca.value.display());
+                let found = self.error(&ca.span, message).hint(hint);
+                self.found.push(found);
+            }
+        }
+    }
+
+    fn secret(&mut self, secret: &Located<SecretSource>) -> Option<SecretString> {
+        match secret.value.resolve(self.layout.dir()) {
+            Ok(value) => {
+                self.absorb(value.expose_secret().as_bytes());
+                if let Some(mode) = secret.value.too_open(self.layout.dir()) {
+                    let message = format!("others than its owner may read `{}` (mode {mode:o})", secret.value);
+                    let found = self.error(&secret.span, message).hint(format!(
+                        "chmod 600 {}",
+                        secret.value.path(self.layout.dir()).unwrap_or_default().display()
+                    ));
+                    self.found.push(found.warning());
+                }
+                Some(value)
+            }
+            Err(why) => {
+                let message = format!("app `{}`: {why}", self.app.name);
+                let found = self.error(&secret.span, message).hint(why.hint());
+                self.found.push(found);
+                None
+            }
+        }
+    }
+
+    fn directories(&mut self) {
+        let app = self.app;
+        for (name, directory) in &app.directories {
+            let path = absolute(self.layout.dir(), &directory.path.value);
+            if path.is_dir() {
+                self.absorb(path.as_os_str().as_encoded_bytes());
+            } else {
+                let message = format!("`{}` is not a directory", directory.path.value.display());
+                let found = self.error(&directory.path.span, message).hint(format!("mkdir -p {}", path.display()));
+                self.found.push(found);
+            }
+            self.material.directories.insert(name.clone(), path);
+        }
+    }
+}
+
+fn absolute(dir: &Path, path: &Path) -> PathBuf {
+    let joined = dir.join(path);
+    std::path::absolute(&joined).unwrap_or(joined)
+}

@@ -1,0 +1,156 @@
+//! The operator's files.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`diagnostic`] | what is wrong, where, what to do |
+//! | [`reader`] | walks TOML and collects everything that is wrong |
+//! | [`value`] | durations, sizes, dates |
+//! | [`secret`] | `env:NAME` and `file:PATH` |
+//! | [`host`] | `tombolo.toml` |
+//! | [`app`] | `apps/NAME.toml` |
+//! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
+//! | [`token`] | making and revoking tokens in an app's file |
+
+use std::path::{Path, PathBuf};
+
+pub mod app;
+pub mod diagnostic;
+pub mod host;
+pub mod material;
+pub mod reader;
+pub mod secret;
+pub mod token;
+pub mod value;
+
+pub use app::AppFile;
+pub use diagnostic::{Diagnostic, Place, Report, Severity, Source};
+pub use host::HostFile;
+pub use material::Material;
+
+/// A configuration directory and the names of what is in it.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    dir: PathBuf,
+}
+
+/// One file of `apps/`, read.
+#[derive(Debug)]
+pub struct FoundApp {
+    /// Its name, from the file's name.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says, when it can be made out.
+    pub file: Option<AppFile>,
+    /// What is wrong with it.
+    pub report: Report,
+}
+
+impl Layout {
+    /// The directory need not be there yet.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The directory itself; every relative path in the files starts here.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `tombolo.toml`.
+    pub fn host_file(&self) -> PathBuf {
+        self.dir.join("tombolo.toml")
+    }
+
+    /// `apps/`.
+    pub fn apps(&self) -> PathBuf {
+        self.dir.join("apps")
+    }
+
+    /// `apps/NAME.toml`.
+    pub fn app_file(&self, name: &str) -> PathBuf {
+        self.apps().join(format!("{name}.toml"))
+    }
+
+    /// `connectors/`.
+    pub fn connectors(&self) -> PathBuf {
+        self.dir.join("connectors")
+    }
+
+    /// `connectors/NAME.wasm`.
+    pub fn connector_file(&self, name: &str) -> PathBuf {
+        self.connectors().join(format!("{name}.wasm"))
+    }
+
+    /// Reads `tombolo.toml`. Defaults come back beside the errors, so that the apps can be checked too.
+    pub fn read_host(&self) -> (HostFile, Report) {
+        let path = self.host_file();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(why) => {
+                let found = Diagnostic::file("tombolo.toml", format!("cannot be read: {why}"))
+                    .hint(format!("`tombolo init {}` writes a working configuration", self.dir.display()));
+                return (HostFile::default(), Report(vec![found]));
+            }
+        };
+        let source = Source::new(&self.dir, &path, text);
+        let (host, mut found) = HostFile::read(&source);
+        let host = host.unwrap_or_default();
+        if let Some(tls) = &host.tls {
+            for (key, file) in [("certificate", &tls.certificate), ("key", &tls.key)] {
+                if let Err(why) = std::fs::File::open(self.dir.join(file)) {
+                    let at = source.text.find(&file.display().to_string()).unwrap_or(0);
+                    let span = at..at + file.as_os_str().len();
+                    let message = format!("cannot read the {key} `{}`: {why}", file.display());
+                    found.push(Diagnostic::error(&source, span, message).hint("put the PEM file there, readable by tombolo"));
+                }
+            }
+        }
+        (host, Report(found))
+    }
+
+    /// The paths of `apps/*.toml`, sorted. Hidden files and editors' leavings are not apps.
+    pub fn app_paths(&self) -> std::io::Result<Vec<PathBuf>> {
+        files_with(&self.apps(), "toml")
+    }
+
+    /// The paths of `connectors/*.wasm`, sorted.
+    pub fn connector_paths(&self) -> std::io::Result<Vec<PathBuf>> {
+        files_with(&self.connectors(), "wasm")
+    }
+
+    /// Reads one app's file.
+    pub fn read_app(&self, path: &Path) -> FoundApp {
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let (file, report) = match std::fs::read_to_string(path) {
+            Ok(text) => {
+                let source = Source::new(&self.dir, path, text);
+                let (file, found) = AppFile::read(&name, &source);
+                (file, Report(found))
+            }
+            Err(why) => {
+                let shown = path.strip_prefix(&self.dir).unwrap_or(path);
+                (None, Report(vec![Diagnostic::file(shown, format!("cannot be read: {why}"))]))
+            }
+        };
+        FoundApp { name, path: path.to_owned(), file, report }
+    }
+}
+
+fn files_with(dir: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => return Err(why),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with(['.', '#']));
+        if !hidden && path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}

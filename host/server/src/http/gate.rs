@@ -1,0 +1,171 @@
+//! Everything that happens to a request before and after SCIM.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use jiff::Timestamp;
+use tracing::{Instrument as _, info, info_span};
+
+use super::Host;
+use super::context;
+use super::listener::Peer;
+use super::respond;
+use super::route::Route;
+use super::scim::Asked;
+use crate::registry::{Found, Generation};
+use crate::telemetry::metrics;
+
+/// What the engine gets beyond its deadline to say so itself: its answer is better than ours.
+const GRACE: Duration = Duration::from_secs(1);
+/// When to come back to an app whose files somebody has to correct.
+const UNTIL_CORRECTED: Duration = Duration::from_secs(60);
+
+/// Every request that is not for the monitoring pages.
+pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Response<Body> {
+    let began = Instant::now();
+    let (id, activity) = (context::request_id(request.headers()), context::activity_id(request.headers()));
+    let method = request.method().clone();
+    let route = Route::parse(request.uri().path(), request.uri().query());
+    // A name in the log and in metrics is one of ours, not whatever a client puts into a URL.
+    let found = route.as_ref().map_or(Found::Absent, |route| host.registry.find(&route.app));
+    let app = match (&route, &found) {
+        (Some(route), Found::Serving(_) | Found::Down) => route.app.clone(),
+        _ => "-".to_owned(),
+    };
+    let template = route.as_ref().map_or("-", |route| route.place.template());
+    let span = info_span!("request", %id, app, activity);
+    let mut response = Box::pin(host.work(&id, route.as_ref(), found, request)).instrument(span.clone()).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(context::REQUEST_ID, id);
+    }
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    metrics::request(&app, label(&method), status, took);
+    span.in_scope(|| info!(method = label(&method), route = template, status, ms = took.as_micros() as f64 / 1e3, "answered"));
+    response
+}
+
+/// A method as a label: a client may send any word.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "OTHER",
+    }
+}
+
+impl Host {
+    async fn work(&self, id: &str, route: Option<&Route>, found: Found, request: Request) -> Response<Body> {
+        let Some(route) = route else {
+            return respond::refuse(StatusCode::NOT_FOUND, "there is nothing at this URL; SCIM is at `/apps/NAME/scim/v2`");
+        };
+        let generation = match found {
+            Found::Serving(generation) => generation,
+            Found::Absent => return respond::refuse(StatusCode::NOT_FOUND, "there is no app of this name"),
+            Found::Down => {
+                // No token can be checked, so the reason stays with the operator.
+                let detail = "the app cannot be served: its configuration or its connector is faulty or missing; `tombolo app list` and the host's log say why";
+                return respond::unavailable(detail, UNTIL_CORRECTED);
+            }
+        };
+        if let Err(refused) = generation.verifier.verify(request.headers(), Timestamp::now()) {
+            metrics::unauthorized(&route.app, refused.label());
+            return respond::unauthorized(refused);
+        }
+        let Ok(_slot) = self.slots.try_acquire() else {
+            return respond::unavailable("the host has as many requests in hand as `limits.requests` allows", Duration::from_secs(1));
+        };
+        let _in_flight = metrics::in_flight();
+        let deadline = tokio::time::Instant::now() + self.deadline;
+        match tokio::time::timeout_at(deadline + GRACE, self.ask(id, route, &generation, request, deadline)).await {
+            Ok(response) => response,
+            Err(_) => respond::unavailable("the request was not finished in time", Duration::from_secs(10)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        id: &str,
+        route: &Route,
+        generation: &Arc<Generation>,
+        request: Request,
+        deadline: tokio::time::Instant,
+    ) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let writes = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+        if writes && !is_json(&parts.headers) {
+            return respond::refuse(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body must be `application/scim+json` or `application/json`; say so in `Content-Type`",
+            );
+        }
+        let body = match tokio::time::timeout_at(deadline, self.body(body)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(response)) => return response,
+            Err(_) => return respond::refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        };
+        let peer = parts.extensions.get::<Peer>().copied();
+        let origin = context::origin(self.public_url.as_deref(), &parts.headers, &parts.uri, peer);
+        let asked = Asked {
+            app: &generation.app,
+            route,
+            method: &parts.method,
+            headers: &parts.headers,
+            body: &body,
+            request: tombolo_engine::Request {
+                id: id.to_owned(),
+                base_url: format!("{origin}/apps/{}/scim/v2", route.app),
+                deadline,
+            },
+        };
+        asked.answer().await
+    }
+
+    async fn body(&self, body: Body) -> Result<Bytes, Response<Body>> {
+        Limited::new(body, self.body_limit).collect().await.map(http_body_util::Collected::to_bytes).map_err(|why| {
+            if why.is::<LengthLimitError>() {
+                let detail = format!("the body is larger than {} bytes, the host's `limits.body`", self.body_limit);
+                respond::error(&tombolo_scim::error::Error::too_large(detail))
+            } else {
+                respond::refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole")
+            }
+        })
+    }
+}
+
+/// Entra says `application/scim+json; charset=utf-8`; others `application/json`. A body without a type is taken for
+/// what it must be.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
+    let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(media.as_str(), "application/scim+json" | "application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scim_and_plain_json_are_accepted_with_any_parameters() {
+        let with = |value: &str| is_json(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]));
+        assert!(with("application/scim+json; charset=utf-8"));
+        assert!(with("Application/JSON"));
+        assert!(is_json(&HeaderMap::new()));
+        assert!(!with("text/xml"));
+        assert!(!with("application/x-www-form-urlencoded"));
+    }
+
+    #[test]
+    fn an_invented_method_gets_no_label_of_its_own() {
+        assert_eq!(label(&Method::from_bytes(b"BREW").unwrap()), "OTHER");
+    }
+}

@@ -1,0 +1,102 @@
+//! TLS 1.2 and 1.3 with a certificate that may change under way.
+//!
+//! The resolver asks for the key at every handshake; a reload swaps it. Connections that are up keep the session they
+//! have, so nothing is dropped. A pair of files that do not belong together changes nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::ring;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Why there is no certificate to show.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read as PEM.
+    #[error("cannot read `{}` as PEM: {why}", file.display())]
+    Pem {
+        /// Which.
+        file: PathBuf,
+        /// What the parser said.
+        why: rustls_pki_types::pem::Error,
+    },
+    /// There is none in it.
+    #[error("`{}` holds no certificate", .0.display())]
+    NoCertificate(PathBuf),
+    /// The key cannot sign for the certificate, or at all.
+    #[error("the key `{}` does not fit the certificate: {why}", file.display())]
+    Key {
+        /// Which.
+        file: PathBuf,
+        /// What rustls said.
+        why: rustls::Error,
+    },
+    /// rustls refused the settings.
+    #[error("TLS cannot be set up: {0}")]
+    Settings(rustls::Error),
+}
+
+/// The certificate shown to clients.
+#[derive(Debug)]
+pub struct Certificate {
+    files: (PathBuf, PathBuf),
+    current: ArcSwap<CertifiedKey>,
+}
+
+impl Certificate {
+    /// Reads certificate and key.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
+        let current = ArcSwap::from_pointee(read(certificate, key)?);
+        Ok(Arc::new(Self { files: (certificate.to_owned(), key.to_owned()), current }))
+    }
+
+    /// Reads both files again. On an error the old certificate stays.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        self.current.store(Arc::new(read(&self.files.0, &self.files.1)?));
+        Ok(())
+    }
+
+    /// The files, to be watched.
+    pub fn files(&self) -> [&Path; 2] {
+        [&self.files.0, &self.files.1]
+    }
+
+    /// The listener's settings.
+    pub fn server_config(self: &Arc<Self>) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
+        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(TlsError::Settings)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let pem = |file: &Path| {
+        let file = file.to_owned();
+        move |why| TlsError::Pem { file, why }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(pem(certificate))?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate(certificate.to_owned()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+    CertifiedKey::from_der(chain, private, &ring::default_provider())
+        .and_then(|certified| certified.keys_match().map(|()| certified))
+        .map_err(|why| TlsError::Key { file: key.to_owned(), why })
+}

@@ -1,0 +1,304 @@
+//! From files to a generation: configuration, material, component, connector, engine.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tombolo_engine::{AppConfig, AppError, Engine};
+use tombolo_mapping::{Kind, Mapping};
+use tombolo_runtime::{AppSpec, Component, Connector, Directory, Limits, LoadError, Runtime, StateStore, Target};
+
+use super::Generation;
+use super::stamp::Stamps;
+use crate::auth::Verifier;
+use crate::config::app::{self, AppFile, Freshness, Reuse};
+use crate::config::material::{self, Material};
+use crate::config::{Diagnostic, Layout, Report, Severity};
+
+/// Makes generations; knows the components that are loaded already.
+pub struct Builder {
+    runtime: Runtime,
+    engine: Arc<Engine>,
+    /// By name and digest: apps on the same file share its code.
+    loaded: Mutex<HashMap<(String, [u8; 32]), Weak<Component>>>,
+}
+
+/// What came of trying an app's files.
+pub(super) struct Attempt {
+    /// Of every file that was looked at, taken before it was read.
+    pub(super) stamps: Stamps,
+    /// Over everything that was read; none when the app's own file could not be made out.
+    pub(super) fingerprint: Option<[u8; 32]>,
+    /// The generation, or why there is none.
+    pub(super) outcome: Result<Arc<Generation>, Report>,
+    /// What is wrong and does not matter enough.
+    pub(super) warnings: Report,
+    /// What is known of the connector's file.
+    pub(super) connector: ConnectorFile,
+}
+
+/// Whether the connector's file is there.
+pub(super) enum ConnectorFile {
+    /// It is, or nobody got so far as to look.
+    Present,
+    /// It is not.
+    Missing(String),
+}
+
+impl Builder {
+    /// On a runtime and an engine.
+    pub fn new(runtime: Runtime, engine: Arc<Engine>) -> Self {
+        Self { runtime, engine, loaded: Mutex::default() }
+    }
+
+    pub(super) async fn attempt(&self, layout: &Layout, path: &Path) -> Attempt {
+        // Before reading: a change while this runs must differ from what is remembered.
+        let before = Stamps::take([path.to_owned()]);
+        let found = layout.read_app(path);
+        let failed = |stamps, report, connector| Attempt {
+            stamps,
+            fingerprint: None,
+            outcome: Err(report),
+            warnings: Report::default(),
+            connector,
+        };
+        let Some(file) = found.file else { return failed(before, errors(found.report), ConnectorFile::Present) };
+        let inputs = material::inputs(layout, &file);
+        let stamps = Stamps::take(inputs.into_iter().chain([path.to_owned()]));
+        let (material, more) = material::gather(layout, &file, Timestamp::now());
+        let connector = if layout.connector_file(&file.connector.value).exists() {
+            ConnectorFile::Present
+        } else {
+            ConnectorFile::Missing(file.connector.value.clone())
+        };
+        let mut report = found.report;
+        report.0.extend(more.0);
+        if report.has_errors() {
+            return failed(stamps, errors(report), connector);
+        }
+        let fingerprint = material.fingerprint;
+        let outcome = self.build(&file, material).await.map_err(|found| Report(vec![found]));
+        Attempt { stamps, fingerprint: Some(fingerprint), outcome, warnings: report, connector }
+    }
+
+    async fn build(&self, file: &AppFile, material: Material) -> Result<Arc<Generation>, Diagnostic> {
+        let fingerprint = material.fingerprint;
+        let digest = material.connector_digest;
+        let component = self.component(file, &material, digest).await?;
+        let spec = spec(file, material, self.engine.state_for(&file.name));
+        let connector = self.runtime.bind(&component, spec).await.map_err(|why| load_error(file, &why))?;
+        let config = AppConfig {
+            name: file.name.clone(),
+            connector,
+            overrides: file.mapping.clone(),
+            freshness: freshness(file.freshness),
+        };
+        let app = self.engine.app(config).map_err(|why| app_error(file, &why))?;
+        Ok(Arc::new(Generation {
+            app,
+            verifier: Verifier::new(file.tokens.clone()),
+            connector: file.connector.value.clone(),
+            digest: hex::encode(digest),
+            since: Timestamp::now(),
+            fingerprint,
+        }))
+    }
+
+    async fn component(&self, file: &AppFile, material: &Material, digest: [u8; 32]) -> Result<Arc<Component>, Diagnostic> {
+        let key = (file.connector.value.clone(), digest);
+        if let Some(component) = self.loaded.lock().get(&key).and_then(Weak::upgrade) {
+            return Ok(component);
+        }
+        let load = self.runtime.load(&file.connector.value, material.connector.clone());
+        let component = load.await.map_err(|why| load_error(file, &why))?;
+        let mut loaded = self.loaded.lock();
+        loaded.retain(|_, component| component.strong_count() > 0);
+        loaded.insert(key, Arc::downgrade(&component));
+        Ok(component)
+    }
+}
+
+/// An app put together without an engine, to see whether it would work.
+pub struct Trial {
+    /// What its file says.
+    pub file: AppFile,
+    /// Its connector, bound.
+    pub connector: Connector,
+}
+
+/// Loads, binds and maps an app as the host would, beside a host that may be running: nothing is kept.
+pub async fn try_app(
+    runtime: &Runtime,
+    layout: &Layout,
+    file: AppFile,
+    report: &mut Report,
+) -> Option<Trial> {
+    let (material, found) = material::gather(layout, &file, Timestamp::now());
+    let complete = !found.has_errors();
+    report.0.extend(found.0);
+    if !complete {
+        return None;
+    }
+    let loaded = match runtime.load(&file.connector.value, material.connector.clone()).await {
+        Ok(component) => {
+            let state: Arc<dyn StateStore> = Arc::new(tombolo_runtime::state::Memory::default());
+            runtime.bind(&component, spec(&file, material, state)).await
+        }
+        Err(why) => Err(why),
+    };
+    match loaded {
+        Ok(connector) => {
+            report.0.extend(mapping_errors(&file, &connector));
+            Some(Trial { file, connector })
+        }
+        Err(why) => {
+            report.0.push(load_error(&file, &why));
+            None
+        }
+    }
+}
+
+/// What the engine would say of the app's mapping.
+fn mapping_errors(file: &AppFile, connector: &Connector) -> Vec<Diagnostic> {
+    let described = connector.description().get("kinds").and_then(|kinds| kinds.as_array());
+    let kinds: Vec<Kind> = described
+        .into_iter()
+        .flatten()
+        .filter_map(|kind| serde_json::from_value(kind.clone()).ok())
+        .collect();
+    let mut found = Vec::new();
+    for kind in &kinds {
+        let overrides = file.mapping.get(&kind.kind).cloned().unwrap_or_default();
+        if let Err(why) = Mapping::new(kind, &overrides) {
+            found.extend(why.problems.iter().map(|problem| mapping_error(file, &kind.kind, problem)));
+        }
+    }
+    let known: Vec<&str> = kinds.iter().map(|kind| kind.kind.as_str()).collect();
+    for kind in file.mapping.keys().filter(|kind| !known.contains(&kind.as_str())) {
+        let span = file.outline.nearest(&["mapping", kind]);
+        let message = format!("connector `{}` has no kind `{kind}`", file.connector.value);
+        found.push(Diagnostic::error(&file.source, span, message).hint(crate::config::reader::suggestion(kind, &known)));
+    }
+    found
+}
+
+/// A report's errors alone.
+fn errors(mut report: Report) -> Report {
+    report.0.retain(|found| found.severity == Severity::Error);
+    report
+}
+
+fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> AppSpec {
+    let mut targets = BTreeMap::new();
+    for (name, app::Target::Ldap(ldap)) in &file.targets {
+        let ldap = tombolo_runtime::LdapTarget {
+            url: ldap.url.clone(),
+            start_tls: ldap.start_tls,
+            ca: material.authorities.remove(name),
+            bind_dn: ldap.bind_dn.clone(),
+            password: material.passwords.remove(name).unwrap_or_default(),
+            pool_size: ldap.pool_size,
+            connect_timeout: ldap.connect_timeout,
+            operation_timeout: ldap.operation_timeout,
+        };
+        targets.insert(name.clone(), Target::Ldap(ldap));
+    }
+    let directories = file
+        .directories
+        .iter()
+        .filter_map(|(name, granted)| {
+            let host = material.directories.remove(name)?;
+            Some(Directory { name: name.clone(), host, writable: granted.writable })
+        })
+        .collect();
+    let defaults = Limits::default();
+    let limits = Limits {
+        wall: file.limits.wall.unwrap_or(defaults.wall),
+        cpu: file.limits.cpu.unwrap_or(defaults.cpu),
+        memory: file.limits.memory.and_then(|n| usize::try_from(n).ok()).unwrap_or(defaults.memory),
+        concurrency: file.limits.concurrency.unwrap_or(defaults.concurrency),
+        state_bytes: file.limits.state.unwrap_or(defaults.state_bytes),
+        ..defaults
+    };
+    AppSpec {
+        app: file.name.clone(),
+        settings: file.settings.clone(),
+        targets,
+        secrets: material.secrets,
+        directories,
+        state,
+        limits,
+        reuse: match file.reuse {
+            Reuse::Auto => tombolo_runtime::Reuse::Auto,
+            Reuse::Fresh => tombolo_runtime::Reuse::Fresh,
+            Reuse::Warm => tombolo_runtime::Reuse::Warm,
+        },
+    }
+}
+
+fn freshness(freshness: Freshness) -> tombolo_engine::Freshness {
+    match freshness {
+        Freshness::Live => tombolo_engine::Freshness::Live,
+        Freshness::Bounded(age) => tombolo_engine::Freshness::Bounded(age),
+        Freshness::Mirror => tombolo_engine::Freshness::Mirror,
+    }
+}
+
+/// Points at the part of the app's file that has to change, or at the connector's name when it is the connector.
+fn load_error(file: &AppFile, why: &LoadError) -> Diagnostic {
+    let at = |path: &[&str]| file.outline.nearest(path);
+    match why {
+        LoadError::Grants { connector, lines, .. } => {
+            let message = format!("the connector `{connector}` wants what app `{}` does not grant", file.name);
+            Diagnostic::error(&file.source, file.connector.span.clone(), message)
+                .hint(format!("add to this file:\n{}", lines.trim_end()))
+        }
+        LoadError::Settings { .. } => {
+            let span = at(&["settings"]);
+            let span = if span.is_empty() { file.connector.span.clone() } else { span };
+            let hint = format!("`tombolo connector inspect connectors/{}.wasm` lists the settings", file.connector.value);
+            Diagnostic::error(&file.source, span, why.to_string()).hint(hint)
+        }
+        LoadError::Target(_) => Diagnostic::error(&file.source, at(&["targets"]), why.to_string()),
+        _ => {
+            let message = format!("`connectors/{}.wasm`: {why}", file.connector.value);
+            Diagnostic::error(&file.source, file.connector.span.clone(), message)
+        }
+    }
+}
+
+fn app_error(file: &AppFile, why: &AppError) -> Diagnostic {
+    let span = match why {
+        AppError::Mapping(why) => {
+            if let Some(problem) = why.problems.first() {
+                return mapping_error(file, &why.kind, problem);
+            }
+            file.outline.nearest(&["mapping", &why.kind])
+        }
+        AppError::UnknownKind { kind, .. } => file.outline.nearest(&["mapping", kind]),
+        _ => file.connector.span.clone(),
+    };
+    Diagnostic::error(&file.source, span, why.to_string())
+}
+
+fn mapping_error(file: &AppFile, kind: &str, problem: &tombolo_mapping::Problem) -> Diagnostic {
+    use tombolo_mapping::Problem::{
+        BadConstant, BadPath, NothingToUnmap, Overlap, TwoPaths, UnknownAttribute, UnknownConstant, Unmappable,
+    };
+    let span = match problem {
+        BadPath { path, .. }
+        | Unmappable { path, .. }
+        | UnknownAttribute { path, .. }
+        | NothingToUnmap { path, .. }
+        | Overlap { path, .. }
+        | TwoPaths { path, .. } => file.outline.nearest(&["mapping", kind, path]),
+        UnknownConstant { attribute, .. } | BadConstant { attribute, .. } => {
+            file.outline.nearest(&["mapping", kind, "constants", attribute])
+        }
+        _ => file.outline.nearest(&["mapping", kind]),
+    };
+    let span = if span.is_empty() { file.connector.span.clone() } else { span };
+    Diagnostic::error(&file.source, span, format!("mapping of kind `{kind}`: {problem}"))
+}

@@ -1,0 +1,115 @@
+//! What is told of the apps: in `/readyz`, in the status file that a running host keeps for `tombolo app list`.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Registry};
+
+/// What becomes of requests to an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// They are served, by the files as they are.
+    Serving,
+    /// They are served by an older state of the files; the newer one is wrong.
+    Stale,
+    /// They are refused.
+    Failed,
+}
+
+/// One app.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AppStatus {
+    /// Its name.
+    pub name: String,
+    /// The connector's name, as served.
+    pub connector: Option<String>,
+    /// SHA-256 of the connector's file, as served.
+    pub revision: Option<String>,
+    /// What becomes of requests.
+    pub state: State,
+    /// Since when this generation is served.
+    pub since: Option<Timestamp>,
+    /// What is wrong with the files, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+    /// The tokens' names and ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<TokenStatus>,
+}
+
+/// One token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TokenStatus {
+    /// Its name.
+    pub name: String,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// A running host and its apps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HostStatus {
+    /// Its process.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// Where it listens.
+    pub url: String,
+    /// Since when.
+    pub started: Timestamp,
+    /// Its apps.
+    pub apps: Vec<AppStatus>,
+}
+
+impl AppStatus {
+    fn of(name: &str, entry: &Entry) -> Self {
+        let generation = entry.generation.as_deref();
+        let state = match (generation, &entry.trouble) {
+            (Some(_), None) => State::Serving,
+            (Some(_), Some(_)) => State::Stale,
+            (None, _) => State::Failed,
+        };
+        let tokens = generation.map(|generation| generation.verifier.tokens()).unwrap_or_default();
+        Self {
+            name: name.to_owned(),
+            connector: generation.map(|generation| generation.connector.clone()),
+            revision: generation.map(|generation| generation.digest.clone()),
+            state,
+            since: generation.map(|generation| generation.since),
+            problems: entry.trouble.iter().flat_map(|trouble| &trouble.report.0).map(|found| found.line()).collect(),
+            tokens: tokens
+                .iter()
+                .map(|token| TokenStatus { name: token.name.clone(), expires: token.expires })
+                .collect(),
+        }
+    }
+}
+
+/// All apps of a registry.
+pub fn apps(registry: &Registry) -> Vec<AppStatus> {
+    registry.apps().iter().map(|(name, entry)| AppStatus::of(name, entry)).collect()
+}
+
+/// Where a running host keeps it.
+pub fn file(store: &Path) -> PathBuf {
+    store.join("status.json")
+}
+
+impl HostStatus {
+    /// Written whole, so that a reader never sees half of it.
+    pub fn write(&self, store: &Path) -> std::io::Result<()> {
+        let text = serde_json::to_vec_pretty(self).map_err(std::io::Error::other)?;
+        crate::files::replace(&file(store), &text)
+    }
+
+    /// Of the host that runs on this store; none when no host does.
+    pub fn read(store: &Path) -> Option<Self> {
+        let status: Self = serde_json::from_slice(&std::fs::read(file(store)).ok()?).ok()?;
+        // A host that was killed leaves its file behind.
+        let alive = !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{}", status.pid)).exists();
+        alive.then_some(status)
+    }
+}

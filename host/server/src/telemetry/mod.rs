@@ -1,0 +1,4 @@
+//! What the host tells of itself: log lines and metrics. Never a body, a token, a filter's value.
+
+pub mod log;
+pub mod metrics;
