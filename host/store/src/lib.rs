@@ -23,7 +23,7 @@ pub mod suite;
 pub use commit::{Check, Commit, Write};
 pub use error::{CommitError, StoreError};
 pub use key::Key;
-pub use range::Range;
+pub use range::{Bounds, Range};
 
 /// One key and its value, as a scan returns them.
 pub type Pair = (Vec<u8>, Vec<u8>);

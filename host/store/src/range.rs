@@ -2,6 +2,9 @@
 
 use std::ops::Bound;
 
+/// The lower and the upper bound of a range.
+pub type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
 /// A range of keys: all those with a prefix, narrowed by bounds, cut at a limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Range {
@@ -74,7 +77,7 @@ impl Range {
     }
 
     /// The bounds that an engine walks; `None` when no key can be inside.
-    pub fn bounds(&self) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+    pub fn bounds(&self) -> Option<Bounds> {
         let mut low = Bound::Included(self.prefix.clone());
         let mut high = successor(&self.prefix).map_or(Bound::Unbounded, Bound::Excluded);
         if let Some(from) = &self.from {
@@ -91,9 +94,7 @@ impl Range {
             }
         }
         let empty = match (&low, &high) {
-            (Bound::Included(a), Bound::Excluded(b)) | (Bound::Excluded(a), Bound::Excluded(b)) => {
-                a >= b
-            }
+            (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b)) => a >= b,
             _ => false,
         };
         (!empty).then_some((low, high))

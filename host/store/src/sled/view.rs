@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 use parking_lot::RwLock;
 
-use crate::{Pair, Range, StoreError};
+use crate::{Bounds, Pair, Range, StoreError};
 
 /// Values by key; `None` is "no such key".
 pub(super) type Images = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -79,9 +79,9 @@ impl View {
         while left > 0 {
             let image_is_next = match (images.peek(), stored.peek()) {
                 (None, None) => break,
-                (None, Some(_)) => false,
+                // A failure comes to light when its turn has come.
+                (None, Some(_)) | (Some(_), Some(Err(_))) => false,
                 (Some(_), None) => true,
-                (Some(_), Some(Err(_))) => false,
                 (Some((image, _)), Some(Ok((key, _)))) => {
                     let order = image.as_slice().cmp(key);
                     if order.is_eq() {
@@ -107,9 +107,7 @@ impl View {
     }
 }
 
-type Bounds<T> = (Bound<T>, Bound<T>);
-
-fn borrowed(bounds: &Bounds<Vec<u8>>) -> Bounds<&[u8]> {
+fn borrowed(bounds: &Bounds) -> (Bound<&[u8]>, Bound<&[u8]>) {
     (
         bounds.0.as_ref().map(Vec::as_slice),
         bounds.1.as_ref().map(Vec::as_slice),

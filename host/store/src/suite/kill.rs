@@ -173,7 +173,7 @@ impl Killer {
     fn new(mut child: Child, delay: Duration) -> Self {
         let (armed, begun) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            if begun.recv_timeout(Duration::from_secs(60)).is_ok() {
+            if begun.recv_timeout(Duration::from_mins(1)).is_ok() {
                 std::thread::sleep(delay);
             }
             // SIGKILL, on Unix.
