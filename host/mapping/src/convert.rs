@@ -184,7 +184,7 @@ pub(crate) fn constants(
             KindType::Reference => {
                 return json
                     .as_str()
-                    .map(|anchor| anchor.into())
+                    .map(Into::into)
                     .ok_or_else(|| "it must be an anchor".to_owned());
             }
             _ => {}

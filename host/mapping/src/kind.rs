@@ -217,7 +217,6 @@ fn check_shape(attribute: &KindAttribute, problems: &mut Vec<Problem>) {
                 shape("has a complex part; parts are simple");
             }
             check_names(&format!("{}.", attribute.name), &attribute.parts, problems);
-            return;
         }
         _ if !attribute.parts.is_empty() => shape("has parts but is not complex"),
         KindType::Reference if attribute.to.is_none() => {

@@ -3,6 +3,8 @@ mod carrying;
 mod properties;
 mod translating;
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 use tombolo_scim::Resource;
 
@@ -43,8 +45,11 @@ pub(super) fn parse(kind: Value) -> Kind {
     serde_json::from_value(kind).expect("a kind")
 }
 
-pub(super) fn mapping() -> Mapping {
-    Mapping::new(&kind(), &Overrides::none()).unwrap_or_else(|error| panic!("{error}"))
+pub(super) fn mapping() -> &'static Mapping {
+    static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
+        Mapping::new(&kind(), &Overrides::none()).unwrap_or_else(|error| panic!("{error}"))
+    });
+    &MAPPING
 }
 
 pub(super) fn resource(value: Value) -> Resource {

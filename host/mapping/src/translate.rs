@@ -188,9 +188,9 @@ impl Translator<'_> {
     }
 
     /// Tries; what a failed try left behind is taken back.
-    fn attempt(&mut self, build: impl FnOnce(&mut Self) -> Option<Built>) -> Option<Built> {
+    fn attempt(&mut self, translate: impl FnOnce(&mut Self) -> Option<Built>) -> Option<Built> {
         let mark = self.nodes.len();
-        let built = build(self);
+        let built = translate(self);
         if built.is_none() {
             self.nodes.truncate(mark);
         }

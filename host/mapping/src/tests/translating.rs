@@ -261,7 +261,7 @@ proptest! {
             let object = mapping.to_object(&r, &references()).expect("an object");
             let scim = filter.matches(mapping.resource_type(), r.as_map());
             let nodes = &found.filter.0;
-            let target = passes(&mapping, nodes, nodes.len() - 1, &object);
+            let target = passes(mapping, nodes, nodes.len() - 1, &object);
             prop_assert!(!scim || target, "too narrow: {}", text);
             if found.exact {
                 prop_assert_eq!(scim, target, "not exact: {}", text);
