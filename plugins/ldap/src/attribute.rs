@@ -50,6 +50,7 @@ impl Offered {
     }
 
     /// With a suggested SCIM path.
+    #[must_use]
     pub fn scim(mut self, path: impl Into<String>) -> Self {
         self.field.scim = Some(path.into());
         self

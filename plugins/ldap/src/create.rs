@@ -81,9 +81,10 @@ pub fn create(settings: &Settings, kind: &Kind, attributes: &[Attribute]) -> Res
     entry::by_name(settings, kind, &new.dn)
 }
 
-/// A name that is taken is about the naming attribute; otherwise the user name is likeliest.
+/// An entry's name that is taken is about the naming attribute.
 pub fn blame(kind: &Kind, mut failure: Failure) -> Failure {
-    if failure.is(Fault::AlreadyExists) && failure.attribute.is_none() {
+    let is_name = failure.target_code.as_deref() == Some("68");
+    if is_name && failure.is(Fault::AlreadyExists) && failure.attribute.is_none() {
         failure.attribute = Some(kind.rdn.clone());
     }
     failure

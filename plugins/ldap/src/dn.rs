@@ -45,15 +45,15 @@ fn push_hex(out: &mut String, byte: u8) {
 pub fn rdn_text(rdn: &[Part]) -> String {
     let parts: Vec<String> = rdn
         .iter()
-        .map(|part| match std::str::from_utf8(&part.value) {
-            Ok(value) => format!("{}={}", part.attribute, escape(value)),
-            Err(_) => {
-                let mut text = format!("{}=", part.attribute);
-                part.value
-                    .iter()
-                    .for_each(|byte| push_hex(&mut text, *byte));
-                text
+        .map(|part| {
+            if let Ok(value) = std::str::from_utf8(&part.value) {
+                return format!("{}={}", part.attribute, escape(value));
             }
+            let mut text = format!("{}=", part.attribute);
+            part.value
+                .iter()
+                .for_each(|byte| push_hex(&mut text, *byte));
+            text
         })
         .collect();
     parts.join("+")

@@ -100,12 +100,15 @@ fn blamed(message: &str) -> Option<String> {
         }
     }
     if let Some((_, filter)) = message.split_once("found with ") {
-        let name = filter
-            .trim_start_matches(['(', '|', '&'])
-            .split('=')
+        // Several attributes in one condition: any of them may be the one.
+        let mut names = filter
+            .split('(')
+            .filter_map(|item| item.split_once('='))
+            .map(|(name, _)| name);
+        return names
             .next()
-            .unwrap_or_default();
-        return is_name(name).then(|| name.to_owned());
+            .filter(|name| is_name(name) && names.next().is_none())
+            .map(str::to_owned);
     }
     None
 }

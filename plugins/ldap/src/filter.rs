@@ -84,7 +84,7 @@ fn rewrite(kind: &Kind, filter: &[Node], names: &BTreeMap<String, String>) -> Re
                 push_active(&mut nodes, rule, *comparison, value)?;
             }
             Node::Present(name) if name == ACTIVE && kind.disable.is_some() => {
-                nodes.push(Node::All(Vec::new()))
+                nodes.push(Node::All(Vec::new()));
             }
             Node::Test((name, comparison, value)) if is_reference(kind, name) => {
                 push_reference(&mut nodes, name, *comparison, value, names)?;

@@ -31,11 +31,13 @@ pub fn entries(
     let mut found = BTreeMap::new();
     let wanted = [attributes, std::slice::from_ref(&kind.anchor)].concat();
     for batch in anchors.chunks(BATCH) {
-        let assertions: String = batch
+        let mut assertions = String::new();
+        for value in batch
             .iter()
             .filter_map(|anchor| anchor::assertion(kind.format, anchor, ldap::escape))
-            .map(|value| format!("({}={value})", kind.anchor))
-            .collect();
+        {
+            assertions.extend(["(", &kind.anchor, "=", &value, ")"]);
+        }
         if assertions.is_empty() {
             continue;
         }
@@ -156,9 +158,9 @@ fn replace(
             changes.push((Modification::Add, attribute.to_owned(), value(new)));
         }
         match directory::try_modify(&entry.dn, &changes)? {
-            Outcome::Done => {}
-            // The directory has mended it itself in the meantime.
-            Outcome::Refused(
+            // Refused so, the directory has mended it itself in the meantime.
+            Outcome::Done
+            | Outcome::Refused(
                 fault::NO_SUCH_ATTRIBUTE | fault::VALUE_EXISTS | fault::NO_SUCH_OBJECT,
                 _,
             ) => {}

@@ -92,7 +92,7 @@ fn wanted_values(
                 }
             }
             EditKind::Remove => {
-                values.retain(|known| !given.iter().any(|value| is_same(known, value)))
+                values.retain(|known| !given.iter().any(|value| is_same(known, value)));
             }
         }
     }

@@ -404,7 +404,7 @@ impl Directory {
                 "ldap"
             ),
             Some(error) => {
-                tracing::debug!(app = caller.app, target, operation, dn, code, ms, %error, "ldap")
+                tracing::debug!(app = caller.app, target, operation, dn, code, ms, %error, "ldap");
             }
         }
     }

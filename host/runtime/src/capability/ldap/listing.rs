@@ -15,7 +15,7 @@ use super::client::Search;
 use super::connect::Connection;
 
 /// Long enough for a slow reader between two pages, short enough for a server's patience.
-const KEEP: Duration = Duration::from_secs(120);
+const KEEP: Duration = Duration::from_mins(2);
 
 /// A search that has more pages.
 pub(super) struct Listing {

@@ -14,7 +14,7 @@ use super::connect::{Connection, Endpoint};
 use super::error::Error;
 
 /// Firewalls forget silent connections, some after a few minutes.
-const MAX_IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE: Duration = Duration::from_mins(1);
 
 /// The connections of one target.
 pub(super) struct Pool {

@@ -16,7 +16,7 @@ pub(super) fn render(filter: &[Node], names: &[(String, String)]) -> Result<Stri
     for node in filter {
         let text = match node {
             Node::Test((attribute, comparison, value)) => {
-                test(directory_name(names, attribute)?, *comparison, value)?
+                test(directory_name(names, attribute)?, *comparison, value)
             }
             Node::Present(attribute) => format!("({}=*)", directory_name(names, attribute)?),
             Node::All(children) => composed('&', children, &done)?,
@@ -85,10 +85,10 @@ fn composed(operator: char, children: &[u32], done: &[String]) -> Result<String,
     Ok(text)
 }
 
-fn test(name: &str, comparison: Comparison, scalar: &Scalar) -> Result<String, Error> {
+fn test(name: &str, comparison: Comparison, scalar: &Scalar) -> String {
     let value = assertion(scalar);
     let equality = format!("({name}={value})");
-    Ok(match comparison {
+    match comparison {
         Comparison::Equal => equality,
         Comparison::NotEqual => format!("(!{equality})"),
         // Every value contains the empty text.
@@ -105,7 +105,7 @@ fn test(name: &str, comparison: Comparison, scalar: &Scalar) -> Result<String, E
         // RFC 4515 has no strict order.
         Comparison::Greater => format!("(&({name}>={value})(!{equality}))"),
         Comparison::Less => format!("(&({name}<={value})(!{equality}))"),
-    })
+    }
 }
 
 /// The LDAP syntax of a value, escaped (RFC 4517).
@@ -140,9 +140,11 @@ fn element(
             Error::Filter("an element's condition does not come before it".to_owned())
         })?;
     match inner {
-        Node::Test((part, comparison, value)) => {
-            test(element_name(names, attribute, part)?, *comparison, value)
-        }
+        Node::Test((part, comparison, value)) => Ok(test(
+            element_name(names, attribute, part)?,
+            *comparison,
+            value,
+        )),
         Node::Present(part) => Ok(format!("({}=*)", element_name(names, attribute, part)?)),
         _ => Err(Error::Filter(format!(
             "a directory cannot be asked for several conditions on one value of `{attribute}`"
