@@ -30,6 +30,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use tokio::time::Instant;
+
 use crate::bindings::tombolo::connector::ldap::{
     Host, LdapEntry, LdapError, Modification, Scope, SearchPage, SearchRequest,
 };
@@ -37,7 +39,7 @@ use crate::contract::Filter;
 use crate::guest::Guest;
 
 pub(crate) use client::Directory;
-use client::{Caller, Change, Search, Write};
+use client::{Caller, Change, Found, Search, Write};
 use error::Error;
 
 /// Runs a call into the LDAP library; none if it panicked, which it does on
@@ -82,27 +84,55 @@ fn change((kind, attribute, values): ContractChange) -> Result<Change, Error> {
     })
 }
 
-impl Guest {
-    async fn write(&self, target: &str, write: Result<Write, Error>) -> Result<(), LdapError> {
-        let directory = self.directory(target)?;
-        directory
-            .write(&write?, self.caller())
-            .await
-            .map_err(LdapError::from)
-    }
+/// What an operation takes from the guest's state, so that nothing of it is borrowed while the directory works.
+struct Reached {
+    directory: Arc<Directory>,
+    app: String,
+    deadline: Instant,
+    max_answer: usize,
+}
 
-    fn directory(&self, target: &str) -> Result<Arc<Directory>, Error> {
-        self.ldap(target)
-            .ok_or_else(|| Error::NotGranted(target.to_owned()))
+impl Reached {
+    fn by(guest: &Guest, target: &str) -> Result<Self, Error> {
+        let directory = guest
+            .ldap(target)
+            .ok_or_else(|| Error::NotGranted(target.to_owned()))?;
+        Ok(Self {
+            directory,
+            app: guest.grants.app.clone(),
+            deadline: guest.deadline(),
+            max_answer: guest.grants.limits.host_call_bytes,
+        })
     }
 
     fn caller(&self) -> Caller<'_> {
         Caller {
-            app: &self.grants.app,
-            deadline: self.deadline(),
-            max_answer: self.grants.limits.host_call_bytes,
+            app: &self.app,
+            deadline: self.deadline,
+            max_answer: self.max_answer,
         }
     }
+}
+
+async fn write(
+    reached: Result<Reached, Error>,
+    write: Result<Write, Error>,
+) -> Result<(), LdapError> {
+    let reached = reached?;
+    reached
+        .directory
+        .write(&write?, reached.caller())
+        .await
+        .map_err(LdapError::from)
+}
+
+async fn search(reached: Result<Reached, Error>, search: Search) -> Result<Found, LdapError> {
+    let reached = reached?;
+    reached
+        .directory
+        .search(&search, reached.caller())
+        .await
+        .map_err(LdapError::from)
 }
 
 impl Host for Guest {
@@ -123,11 +153,7 @@ impl Host for Guest {
         target: String,
         request: SearchRequest,
     ) -> wasmtime::Result<Result<SearchPage, LdapError>> {
-        let directory = match self.directory(&target) {
-            Ok(directory) => directory,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        let search = Search {
+        let asked = Search {
             base: request.base,
             scope: match request.scope {
                 Scope::Base => client::Scope::Base,
@@ -139,9 +165,9 @@ impl Host for Guest {
             cursor: request.cursor,
             limit: request.limit,
         };
-        let found = match directory.search(&search, self.caller()).await {
+        let found = match search(Reached::by(self, &target), asked).await {
             Ok(found) => found,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Err(error)),
         };
         self.charge_bytes(found.entries.iter().map(entry::Entry::size).sum())?;
         let entries = found
@@ -167,7 +193,7 @@ impl Host for Guest {
             dn: entry.dn,
             attributes: entry.attributes,
         };
-        Ok(self.write(&target, Ok(Write::Add(entry))).await)
+        Ok(write(Reached::by(self, &target), Ok(Write::Add(entry))).await)
     }
 
     async fn modify(
@@ -180,9 +206,11 @@ impl Host for Guest {
             .into_iter()
             .map(change)
             .collect::<Result<Vec<_>, _>>();
-        Ok(self
-            .write(&target, changes.map(|changes| Write::Modify(dn, changes)))
-            .await)
+        Ok(write(
+            Reached::by(self, &target),
+            changes.map(|changes| Write::Modify(dn, changes)),
+        )
+        .await)
     }
 
     async fn rename(
@@ -193,8 +221,10 @@ impl Host for Guest {
         parent: Option<String>,
     ) -> wasmtime::Result<Result<String, LdapError>> {
         let renamed = escape::renamed(&dn, &rdn, parent.as_deref());
-        let write = Write::Rename { dn, rdn, parent };
-        Ok(self.write(&target, Ok(write)).await.map(|()| renamed))
+        let asked = Write::Rename { dn, rdn, parent };
+        Ok(write(Reached::by(self, &target), Ok(asked))
+            .await
+            .map(|()| renamed))
     }
 
     async fn delete(
@@ -202,6 +232,6 @@ impl Host for Guest {
         target: String,
         dn: String,
     ) -> wasmtime::Result<Result<(), LdapError>> {
-        Ok(self.write(&target, Ok(Write::Delete(dn))).await)
+        Ok(write(Reached::by(self, &target), Ok(Write::Delete(dn))).await)
     }
 }
