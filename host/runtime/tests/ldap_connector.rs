@@ -175,16 +175,14 @@ impl App {
             &format!("(entryUUID={anchor})"),
             &[attribute],
         );
-        let plain = format!("{attribute}: ");
-        let coded = format!("{attribute}:: ");
+        // `name: text`, `name:: base64`, or `name:` for an empty value (RFC 2849).
         let mut values: Vec<String> = ldif
             .lines()
-            .filter_map(
-                |line| match (line.strip_prefix(&coded), line.strip_prefix(&plain)) {
-                    (Some(coded), _) => Some(decoded(coded)),
-                    (None, plain) => plain.map(str::to_owned),
-                },
-            )
+            .filter_map(|line| line.strip_prefix(attribute)?.strip_prefix(':'))
+            .map(|value| match value.strip_prefix(": ") {
+                Some(coded) => decoded(coded),
+                None => value.strip_prefix(' ').unwrap_or(value).to_owned(),
+            })
             .collect();
         values.sort();
         values
