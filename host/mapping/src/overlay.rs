@@ -194,7 +194,8 @@ impl Flow {
         values: &[ObjectValue],
         references: &References,
     ) -> Vec<Value> {
-        let mut wanted: Vec<ObjectValue> = values.iter().map(normal).collect();
+        let wanted: Vec<ObjectValue> = values.iter().map(normal).collect();
+        let mut missing = wanted.clone();
         let mut elements = Vec::with_capacity(own.len().max(values.len()));
         for element in own {
             if !self.place.is_mine(&element) {
@@ -209,8 +210,9 @@ impl Flow {
                 // It says nothing to the target.
                 Some(None) => elements.push(element),
                 Some(Some(value)) if wanted.contains(&normal(&value)) => {
+                    // Several elements may have one value: it is there for all of them.
                     let value = normal(&value);
-                    wanted.retain(|other| *other != value);
+                    missing.retain(|other| *other != value);
                     elements.push(element);
                 }
                 _ => {
@@ -222,7 +224,7 @@ impl Flow {
                 }
             }
         }
-        for value in &wanted {
+        for value in &missing {
             elements.extend(self.fresh(value, references));
         }
         elements

@@ -5,17 +5,19 @@
 //! look at what comes back. Elements beyond the first that match a value path
 //! (two `work` addresses) live in the host alone and are found there.
 
+mod leaf;
+
 use serde::{Deserialize, Serialize};
 use tombolo_scim::AttributePath;
 use tombolo_scim::filter::{CompareOp, Filter, Literal};
 use tombolo_scim::schema::Type;
 
-use crate::convert;
-use crate::kind::{KindAttribute, KindType};
+use crate::kind::KindType;
 use crate::mapping::{Flow, Mapping};
 use crate::object::Scalar;
 use crate::place::{Leaf, conjuncts, literal_value, same};
 use crate::references::{Reference, References};
+use leaf::LeafRef;
 
 /// How an attribute and a value are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -464,65 +466,5 @@ fn sub_of(test: &Filter) -> Option<&str> {
     match test {
         Filter::Test(path, ..) | Filter::Present(path) => Some(&path.attribute),
         _ => None,
-    }
-}
-
-/// What a test compares: the object's attribute and SCIM's view of it.
-struct LeafRef<'a> {
-    attribute: &'a KindAttribute,
-    data: Type,
-    case_exact: bool,
-    many: bool,
-}
-
-impl LeafRef<'_> {
-    /// May text be compared by the target, and is the outcome SCIM's? If the
-    /// target minds the case and SCIM does not, it would find too little.
-    fn text_comparison(&self) -> Option<bool> {
-        if self.attribute.data != KindType::Text || (self.attribute.case_exact && !self.case_exact)
-        {
-            return None;
-        }
-        Some(self.attribute.case_exact == self.case_exact)
-    }
-
-    fn equal(&self, literal: &Literal, references: &References) -> Option<(Scalar, bool)> {
-        let value = literal_value(literal, self.data)?;
-        // Directories refuse to look for nothing, and others mean NULL by it.
-        if value.as_str().is_some_and(str::is_empty) {
-            return None;
-        }
-        let scalar = convert::scalar(&value, self.attribute, references).ok()?;
-        let exact = match (self.attribute.data, self.data) {
-            (KindType::Text, Type::String | Type::Reference) if value.is_string() => {
-                self.text_comparison()?
-            }
-            (KindType::Text | KindType::Complex, _) => return None,
-            (KindType::Boolean, Type::Boolean)
-            | (KindType::Integer, Type::Integer)
-            | (KindType::Instant, Type::DateTime)
-            | (KindType::Reference, _) => true,
-            (
-                KindType::Boolean
-                | KindType::Integer
-                | KindType::Instant
-                | KindType::Decimal
-                | KindType::Binary,
-                _,
-            ) => false,
-        };
-        Some((scalar, exact))
-    }
-
-    /// Text is left out: collations differ.
-    fn ordered(&self, literal: &Literal) -> Option<(Scalar, bool)> {
-        let value = literal_value(literal, self.data)?;
-        let exact = match (self.attribute.data, self.data) {
-            (KindType::Integer, Type::Integer) | (KindType::Instant, Type::DateTime) => true,
-            (KindType::Decimal, Type::Decimal) => false,
-            _ => return None,
-        };
-        let scalar = convert::scalar(&value, self.attribute, &References::new()).ok()?;
-        Some((scalar, exact))
     }
 }

@@ -151,6 +151,18 @@ fn an_element_that_lost_its_value_goes() {
 }
 
 #[test]
+fn elements_that_share_a_value_stay_together() {
+    let mut ana = resource(
+        json!({ "phoneNumbers": [{ "type": "work", "value": "1" }, { "type": "home", "value": "1" }] }),
+    );
+    let mut object = Object::new();
+    object.set("telephone", [text("1"), text("2")].concat());
+    mapping().overlay(&mut ana, &object, &references());
+    let wanted = json!([{ "type": "work", "value": "1" }, { "type": "home", "value": "1" }, { "value": "2" }]);
+    assert_eq!(ana.get("phoneNumbers"), Some(&wanted));
+}
+
+#[test]
 fn an_anchor_that_nobody_knows_is_left_out() {
     let mut ana = resource(json!({ "userName": "ana" }));
     let mut object = Object::new();

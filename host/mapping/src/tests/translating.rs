@@ -251,7 +251,7 @@ fn filter() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn a_translation_finds_no_less_and_if_exact_no_more(r in any_resource(), text in filter()) {
