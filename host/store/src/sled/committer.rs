@@ -42,16 +42,23 @@ impl Committer {
     pub(super) async fn commit(&self, commit: Commit) -> Answer {
         let (answer, outcome) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue
-            .send(Job { commit, answer })
-            .map_err(|_| StoreError::Closed)?;
+        queue.send(Job { commit, answer }).map_err(|_| ended())?;
         // A committer that went without answering: the outcome is unknown.
         outcome.await.unwrap_or_else(|_| {
             Err(StoreError::Write {
-                cause: "the committing thread ended".into(),
+                cause: ENDED.into(),
             }
             .into())
         })
+    }
+}
+
+/// The thread never ends by itself while the queue is open: it panicked.
+const ENDED: &str = "the committing thread ended unexpectedly";
+
+fn ended() -> StoreError {
+    StoreError::Poisoned {
+        cause: ENDED.into(),
     }
 }
 
