@@ -1,0 +1,63 @@
+//! What a request costs: requests a second, latency, and CPU time of the host.
+//! Only ever against a host on loopback that it starts itself.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tombolo_tests::apps;
+use tombolo_tests::build::{guest, root};
+use tombolo_tests::host::{Directory, Host, Start};
+use tombolo_tests::load::{Crowd, Op, Stream, measure};
+
+use crate::table::{self, micros, millis};
+use crate::{LoadOptions, dist};
+
+/// `cargo xtask load`.
+pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
+    let binary = dist::build()?;
+    let directory = Directory::new()?;
+    let reads = format!("[reads]\nfreshness = \"{}\"\n", options.freshness);
+    directory.connector("csv", &root().join("dist/connectors/csv.wasm"))?;
+    directory.connector("guest", &guest()?)?;
+    apps::csv(&directory, "csv", &reads)?;
+    apps::guest(&directory, "nothing", "", &reads)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let start = Start { binary: Some(binary), ..Start::default() };
+        let host = Host::start_with(directory.path(), &start).await?;
+        let mut rows = Vec::new();
+        let mut errors = 0;
+        for app in ["csv", "nothing"] {
+            let scim = host.scim(app)?;
+            let crowd = Arc::new(Crowd::create(&scim, options.users).await?);
+            for op in Op::ALL {
+                let stream = Stream {
+                    scim: scim.clone(),
+                    crowd: Arc::clone(&crowd),
+                    mix: vec![op],
+                    rate: options.rate,
+                    parallel: options.parallel,
+                };
+                let figure = measure(stream, Duration::from_secs(options.seconds), host.pid()).await?;
+                errors += figure.errors;
+                if let Some(example) = &figure.example {
+                    eprintln!("{app}, {}: {example}", op.name());
+                }
+                rows.push(vec![
+                    format!("{app}: {}", op.name()),
+                    figure.count.to_string(),
+                    figure.errors.to_string(),
+                    format!("{:.0}", figure.rate),
+                    millis(figure.p50),
+                    millis(figure.p99),
+                    micros(figure.cpu),
+                ]);
+            }
+        }
+        println!("\nfreshness {}, {} under way at once, {} users\n", options.freshness, options.parallel, options.users);
+        table::print(&["app: request", "count", "errors", "rate/s", "p50", "p99", "CPU/request"], &rows);
+        Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}

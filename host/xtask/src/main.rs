@@ -1,0 +1,92 @@
+//! The project's tasks: `cargo xtask dist | demo | test | load`.
+//!
+//! - [`dist`]: what is shipped, built into `dist/`.
+//! - [`demo`]: a running host, and Entra's cycles played against it.
+//! - [`test`]: everything that can be checked, with one closing summary.
+//! - [`load`]: what a request costs.
+//! - [`shell`], [`table`]: running programs, printing tables.
+
+mod demo;
+mod dist;
+mod load;
+mod shell;
+mod table;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, shows, tests and measures Tombolo")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the host and its connectors for release, into dist/
+    Dist,
+    /// Start a host with the csv connector and play Entra's cycles against it
+    Demo(DemoOptions),
+    /// Run every check and every test
+    Test(TestOptions),
+    /// Measure requests a second, latency and CPU a request, on loopback
+    Load(LoadOptions),
+}
+
+#[derive(clap::Args)]
+struct DemoOptions {
+    /// Where the configuration goes; a temporary directory if not given
+    directory: Option<PathBuf>,
+    /// How many people the tenant has
+    #[arg(long, default_value_t = 200)]
+    users: usize,
+    /// How many groups
+    #[arg(long, default_value_t = 20)]
+    groups: usize,
+    /// End after the cycles instead of leaving the server running
+    #[arg(long)]
+    exit: bool,
+}
+
+#[derive(clap::Args)]
+struct TestOptions {
+    /// Only these steps (format, lints, crates, product)
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+#[derive(clap::Args)]
+struct LoadOptions {
+    /// Seconds a kind of request
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// Requests a second; as fast as answers come if not given
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Requests under way at once
+    #[arg(long, default_value_t = 8)]
+    parallel: usize,
+    /// Users that are there before
+    #[arg(long, default_value_t = 1000)]
+    users: usize,
+    /// The apps' `[reads] freshness`: "live", "mirror" or a time
+    #[arg(long, default_value = "30s")]
+    freshness: String,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Dist => dist::run_task().map(|()| ExitCode::SUCCESS),
+        Task::Demo(options) => demo::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Load(options) => load::run(&options),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

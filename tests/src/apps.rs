@@ -1,0 +1,52 @@
+//! App files for the connectors that are shipped, and for the test guest.
+
+use anyhow::Result;
+
+use crate::host::{Directory, Start};
+use crate::slapd::{BASE, BIND_DN, Slapd};
+
+/// Environment variable that holds the directory's password.
+pub const PASSWORD_VARIABLE: &str = "TEST_LDAP_PASSWORD";
+
+/// An app on `connectors/csv.wasm`, its files in `data/NAME`; `rest` is appended.
+pub fn csv(directory: &Directory, name: &str, rest: &str) -> Result<()> {
+    std::fs::create_dir_all(directory.path().join("data").join(name))?;
+    directory.app(
+        name,
+        "csv",
+        &format!("[directories]\ndata = {{ path = \"data/{name}\", access = \"read-write\" }}\n\n{rest}"),
+    )
+}
+
+/// An app on `connectors/ldap.wasm` over ldaps; the password is in [`PASSWORD_VARIABLE`].
+pub fn ldap(directory: &Directory, name: &str, slapd: &Slapd, rest: &str) -> Result<()> {
+    directory.write("tls/ldap-ca.pem", std::fs::read(slapd.ca())?)?;
+    let url = slapd.ldaps();
+    directory.app(
+        name,
+        "ldap",
+        &format!(
+            "[settings]\nbase = \"{BASE}\"\n\n\
+             [settings.users.disable]\nattribute = \"employeeType\"\ndisabled = \"disabled\"\n\n\
+             [targets.directory]\nkind = \"ldap\"\nurl = \"{url}\"\nca = \"tls/ldap-ca.pem\"\nbind-dn = \"{BIND_DN}\"\n\
+             password = \"env:{PASSWORD_VARIABLE}\"\n\n{rest}"
+        ),
+    )
+}
+
+/// How a host is started that has an [`ldap`] app.
+pub fn with_password(password: &str) -> Start {
+    Start { environment: vec![(PASSWORD_VARIABLE.to_owned(), password.to_owned())], ..Start::default() }
+}
+
+/// An app on `connectors/guest.wasm`; `settings` are lines of its `[settings]`.
+pub fn guest(directory: &Directory, name: &str, settings: &str, rest: &str) -> Result<()> {
+    directory.app(name, "guest", &format!("[settings]\n{settings}\n\n{rest}"))
+}
+
+/// The csv connector's file of people, in the directory `data`.
+pub const CSV_USERS: &str = "people.csv";
+/// Its column of user names.
+pub const CSV_USER_NAME: &str = "userName";
+/// Its column of display names.
+pub const CSV_DISPLAY_NAME: &str = "displayName";

@@ -1,0 +1,29 @@
+//! The whole product through its binary, against real servers.
+//!
+//! This library is what the tests under `tests/` (and `cargo xtask demo` and
+//! `cargo xtask load`) stand on. It knows the product only from outside: the
+//! command line, the operator's files, HTTP. It may lean on no room of the
+//! host, so that a test can never be right for the same reason that the code
+//! is wrong.
+//!
+//! - [`build`]: where the binary and the connectors are; builds them once.
+//! - [`host`]: a configuration directory and a running `tombolo serve`.
+//! - [`scim`]: a SCIM client with a bearer token and a meter.
+//! - [`people`]: people and groups, the same for the same seed, with the names
+//!   that break directories.
+//! - [`entra`]: plays Entra's provisioning cycles in both PATCH dialects.
+//! - [`load`]: a steady or a flat-out stream of requests, and what it cost.
+//! - [`slapd`], [`ldif`]: a real OpenLDAP on loopback, and reading it.
+//! - [`apps`]: app files for the connectors that are shipped, and the test guest.
+//! - [`dice`]: randomness that a seed repeats.
+
+pub mod apps;
+pub mod build;
+pub mod dice;
+pub mod entra;
+pub mod host;
+pub mod ldif;
+pub mod load;
+pub mod people;
+pub mod scim;
+pub mod slapd;

@@ -1,0 +1,232 @@
+//! kill -9 at any moment: after the restart every acknowledged write is there,
+//! none is doubled, and what was under way is settled against the target.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tombolo_tests::dice::Dice;
+use tombolo_tests::host::{Directory, Host, Start};
+use tombolo_tests::people::USER;
+use tombolo_tests::scim::{Scim, patch_op};
+use tombolo_tests::slapd::{BASE, Slapd};
+use tombolo_tests::{apps, build};
+
+const PASSWORD: &str = "kill-password";
+
+/// How often, a connector.
+fn kills() -> usize {
+    std::env::var("TOMBOLO_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(25)
+}
+
+/// What is known of one user: what was acknowledged, and what was asked and
+/// never answered.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    id: Option<String>,
+    /// Acknowledged: the display name; none if not there.
+    display: Option<String>,
+    /// Asked without an answer: what may be there instead.
+    pending: Pending,
+}
+
+/// What an unanswered request would have left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Pending {
+    /// Every request was answered.
+    #[default]
+    Nothing,
+    /// A user with this display name.
+    Here(String),
+    /// No user.
+    Gone,
+}
+
+impl Pending {
+    fn allows(&self, display: Option<&str>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Here(asked) => display == Some(asked),
+            Self::Gone => display.is_none(),
+        }
+    }
+}
+
+type Ledger = Arc<Mutex<BTreeMap<String, Known>>>;
+
+fn note(ledger: &Ledger, name: &str, change: impl FnOnce(&mut Known)) {
+    change(ledger.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
+}
+
+fn known(ledger: &Ledger, name: &str) -> Known {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+}
+
+/// One client: its own users, one request after the other, until the host dies.
+async fn client(scim: Scim, ledger: Ledger, who: usize, seed: u64) -> Result<()> {
+    let mut dice = Dice::new(seed);
+    for turn in 0.. {
+        let name = format!("c{who}.{}@example.test", dice.below(12));
+        let before = known(&ledger, &name);
+        let display = format!("Display {seed} {turn}");
+        let (asked, reply) = match &before.id {
+            None => {
+                let body = json!({
+                    "schemas": [USER], "userName": name, "displayName": display,
+                    "name": { "familyName": "Kill", "givenName": "Nine" }, "active": true,
+                });
+                note(&ledger, &name, |k| k.pending = Pending::Here(display.clone()));
+                (Some(display.clone()), scim.post("/Users", &body).await)
+            }
+            Some(id) if dice.one_in(4) => {
+                note(&ledger, &name, |k| k.pending = Pending::Gone);
+                (None, scim.delete(&format!("/Users/{id}")).await)
+            }
+            Some(id) => {
+                note(&ledger, &name, |k| k.pending = Pending::Here(display.clone()));
+                let body = patch_op(&json!([{ "op": "replace", "path": "displayName", "value": display }]));
+                (Some(display.clone()), scim.patch(&format!("/Users/{id}"), &body).await)
+            }
+        };
+        // No answer: the host is gone, and what was asked may have happened or not.
+        let Ok(reply) = reply else { return Ok(()) };
+        ensure!(matches!(reply.status, 200 | 201 | 204), "{name}: {reply:?}");
+        note(&ledger, &name, |k| {
+            k.pending = Pending::Nothing;
+            k.display.clone_from(&asked);
+            match (&asked, reply.status) {
+                (None, _) => k.id = None,
+                (_, 201) => k.id = Some(reply.id()),
+                _ => {}
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Everybody that SCIM lists: `userName` to (id, displayName); doubles are an error.
+async fn listed(scim: &Scim) -> Result<BTreeMap<String, (String, String)>> {
+    let mut users = BTreeMap::new();
+    let mut start = 1;
+    loop {
+        let reply = scim.get(&format!("/Users?startIndex={start}&count=100")).await?;
+        ensure!(reply.status == 200, "{reply:?}");
+        for user in reply.resources() {
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            let name = text(&user["userName"]);
+            let old = users.insert(name.clone(), (text(&user["id"]), text(&user["displayName"])));
+            ensure!(old.is_none(), "{name} is listed twice");
+        }
+        start += reply.resources().len();
+        if reply.resources().is_empty() || start > usize::try_from(reply.body["totalResults"].as_u64().unwrap_or(0))? {
+            return Ok(users);
+        }
+    }
+}
+
+/// Settles the ledger with what is there; says what must not be.
+async fn settle(scim: &Scim, ledger: &Ledger, target: &BTreeMap<String, Vec<String>>) -> Result<()> {
+    let there = listed(scim).await?;
+    let names: BTreeSet<String> = {
+        let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.keys().chain(there.keys()).chain(target.keys()).cloned().collect()
+    };
+    for name in names {
+        let known = known(ledger, &name);
+        let seen = there.get(&name);
+        let display = seen.map(|(_, display)| display.clone());
+        let allowed = display == known.display || known.pending.allows(display.as_deref());
+        ensure!(allowed, "{name}: {known:?}, and SCIM says {seen:?}");
+        if let (Some(id), Some((seen_id, _))) = (&known.id, seen) {
+            ensure!(id == seen_id, "{name} had id {id} and has {seen_id}");
+        }
+        let in_target = target.get(&name).cloned().unwrap_or_default();
+        let expected: Vec<String> = display.clone().into_iter().collect();
+        ensure!(in_target == expected, "{name}: SCIM says {display:?}, the target has {in_target:?}");
+        if let Some((id, _)) = seen {
+            let reply = scim.get(&format!("/Users/{id}")).await?;
+            ensure!(reply.status == 200, "{name} is listed and GET says {reply:?}");
+        }
+        note(ledger, &name, |k| {
+            k.id = seen.map(|(id, _)| id.clone());
+            k.display = display;
+            k.pending = Pending::Nothing;
+        });
+    }
+    Ok(())
+}
+
+async fn ordeal(directory: &Directory, start: &Start, app: &str, target: impl Fn() -> Result<BTreeMap<String, Vec<String>>>) -> Result<()> {
+    let ledger = Ledger::default();
+    let mut dice = Dice::new(4711);
+    let mut host = Host::start_with(directory.path(), start).await?;
+    for round in 0..kills() {
+        let mut clients = tokio::task::JoinSet::new();
+        for who in 0..6 {
+            clients.spawn(client(host.scim(app)?, Arc::clone(&ledger), who, dice.roll() % 100_000));
+        }
+        tokio::time::sleep(Duration::from_millis(30 + u64::try_from(dice.below(600))?)).await;
+        host.kill()?;
+        while let Some(ended) = clients.join_next().await {
+            ended?.with_context(|| format!("round {round}\n{}", tail(&host.log())))?;
+        }
+        host = Host::start_with(directory.path(), start).await?;
+        let scim = host.scim(app)?;
+        // The target is read after SCIM has been: settling may be what a first look does.
+        listed(&scim).await?;
+        settle(&scim, &ledger, &target()?)
+            .await
+            .with_context(|| format!("after kill {}\n{}", round + 1, tail(&host.log())))?;
+    }
+    println!("{app}: {} kills survived, {} users known", kills(), ledger.lock().unwrap_or_else(PoisonError::into_inner).len());
+    Ok(())
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_csv_survive_kill_9() -> Result<()> {
+    let directory = Directory::new()?;
+    directory.connector("csv", &build::connector("csv")?)?;
+    apps::csv(&directory, "files", "")?;
+    let file = directory.path().join("data/files").join(apps::CSV_USERS);
+    ordeal(&directory, &Start::default(), "files", || {
+        let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let Ok(text) = std::fs::read_to_string(&file) else { return Ok(users) };
+        let mut lines = text.lines();
+        let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let column = |name: &str| {
+            header.iter().position(|h| h.trim_matches('"') == name).with_context(|| format!("no column {name} in {header:?}"))
+        };
+        let (name, display) = (column(apps::CSV_USER_NAME)?, column(apps::CSV_DISPLAY_NAME)?);
+        for line in lines {
+            // Nothing that this test writes needs quotes.
+            let cells: Vec<&str> = line.split(',').map(|c| c.trim_matches('"')).collect();
+            users.entry(cells[name].to_owned()).or_default().push(cells[display].to_owned());
+        }
+        Ok(users)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_ldap_survive_kill_9() -> Result<()> {
+    let slapd = Slapd::start(PASSWORD)?;
+    let directory = Directory::new()?;
+    directory.connector("ldap", &build::connector("ldap")?)?;
+    apps::ldap(&directory, "people", &slapd, "")?;
+    ordeal(&directory, &apps::with_password(PASSWORD), "people", || {
+        let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for entry in slapd.search(&format!("ou=people,{BASE}"), "(objectClass=inetOrgPerson)")? {
+            let text = |name: &str| entry.one(name).unwrap_or_default().to_owned();
+            users.entry(text("uid")).or_default().push(text("cn"));
+        }
+        Ok(users)
+    })
+    .await
+}
