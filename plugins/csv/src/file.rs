@@ -13,8 +13,10 @@ use tombolo_sdk::{Failure, Result};
 
 /// How often a change is made again when somebody else keeps changing the file.
 const ATTEMPTS: u32 = 8;
+/// What the name of a temporary file ends in.
+const TEMPORARY: &str = ".tmp";
 /// A temporary file of this age belongs to nobody: no call lives as long.
-const ABANDONED: Duration = Duration::from_secs(600);
+const ABANDONED: Duration = Duration::from_mins(10);
 
 /// One file of the directory.
 #[derive(Clone, Debug)]
@@ -126,7 +128,7 @@ impl Temporary {
     fn write(directory: &Path, name: &str, bytes: &[u8]) -> std::io::Result<Self> {
         let prefix = format!(".{name}.");
         sweep(directory, &prefix);
-        let path = directory.join(format!("{prefix}{}.tmp", crate::objects::nonce()));
+        let path = directory.join(format!("{prefix}{}{TEMPORARY}", crate::cell::nonce()));
         let temporary = Self {
             directory: directory.to_owned(),
             path: Some(path.clone()),
@@ -170,7 +172,7 @@ fn sweep(directory: &Path, prefix: &str) {
         let name = entry.file_name();
         let ours = name
             .to_str()
-            .is_some_and(|n| n.starts_with(prefix) && n.ends_with(".tmp"));
+            .is_some_and(|n| n.starts_with(prefix) && n.ends_with(TEMPORARY));
         let age = || {
             entry
                 .metadata()
@@ -203,7 +205,11 @@ mod tests {
     fn a_missing_file_is_created_with_its_header() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = file(directory.path());
-        file.change(|t| Ok(t.append(&["1", "a"]))).expect("written");
+        file.change(|t| {
+            t.append(&["1", "a"]);
+            Ok(())
+        })
+        .expect("written");
         assert_eq!(
             fs::read(directory.path().join("t.csv")).expect("there"),
             b"id,n\n1,a\n"
@@ -224,7 +230,8 @@ mod tests {
             if std::mem::take(&mut first) {
                 fs::write(directory.path().join("t.csv"), "id,n\n9,theirs\n").expect("written");
             }
-            Ok(t.append(&["1", "ours"]))
+            t.append(&["1", "ours"]);
+            Ok(())
         })
         .expect("written");
         assert_eq!(
@@ -244,8 +251,11 @@ mod tests {
                 scope.spawn(move || {
                     for n in 0..10 {
                         let _one_at_a_time = serial.lock().expect("no writer panicked");
-                        file.change(|t| Ok(t.append(&[format!("{writer}-{n}"), "x".repeat(500)])))
-                            .expect("written");
+                        file.change(|t| {
+                            t.append(&[format!("{writer}-{n}"), "x".repeat(500)]);
+                            Ok(())
+                        })
+                        .expect("written");
                     }
                 });
             }

@@ -1,7 +1,8 @@
 //! Groups, and who is in them: one row a membership, two columns.
 
+use crate::cell::text;
 use crate::file::TableFile;
-use crate::objects::{Objects, text};
+use crate::objects::Objects;
 use crate::table::Table;
 use std::collections::{BTreeSet, HashSet};
 use tombolo_sdk::schema::Kind;

@@ -9,9 +9,10 @@
 //! | [`settings`](mod@settings) | the app's `[settings]` |
 //! | `table` | a CSV file in memory, edited record by record |
 //! | `file` | reading and atomically replacing it |
-//! | `objects` | rows as objects |
+//! | `objects`, `cell` | rows as objects, cells as scalars |
 //! | `people`, `groups` | the two kinds, and memberships |
 
+mod cell;
 mod file;
 mod groups;
 mod objects;

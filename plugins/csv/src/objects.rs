@@ -5,19 +5,15 @@
 //! be read (it has no value) but not written: the file belongs to whoever else reads it by its columns, so its shape
 //! is theirs to change, and the failure names the column to add.
 
+use crate::cell::{digest, nonce, scalar, text, version};
 use crate::file::TableFile;
 use crate::table::Table;
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::Write;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tombolo_sdk::filter::fold_case;
-use tombolo_sdk::schema::{Kind, Type};
-use tombolo_sdk::{
-    Attribute, Edit, EditKind, Entry, Failure, Filter, Page, Query, Result, Scalar, Value,
-};
+use tombolo_sdk::schema::Kind;
+use tombolo_sdk::{Attribute, Edit, EditKind, Entry, Failure, Filter, Page, Query, Result, Value};
 
 /// The column of the anchor.
 pub(crate) const ID: &str = "id";
@@ -99,7 +95,7 @@ impl Objects {
                 self.assign(table, &mut row, EditKind::Put, attribute)?;
             }
             for field in self.kind.attributes.iter().filter(|f| f.required) {
-                if self.cell(table, &row, &field.name).is_empty() {
+                if cell(table, &row, &field.name).is_empty() {
                     return Err(Failure::invalid(format!("{} is required", field.name))
                         .attribute(&field.name));
                 }
@@ -218,7 +214,7 @@ impl Objects {
 
     fn entry(&self, table: &Table, record: &Range<usize>, wanted: &[String]) -> Entry {
         let row = table.fields(record);
-        let mut entry = Entry::new(self.cell(table, &row, ID)).version(version(table.raw(record)));
+        let mut entry = Entry::new(cell(table, &row, ID)).version(version(table.raw(record)));
         for (name, cell) in table.header().iter().zip(row) {
             if cell.is_empty() || !(wanted.is_empty() || wanted.contains(name)) {
                 continue;
@@ -232,13 +228,6 @@ impl Objects {
             }
         }
         entry
-    }
-
-    fn cell<'r>(&self, table: &Table, row: &'r [String], name: &str) -> &'r str {
-        table
-            .column(name)
-            .and_then(|at| row.get(at))
-            .map_or("", String::as_str)
     }
 
     fn passes(&self, filter: &Filter, table: &Table, row: &csv::ByteRecord) -> bool {
@@ -266,7 +255,7 @@ impl Objects {
                 .attribute(name)
         })?;
         let invalid = |what: &str| Failure::invalid(format!("{name} {what}")).attribute(name);
-        let now = self.cell(table, row, name);
+        let now = cell(table, row, name);
         let value = match (kind, attribute.values.as_slice()) {
             (EditKind::Add, []) => return Ok(()),
             (EditKind::Put, []) => Cow::Borrowed(""),
@@ -303,7 +292,7 @@ impl Objects {
     fn unique(&self, table: &Table, row: &[String], anchor: &str) -> Result<()> {
         let id = self.id_column(table)?;
         for field in self.kind.attributes.iter().filter(|f| f.unique) {
-            let value = self.cell(table, row, &field.name);
+            let value = cell(table, row, &field.name);
             let Some(at) = table.column(&field.name).filter(|_| !value.is_empty()) else {
                 continue;
             };
@@ -345,56 +334,14 @@ impl Objects {
         } else {
             request.to_owned()
         };
-        hex(&Sha256::digest(format!("{}\0{unique}", self.kind.kind).as_bytes())[..16])
+        digest(&format!("{}\0{unique}", self.kind.kind))
     }
 }
 
-/// The text of a cell. The file is UTF-8, so nothing is lost.
-pub(crate) fn text(cell: Option<&[u8]>) -> Cow<'_, str> {
-    String::from_utf8_lossy(cell.unwrap_or_default())
-}
-
-/// A cell as the type of its attribute; what does not read as one is no value.
-fn scalar(kind: Type, cell: Cow<'_, str>) -> Option<Scalar> {
-    if cell.is_empty() {
-        return None;
-    }
-    match kind {
-        Type::Boolean => match cell.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "y" => Some(Scalar::Boolean(true)),
-            "false" | "0" | "no" | "n" => Some(Scalar::Boolean(false)),
-            _ => None,
-        },
-        Type::Integer => cell.trim().parse().ok().map(Scalar::Integer),
-        _ => Some(Scalar::Text(cell.into_owned())),
-    }
-}
-
-/// The version of a row: FNV-1a over its bytes. It is compared with itself over time, never trusted.
-fn version(raw: &[u8]) -> String {
-    let hash = raw.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("{hash:016x}")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
-/// A name that nobody else has: the clock, a counter, and the standard library's random keys.
-pub(crate) fn nonce() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write_u64(COUNTER.fetch_add(1, Ordering::Relaxed));
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    hasher.write_u128(now.as_nanos());
-    format!("{:016x}", hasher.finish())
+/// The cell of a row under a column's name.
+fn cell<'r>(table: &Table, row: &'r [String], name: &str) -> &'r str {
+    table
+        .column(name)
+        .and_then(|at| row.get(at))
+        .map_or("", String::as_str)
 }

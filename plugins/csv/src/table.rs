@@ -36,10 +36,7 @@ impl Table {
     /// A file's bytes. `name` is for messages.
     pub(crate) fn parse(name: &str, bytes: Vec<u8>, delimiter: u8) -> Result<Self> {
         if let Err(error) = std::str::from_utf8(&bytes) {
-            let line = 1 + bytes[..error.valid_up_to()]
-                .iter()
-                .filter(|b| **b == b'\n')
-                .count();
+            let line = 1 + memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count();
             return Err(Failure::other(format!(
                 "{name}, line {line}: not UTF-8; save the file as UTF-8"
             )));

@@ -343,10 +343,11 @@ fn a_person_in_a_large_file_is_found_without_parsing_it() {
     app.user("seed");
     let mut text = app.read("people.csv");
     for n in 0..1000 {
-        text.push_str(&format!(
-            "{n:032x},user{n}{}\n",
-            ",some text".repeat(header - 1)
-        ));
+        text.extend([
+            format!("{n:032x},user{n}"),
+            ",some text".repeat(header - 1),
+            "\n".to_owned(),
+        ]);
     }
     app.write("people.csv", &text);
     let last = format!("{:032x}", 999);
