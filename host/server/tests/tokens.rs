@@ -1,0 +1,71 @@
+//! Tokens in an app's file: made, counted, revoked, and nothing else of the file touched.
+
+use std::fs;
+use std::path::PathBuf;
+
+use secrecy::ExposeSecret as _;
+use tombolo::config::Layout;
+use tombolo::config::token::{self, TokenError};
+
+fn app(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = Layout::new(dir.path()).app_file("hr");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    (dir, path)
+}
+
+fn names(dir: &tempfile::TempDir, path: &std::path::Path) -> Vec<String> {
+    let found = Layout::new(dir.path()).read_app(path);
+    assert!(!found.report.has_errors(), "{}", found.report.summary());
+    found.file.unwrap().tokens.into_iter().map(|token| token.name).collect()
+}
+
+#[test]
+fn a_new_token_is_random_printable_and_kept_as_its_hash_only() {
+    let (dir, path) = app("connector = \"csv\"\n");
+    let new = token::create(&path, "hr", Some("entra"), Some("2027-05-01")).unwrap();
+    let text = new.token.expose_secret();
+    assert!(text.starts_with("tmb_") && text.len() == 4 + 43);
+    assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+    let file = fs::read_to_string(&path).unwrap();
+    assert!(!file.contains(text) && file.contains("expires = 2027-05-01"), "{file}");
+    let found = Layout::new(dir.path()).read_app(&path).file.unwrap();
+    assert_eq!(found.tokens[0].sha256, token::hash(text));
+}
+
+#[test]
+fn two_tokens_can_be_valid_and_a_third_is_refused_until_one_is_revoked() {
+    let (dir, path) = app("connector = \"csv\"\n[auth]\ntokens = []\n");
+    token::create(&path, "hr", Some("a"), None).unwrap();
+    assert!(matches!(token::create(&path, "hr", Some("a"), None), Err(TokenError::Taken { .. })));
+    token::create(&path, "hr", None, None).unwrap();
+    assert_eq!(names(&dir, &path), ["a", "token-2"]);
+    let refused = token::create(&path, "hr", None, None).unwrap_err();
+    assert!(matches!(refused, TokenError::TooMany { .. }) && refused.to_string().contains("`a`, `token-2`"));
+    assert!(matches!(token::revoke(&path, "hr", "x"), Err(TokenError::Unknown { .. })));
+    token::revoke(&path, "hr", "a").unwrap();
+    assert_eq!(names(&dir, &path), ["token-2"]);
+    token::create(&path, "hr", Some("a"), None).unwrap();
+    assert_eq!(names(&dir, &path), ["token-2", "a"]);
+}
+
+#[test]
+fn comments_blanks_and_order_of_the_file_survive() {
+    let before = "# our HR\nconnector = \"csv\"   # the file connector\n\n[auth]\n# rotated each May\ntokens = [ { name = \"old\", sha256 = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" } ]\n\n[settings] # none yet\n";
+    let (dir, path) = app(before);
+    token::create(&path, "hr", Some("new"), None).unwrap();
+    let after = fs::read_to_string(&path).unwrap();
+    for kept in ["# our HR\n", "   # the file connector\n\n[auth]\n# rotated each May\ntokens = [", "\n\n[settings] # none yet\n"] {
+        assert!(after.contains(kept), "{kept:?} in\n{after}");
+    }
+    assert_eq!(names(&dir, &path), ["old", "new"]);
+}
+
+#[test]
+fn tokens_written_as_tables_are_kept_as_tables() {
+    let (dir, path) = app(&format!("connector = \"csv\"\n\n[[auth.tokens]]\nname = \"old\"\nsha256 = \"{}\"\n", "a".repeat(64)));
+    token::create(&path, "hr", Some("new"), None).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap().matches("[[auth.tokens]]").count(), 2);
+    assert_eq!(names(&dir, &path), ["old", "new"]);
+}
