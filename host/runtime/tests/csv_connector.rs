@@ -253,9 +253,10 @@ async fn a_read_among_a_thousand_rows_is_quick() {
     let directory = tempfile::tempdir().unwrap();
     let mut rows = "id,userName,displayName,title,department,workEmail\n".to_owned();
     for n in 0..1000 {
-        rows.push_str(&format!(
-            "{n:032x},user{n},User {n},Clerk,Sales,user{n}@example.org\n"
-        ));
+        rows.extend([
+            format!("{n:032x},user{n},User {n},Clerk,Sales,"),
+            format!("user{n}@example.org\n"),
+        ]);
     }
     std::fs::write(directory.path().join("people.csv"), rows).unwrap();
     let connector = bind(Some(directory.path())).await.unwrap();
