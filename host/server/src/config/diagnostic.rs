@@ -14,13 +14,16 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// The same, fit to be shown: see [`mask`](super::mask).
+    shown: String,
 }
 
 impl Source {
     /// Names the file by its path inside `dir`.
     pub fn new(dir: &Path, path: &Path, text: String) -> Arc<Self> {
         let name = path.strip_prefix(dir).unwrap_or(path);
-        Arc::new(Self { name: name.display().to_string(), text })
+        let shown = super::mask::mask(&text);
+        Arc::new(Self { name: name.display().to_string(), text, shown })
     }
 
     /// Line and column, both from 1; the column counts characters.
@@ -204,10 +207,11 @@ impl miette::SourceCode for Source {
     fn read_span<'a>(
         &'a self,
         span: &miette::SourceSpan,
-        before: usize,
-        after: usize,
+        _before: usize,
+        _after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
-        let inner = self.text.read_span(span, before.min(1), after.min(1))?;
+        // Only the line that is at fault: its neighbours are none of the reader's business.
+        let inner = self.shown.read_span(span, 0, 0)?;
         Ok(Box::new(miette::MietteSpanContents::new_named(
             self.name.clone(),
             inner.data(),

@@ -3,6 +3,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`diagnostic`] | what is wrong, where, what to do |
+//! | `mask` | lines that can be shown although a secret was written into them |
 //! | [`reader`] | walks TOML and collects everything that is wrong |
 //! | [`value`] | durations, sizes, dates |
 //! | [`secret`] | `env:NAME` and `file:PATH` |
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub mod app;
 pub mod diagnostic;
 pub mod host;
+mod mask;
 pub mod material;
 pub mod reader;
 pub mod secret;

@@ -1,0 +1,85 @@
+//! Makes a file's text fit to be shown.
+//!
+//! The very mistake that a message is about may be a secret that stands where its place should: the line is shown with
+//! the secret starred out. This goes by words, not by parsing, because a file that does not parse is shown too.
+
+/// What the key of a secret has in its name.
+const WORDS: [&str; 6] = ["password", "passphrase", "secret", "credential", "api-key", "api_key"];
+
+/// The text with everything starred that looks like a secret; every byte stays at its place.
+pub(super) fn mask(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_secrets = false;
+    let mut until: Option<&str> = None;
+    for line in text.split_inclusive('\n') {
+        if let Some(end) = until {
+            star(line, &mut out);
+            if line.contains(end) {
+                until = None;
+            }
+            continue;
+        }
+        let lowered = line.to_ascii_lowercase();
+        if lowered.trim_start().starts_with('[') && !lowered.contains('=') {
+            in_secrets = lowered.contains("secrets");
+            out.push_str(line);
+            continue;
+        }
+        let from = if in_secrets { Some(0) } else { WORDS.iter().filter_map(|word| lowered.find(word)).min() };
+        let value = from.and_then(|from| Some(from + line[from..].find('=')? + 1));
+        match value {
+            Some(at) if !names_a_place(&line[at..]) => {
+                out.push_str(&line[..at]);
+                star(&line[at..], &mut out);
+                until = ["\"\"\"", "'''"].into_iter().find(|quote| line[at..].matches(quote).count() == 1);
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
+}
+
+/// `"env:NAME"` and `"file:PATH"`, alone on the line: anything behind may be another secret.
+fn names_a_place(value: &str) -> bool {
+    let value = value.trim();
+    let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    inner.is_some_and(|inner| !inner.contains('"') && (inner.starts_with("env:") || inner.starts_with("file:")))
+}
+
+fn star(text: &str, out: &mut String) {
+    for c in text.chars() {
+        if c.is_whitespace() || "\"'{}[],=".contains(c) {
+            out.push(c);
+        } else {
+            out.extend(std::iter::repeat_n('*', c.len_utf8()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_starred_wherever_it_stands_and_nothing_moves() {
+        for text in [
+            "password = \"hunter2\"\n",
+            "password = hunter2\n",
+            "d = { url = \"x\", password = \"hünter2\" }\n",
+            "[secrets]\nx = \"hunter2\"\n",
+            "secrets = { x = \"env:A\", y = \"hunter2\" }\n",
+            "bind-password = \"\"\"\nhunter2\n\"\"\"\n",
+        ] {
+            let shown = mask(text);
+            assert!(!shown.contains("nter2"), "{shown}");
+            assert_eq!(shown.len(), text.len());
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays_readable() {
+        for text in ["url = \"ldap://x\"\n", "password = \"env:PW\"\n", "[secrets]\nk = \"file:s/k\"\n[limits]\nwall = \"soon\"\n"] {
+            assert_eq!(mask(text), text);
+        }
+    }
+}
