@@ -74,6 +74,9 @@ impl Slapd {
 
     /// Ends the server.
     pub fn stop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         // SIGTERM lets it close its database; slapd answers to it at once.
         let _ = Command::new("kill")
             .arg(self.child.id().to_string())
