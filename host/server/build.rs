@@ -26,31 +26,58 @@ fn build(root: &Path) -> PathBuf {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(root)
-        .args(["build", "--quiet", "--locked", "--package", PACKAGE, "--lib"])
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            PACKAGE,
+            "--lib",
+        ])
         .args(["--target", TARGET, "--profile", "connector"])
         .arg("--target-dir")
         .arg(&target_dir);
     // What the outer build set is about the outer build: flags for another machine, a wrapper that lints, its features.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
-        let outer = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"];
+        let outer = [
+            "RUSTFLAGS",
+            "RUSTDOCFLAGS",
+            "RUSTC",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CLIPPY_ARGS",
+        ];
         let kept = ["CARGO_HOME", "CARGO_NET_OFFLINE"];
         let cargos = name.starts_with("CARGO_") && !kept.contains(&name.as_ref());
-        if cargos || outer.contains(&name.as_ref()) || ["TARGET", "HOST", "PROFILE", "OPT_LEVEL"].contains(&name.as_ref()) {
+        if cargos
+            || outer.contains(&name.as_ref())
+            || ["TARGET", "HOST", "PROFILE", "OPT_LEVEL"].contains(&name.as_ref())
+        {
             cargo.env_remove(name.as_ref());
         }
     }
-    let output = cargo.output().unwrap_or_else(|why| fail(&format!("cannot start cargo for `{PACKAGE}`: {why}")));
+    let output = cargo
+        .output()
+        .unwrap_or_else(|why| fail(&format!("cannot start cargo for `{PACKAGE}`: {why}")));
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        if said.contains(TARGET) && (said.contains("may not be installed") || said.contains("can't find crate for `core`")) {
-            fail(&format!("the target `{TARGET}` is not installed\n  hint: rustup target add {TARGET}"));
+        if said.contains(TARGET)
+            && (said.contains("may not be installed")
+                || said.contains("can't find crate for `core`"))
+        {
+            fail(&format!(
+                "the target `{TARGET}` is not installed\n  hint: rustup target add {TARGET}"
+            ));
         }
         fail(&format!("`{PACKAGE}` does not build:\n{said}"));
     }
     let wasm = target_dir.join(TARGET).join("connector/connector_csv.wasm");
     if !wasm.is_file() {
-        fail(&format!("`{PACKAGE}` was built, but `{}` is not there", wasm.display()));
+        fail(&format!(
+            "`{PACKAGE}` was built, but `{}` is not there",
+            wasm.display()
+        ));
     }
     wasm
 }
@@ -58,7 +85,9 @@ fn build(root: &Path) -> PathBuf {
 /// `connectors` in the outer target directory: `OUT_DIR` is `<target>[/<triple>]/<profile>/build/<package>/out`.
 fn connectors_dir() -> PathBuf {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    let target = out.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    let target = out
+        .ancestors()
+        .find(|dir| dir.join("CACHEDIR.TAG").is_file());
     target.unwrap_or(&out).join("connectors")
 }
 

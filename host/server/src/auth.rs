@@ -28,7 +28,9 @@ pub enum Refused {
     #[error("the token is not valid for this app")]
     Unknown,
     /// It was one of this app's.
-    #[error("the token has expired; make a new one with `tombolo token new` and enter it at the client")]
+    #[error(
+        "the token has expired; make a new one with `tombolo token new` and enter it at the client"
+    )]
     Expired,
 }
 
@@ -75,7 +77,11 @@ impl Verifier {
             }
         }
         let token = found.ok_or(Refused::Unknown)?;
-        if token.expires.is_some_and(|expires| expires <= now) { Err(Refused::Expired) } else { Ok(&token.name) }
+        if token.expires.is_some_and(|expires| expires <= now) {
+            Err(Refused::Expired)
+        } else {
+            Ok(&token.name)
+        }
     }
 }
 
@@ -97,7 +103,10 @@ mod tests {
             expires: expires.map(|at| at.parse().unwrap()),
             span: 0..0,
         };
-        Verifier::new(vec![token("old", "tmb_old", expires), token("new", "tmb_new", None)])
+        Verifier::new(vec![
+            token("old", "tmb_old", expires),
+            token("new", "tmb_new", None),
+        ])
     }
 
     fn headers(value: &str) -> HeaderMap {
@@ -107,15 +116,27 @@ mod tests {
     #[test]
     fn two_tokens_are_valid_at_a_time() {
         let verifier = verifier(None);
-        assert_eq!(verifier.verify(&headers("Bearer tmb_old"), Timestamp::UNIX_EPOCH), Ok("old"));
-        assert_eq!(verifier.verify(&headers("bearer  tmb_new"), Timestamp::UNIX_EPOCH), Ok("new"));
+        assert_eq!(
+            verifier.verify(&headers("Bearer tmb_old"), Timestamp::UNIX_EPOCH),
+            Ok("old")
+        );
+        assert_eq!(
+            verifier.verify(&headers("bearer  tmb_new"), Timestamp::UNIX_EPOCH),
+            Ok("new")
+        );
     }
 
     #[test]
     fn a_token_of_another_app_is_unknown_here() {
         let verifier = verifier(None);
-        assert_eq!(verifier.verify(&headers("Bearer tmb_other"), Timestamp::UNIX_EPOCH), Err(Refused::Unknown));
-        assert_eq!(Verifier::default().verify(&headers("Bearer x"), Timestamp::UNIX_EPOCH), Err(Refused::Unknown));
+        assert_eq!(
+            verifier.verify(&headers("Bearer tmb_other"), Timestamp::UNIX_EPOCH),
+            Err(Refused::Unknown)
+        );
+        assert_eq!(
+            Verifier::default().verify(&headers("Bearer x"), Timestamp::UNIX_EPOCH),
+            Err(Refused::Unknown)
+        );
     }
 
     #[test]
@@ -130,8 +151,15 @@ mod tests {
     fn other_schemes_and_no_header_at_all_are_missing_credentials() {
         let verifier = verifier(None);
         for value in ["Basic tmb_old", "tmb_old", "Bearer ", "Bearer"] {
-            assert_eq!(verifier.verify(&headers(value), Timestamp::UNIX_EPOCH), Err(Refused::Missing), "{value}");
+            assert_eq!(
+                verifier.verify(&headers(value), Timestamp::UNIX_EPOCH),
+                Err(Refused::Missing),
+                "{value}"
+            );
         }
-        assert_eq!(verifier.verify(&HeaderMap::new(), Timestamp::UNIX_EPOCH), Err(Refused::Missing));
+        assert_eq!(
+            verifier.verify(&HeaderMap::new(), Timestamp::UNIX_EPOCH),
+            Err(Refused::Missing)
+        );
     }
 }

@@ -21,7 +21,11 @@ fn check(dir: &Path) -> Report {
         let found = layout.read_app(&path);
         report.0.extend(found.report.0);
         if let Some(file) = found.file {
-            report.0.extend(material::gather(&layout, &file, jiff::Timestamp::UNIX_EPOCH).1.0);
+            report.0.extend(
+                material::gather(&layout, &file, jiff::Timestamp::UNIX_EPOCH)
+                    .1
+                    .0,
+            );
         }
     }
     report.sort();
@@ -29,13 +33,22 @@ fn check(dir: &Path) -> Report {
 }
 
 fn lines(report: &Report) -> Vec<String> {
-    report.0.iter().map(|found| format!("{} {}", found.location(), found.message)).collect()
+    report
+        .0
+        .iter()
+        .map(|found| format!("{} {}", found.location(), found.message))
+        .collect()
 }
 
 #[track_caller]
 fn expect(report: &Report, place: &str, words: &str) -> Diagnostic {
-    let found = report.0.iter().find(|found| found.location() == place && found.message.contains(words));
-    found.cloned().unwrap_or_else(|| panic!("no `{words}` at {place} in {:#?}", lines(report)))
+    let found = report
+        .0
+        .iter()
+        .find(|found| found.location() == place && found.message.contains(words));
+    found
+        .cloned()
+        .unwrap_or_else(|| panic!("no `{words}` at {place} in {:#?}", lines(report)))
 }
 
 const TOKEN: &str = "tokens = [ { name = \"a\", sha256 = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" } ]";
@@ -43,14 +56,29 @@ const TOKEN: &str = "tokens = [ { name = \"a\", sha256 = \"aaaaaaaaaaaaaaaaaaaaa
 #[test]
 fn everything_that_is_wrong_in_every_file_is_said_at_once_each_at_its_place() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &[
-        ("connectors/csv.wasm", "x"),
-        ("tombolo.toml", "[server]\nlisten = \"0.0.0.0:80\"\n[limts]\n[log]\nlevel = 3\nformat = \"jsn\"\n"),
-        ("apps/one.toml", "conector = \"csv\"\n[limits]\nwall = \"30\"\nmemory = \"64 mib\"\nconcurrency = 0\n"),
-        ("apps/two.toml", "connector = \"cvs\"\n[targets.directory]\nkind = \"ldap\"\nurl = \"http://x\"\nbind-dn = \"cn=x\"\npassword = \"hunter2\"\n"),
-        ("apps/three.toml", "connector = \"csv\"\n[directories]\ndata = { path = \"nowhere\", access = \"write\" }\n[secrets]\nkey = \"env:TOMBOLO_SURELY_UNSET\"\n"),
-        ("apps/four.toml", "connector = \"csv\nx = 1\n"),
-    ]);
+    write(
+        dir.path(),
+        &[
+            ("connectors/csv.wasm", "x"),
+            (
+                "tombolo.toml",
+                "[server]\nlisten = \"0.0.0.0:80\"\n[limts]\n[log]\nlevel = 3\nformat = \"jsn\"\n",
+            ),
+            (
+                "apps/one.toml",
+                "conector = \"csv\"\n[limits]\nwall = \"30\"\nmemory = \"64 mib\"\nconcurrency = 0\n",
+            ),
+            (
+                "apps/two.toml",
+                "connector = \"cvs\"\n[targets.directory]\nkind = \"ldap\"\nurl = \"http://x\"\nbind-dn = \"cn=x\"\npassword = \"hunter2\"\n",
+            ),
+            (
+                "apps/three.toml",
+                "connector = \"csv\"\n[directories]\ndata = { path = \"nowhere\", access = \"write\" }\n[secrets]\nkey = \"env:TOMBOLO_SURELY_UNSET\"\n",
+            ),
+            ("apps/four.toml", "connector = \"csv\nx = 1\n"),
+        ],
+    );
     let report = check(dir.path());
     expect(&report, "tombolo.toml:2:10", "not a loopback address");
     let found = expect(&report, "tombolo.toml:3:2", "unknown key `limts`");
@@ -61,33 +89,76 @@ fn everything_that_is_wrong_in_every_file_is_said_at_once_each_at_its_place() {
     expect(&report, "apps/one.toml:1:1", "`connector` is missing");
     let found = expect(&report, "apps/one.toml:1:1", "unknown key `conector`");
     assert_eq!(found.hint.as_deref(), Some("did you mean `connector`?"));
-    expect(&report, "apps/one.toml:3:8", "`limits.wall` must be a duration");
-    expect(&report, "apps/one.toml:4:10", "`limits.memory` must be a size");
+    expect(
+        &report,
+        "apps/one.toml:3:8",
+        "`limits.wall` must be a duration",
+    );
+    expect(
+        &report,
+        "apps/one.toml:4:10",
+        "`limits.memory` must be a size",
+    );
     expect(&report, "apps/one.toml:5:15", "between 1 and 4096");
-    let found = expect(&report, "apps/two.toml:1:13", "there is no `connectors/cvs.wasm`");
+    let found = expect(
+        &report,
+        "apps/two.toml:1:13",
+        "there is no `connectors/cvs.wasm`",
+    );
     assert_eq!(found.hint.as_deref(), Some("did you mean `csv`?"));
     expect(&report, "apps/two.toml:4:7", "not an LDAP URL");
-    expect(&report, "apps/two.toml:6:12", "must not hold the secret itself");
-    expect(&report, "apps/three.toml:3:18", "`nowhere` is not a directory");
+    expect(
+        &report,
+        "apps/two.toml:6:12",
+        "must not hold the secret itself",
+    );
+    expect(
+        &report,
+        "apps/three.toml:3:18",
+        "`nowhere` is not a directory",
+    );
     expect(&report, "apps/three.toml:3:38", "cannot be `write`");
-    expect(&report, "apps/three.toml:5:7", "app `three`: the environment variable `TOMBOLO_SURELY_UNSET` is not set");
-    assert!(report.0.iter().any(|found| found.location().starts_with("apps/four.toml:1:") && found.message.contains("not valid TOML")));
-    let everything: String = report.0.iter().map(|found| found.render(false) + &found.to_json().to_string()).collect();
+    expect(
+        &report,
+        "apps/three.toml:5:7",
+        "app `three`: the environment variable `TOMBOLO_SURELY_UNSET` is not set",
+    );
+    assert!(
+        report
+            .0
+            .iter()
+            .any(|found| found.location().starts_with("apps/four.toml:1:")
+                && found.message.contains("not valid TOML"))
+    );
+    let everything: String = report
+        .0
+        .iter()
+        .map(|found| found.render(false) + &found.to_json().to_string())
+        .collect();
     assert!(!everything.contains("hunter2"), "{everything}");
 }
 
 #[test]
 fn a_complete_and_correct_directory_has_nothing_wrong_with_it() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &[
-        ("connectors/ldap.wasm", "x"),
-        ("secrets/pw", "s"),
-        ("data/hr/x", ""),
-        ("tombolo.toml", "[server]\nlisten = \"127.0.0.1:0\"\npublic-url = \"https://scim.example.org\"\n[limits]\nbody = \"1MiB\"\n"),
-        ("apps/hr.toml", &format!(
-            "connector = \"ldap\"\n[auth]\n{TOKEN}\n[settings]\nbase = \"dc=x\"\n[targets.directory]\nkind = \"ldap\"\nurl = \"ldaps://x\"\nbind-dn = \"cn=x\"\npassword = \"file:secrets/pw\"\n[directories]\ndata = {{ path = \"data/hr\", access = \"read-write\" }}\n[mapping.user]\n\"name.familyName\" = \"sn\"\nnickName = false\nconstants = {{ gidNumber = 100 }}\n[reads]\nfreshness = \"30s\"\n[instances]\nreuse = \"warm\"\n"
-        )),
-    ]);
+    write(
+        dir.path(),
+        &[
+            ("connectors/ldap.wasm", "x"),
+            ("secrets/pw", "s"),
+            ("data/hr/x", ""),
+            (
+                "tombolo.toml",
+                "[server]\nlisten = \"127.0.0.1:0\"\npublic-url = \"https://scim.example.org\"\n[limits]\nbody = \"1MiB\"\n",
+            ),
+            (
+                "apps/hr.toml",
+                &format!(
+                    "connector = \"ldap\"\n[auth]\n{TOKEN}\n[settings]\nbase = \"dc=x\"\n[targets.directory]\nkind = \"ldap\"\nurl = \"ldaps://x\"\nbind-dn = \"cn=x\"\npassword = \"file:secrets/pw\"\n[directories]\ndata = {{ path = \"data/hr\", access = \"read-write\" }}\n[mapping.user]\n\"name.familyName\" = \"sn\"\nnickName = false\nconstants = {{ gidNumber = 100 }}\n[reads]\nfreshness = \"30s\"\n[instances]\nreuse = \"warm\"\n"
+                ),
+            ),
+        ],
+    );
     private(&dir.path().join("secrets/pw"));
     let report = check(dir.path());
     assert!(report.0.is_empty(), "{:#?}", lines(&report));
@@ -102,40 +173,80 @@ fn private(path: &Path) {
 fn a_secret_file_that_others_may_read_is_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &[
-        ("connectors/csv.wasm", "x"),
-        ("secrets/key", "s"),
-        ("tombolo.toml", ""),
-        ("apps/hr.toml", &format!("connector = \"csv\"\n[auth]\n{TOKEN}\n[secrets]\nkey = \"file:secrets/key\"\n")),
-    ]);
-    fs::set_permissions(dir.path().join("secrets/key"), fs::Permissions::from_mode(0o644)).unwrap();
+    write(
+        dir.path(),
+        &[
+            ("connectors/csv.wasm", "x"),
+            ("secrets/key", "s"),
+            ("tombolo.toml", ""),
+            (
+                "apps/hr.toml",
+                &format!(
+                    "connector = \"csv\"\n[auth]\n{TOKEN}\n[secrets]\nkey = \"file:secrets/key\"\n"
+                ),
+            ),
+        ],
+    );
+    fs::set_permissions(
+        dir.path().join("secrets/key"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
     let report = check(dir.path());
-    assert_eq!(expect(&report, "apps/hr.toml:5:7", "others than its owner").severity, Severity::Warning);
+    assert_eq!(
+        expect(&report, "apps/hr.toml:5:7", "others than its owner").severity,
+        Severity::Warning
+    );
     assert!(!report.has_errors());
 }
 
 #[test]
 fn a_pin_that_does_not_fit_names_the_digest_that_would() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &[
-        ("connectors/csv.wasm", ""),
-        ("tombolo.toml", ""),
-        ("apps/hr.toml", &format!("connector = \"csv\"\nsha256 = \"{}\"\n[auth]\n{TOKEN}\n", "0".repeat(64))),
-    ]);
-    let found = expect(&check(dir.path()), "apps/hr.toml:2:10", "not the file that `sha256` pins");
-    assert!(found.hint.unwrap().contains("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+    write(
+        dir.path(),
+        &[
+            ("connectors/csv.wasm", ""),
+            ("tombolo.toml", ""),
+            (
+                "apps/hr.toml",
+                &format!(
+                    "connector = \"csv\"\nsha256 = \"{}\"\n[auth]\n{TOKEN}\n",
+                    "0".repeat(64)
+                ),
+            ),
+        ],
+    );
+    let found = expect(
+        &check(dir.path()),
+        "apps/hr.toml:2:10",
+        "not the file that `sha256` pins",
+    );
+    assert!(
+        found
+            .hint
+            .unwrap()
+            .contains("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    );
 }
 
 #[test]
 fn a_password_is_never_sent_unencrypted_across_a_network() {
     let dir = tempfile::tempdir().unwrap();
-    let app = |url: &str| format!("connector = \"c\"\n[auth]\n{TOKEN}\n[targets.d]\nkind = \"ldap\"\nurl = \"{url}\"\npassword = \"env:PATH\"\n");
-    write(dir.path(), &[
-        ("connectors/c.wasm", ""),
-        ("tombolo.toml", ""),
-        ("apps/far.toml", &app("ldap://ldap.example.org")),
-        ("apps/near.toml", &app("ldap://[::1]:3890")),
-    ]);
+    let app = |url: &str| {
+        format!(
+            "connector = \"c\"\n[auth]\n{TOKEN}\n[targets.d]\nkind = \"ldap\"\nurl = \"{url}\"\npassword = \"env:PATH\"\n"
+        )
+    };
+    write(
+        dir.path(),
+        &[
+            ("connectors/c.wasm", ""),
+            ("tombolo.toml", ""),
+            ("apps/far.toml", &app("ldap://ldap.example.org")),
+            ("apps/near.toml", &app("ldap://[::1]:3890")),
+        ],
+    );
     let report = check(dir.path());
     expect(&report, "apps/far.toml:6:7", "unencrypted");
     assert_eq!(report.errors(), 1, "{:#?}", lines(&report));
@@ -144,25 +255,51 @@ fn a_password_is_never_sent_unencrypted_across_a_network() {
 #[test]
 fn a_message_shows_the_line_that_it_speaks_of_and_a_hint() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &[("tombolo.toml", "# ünïcode\n[store]\npaht = \"x\"\n")]);
+    write(
+        dir.path(),
+        &[("tombolo.toml", "# ünïcode\n[store]\npaht = \"x\"\n")],
+    );
     let report = check(dir.path());
     let shown = report.0[0].render(false);
-    assert!(shown.contains("tombolo.toml:3:1") && shown.contains("paht = \"x\""), "{shown}");
+    assert!(
+        shown.contains("tombolo.toml:3:1") && shown.contains("paht = \"x\""),
+        "{shown}"
+    );
     assert!(shown.contains("hint: did you mean `path`?"), "{shown}");
 }
 
 #[test]
 fn three_tokens_and_an_expired_one_are_noticed() {
     let dir = tempfile::tempdir().unwrap();
-    let token = |name: &str, expires: &str| format!("{{ name = \"{name}\", sha256 = \"{}\"{expires} }}", "a".repeat(64));
-    write(dir.path(), &[
-        ("connectors/c.wasm", ""),
-        ("tombolo.toml", ""),
-        ("apps/a.toml", &format!("connector = \"c\"\n[auth]\ntokens = [\n{},\n{},\n{},\n]\n", token("a", ", expires = 1969-01-01"), token("b", ", expires = 1970-01-20"), token("c", ", expires = 2027-05-01"))),
-    ]);
+    let token = |name: &str, expires: &str| {
+        format!(
+            "{{ name = \"{name}\", sha256 = \"{}\"{expires} }}",
+            "a".repeat(64)
+        )
+    };
+    write(
+        dir.path(),
+        &[
+            ("connectors/c.wasm", ""),
+            ("tombolo.toml", ""),
+            (
+                "apps/a.toml",
+                &format!(
+                    "connector = \"c\"\n[auth]\ntokens = [\n{},\n{},\n{},\n]\n",
+                    token("a", ", expires = 1969-01-01"),
+                    token("b", ", expires = 1970-01-20"),
+                    token("c", ", expires = 2027-05-01")
+                ),
+            ),
+        ],
+    );
     let report = check(dir.path());
     expect(&report, "apps/a.toml:3:10", "3 tokens, and at most 2");
     expect(&report, "apps/a.toml:4:1", "token `a` expired");
-    expect(&report, "apps/a.toml:5:1", "expires at 1970-01-20T00:00:00Z, in 19 days");
+    expect(
+        &report,
+        "apps/a.toml:5:1",
+        "expires at 1970-01-20T00:00:00Z, in 19 days",
+    );
     assert_eq!(report.0.len(), 3, "{:#?}", lines(&report));
 }

@@ -18,7 +18,11 @@ use tombolo::http::tls::Certificate;
 fn put(name: &str, into: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls");
     for part in ["cert", "key"] {
-        std::fs::copy(from.join(format!("{name}.{part}.pem")), into.join(format!("{part}.pem"))).unwrap();
+        std::fs::copy(
+            from.join(format!("{name}.{part}.pem")),
+            into.join(format!("{part}.pem")),
+        )
+        .unwrap();
     }
 }
 
@@ -32,11 +36,13 @@ fn client(versions: &[&'static rustls::SupportedProtocolVersion]) -> TlsConnecto
     let mut roots = rustls::RootCertStore::empty();
     roots.add(der("one")).unwrap();
     roots.add(der("two")).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_protocol_versions(versions)
+    .unwrap()
+    .with_root_certificates(roots)
+    .with_no_client_auth();
     TlsConnector::from(Arc::new(config))
 }
 
@@ -45,11 +51,17 @@ async fn connect(
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> tokio_rustls::client::TlsStream<TcpStream> {
     let stream = TcpStream::connect(address).await.unwrap();
-    client(versions).connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap()
+    client(versions)
+        .connect(ServerName::try_from("localhost").unwrap(), stream)
+        .await
+        .unwrap()
 }
 
 async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), path: &str) {
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
 }
 
 async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
@@ -57,7 +69,12 @@ async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
     while !String::from_utf8_lossy(&bytes).ends_with("done") {
         let mut part = [0; 1024];
         let read = stream.read(&mut part).await.unwrap();
-        assert_ne!(read, 0, "the connection was dropped after {:?}", String::from_utf8_lossy(&bytes));
+        assert_ne!(
+            read,
+            0,
+            "the connection was dropped after {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
         bytes.extend_from_slice(&part[..read]);
     }
     String::from_utf8(bytes).unwrap()
@@ -68,19 +85,28 @@ fn router() -> Router {
         tokio::time::sleep(Duration::from_millis(400)).await;
         "done"
     };
-    Router::new().route("/", get(|| async { "done" })).route("/slow", get(slow))
+    Router::new()
+        .route("/", get(|| async { "done" }))
+        .route("/slow", get(slow))
 }
 
 #[tokio::test]
 async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
     let dir = tempfile::tempdir().unwrap();
     put("one", dir.path());
-    let certificate = Certificate::load(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap();
+    let certificate =
+        Certificate::load(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let tls = Some(certificate.server_config().unwrap());
-    let server = tokio::spawn(serve(listener, tls, router(), stop.clone(), Duration::from_secs(5)));
+    let server = tokio::spawn(serve(
+        listener,
+        tls,
+        router(),
+        stop.clone(),
+        Duration::from_secs(5),
+    ));
 
     let both: &[_] = &[&rustls::version::TLS13, &rustls::version::TLS12];
     let mut old = connect(address, both).await;
@@ -89,9 +115,21 @@ async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
     answer(&mut old).await;
 
     // The key of another pair: refused, and the old pair is still shown.
-    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/two.cert.pem"), dir.path().join("cert.pem")).unwrap();
+    std::fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/two.cert.pem"),
+        dir.path().join("cert.pem"),
+    )
+    .unwrap();
     assert!(certificate.reload().is_err());
-    assert_eq!(connect(address, both).await.get_ref().1.peer_certificates().unwrap()[0], der("one"));
+    assert_eq!(
+        connect(address, both)
+            .await
+            .get_ref()
+            .1
+            .peer_certificates()
+            .unwrap()[0],
+        der("one")
+    );
 
     put("two", dir.path());
     certificate.reload().unwrap();
@@ -113,7 +151,13 @@ async fn stopping_finishes_what_has_begun_and_accepts_nothing_new() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve(listener, None, router(), stop.clone(), Duration::from_secs(5)));
+    let server = tokio::spawn(serve(
+        listener,
+        None,
+        router(),
+        stop.clone(),
+        Duration::from_secs(5),
+    ));
     let mut idle = TcpStream::connect(address).await.unwrap();
     ask(&mut idle, "/").await;
     answer(&mut idle).await;
@@ -122,7 +166,10 @@ async fn stopping_finishes_what_has_begun_and_accepts_nothing_new() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     stop.cancel();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(TcpStream::connect(address).await.is_err(), "still accepting");
+    assert!(
+        TcpStream::connect(address).await.is_err(),
+        "still accepting"
+    );
     assert!(answer(&mut busy).await.starts_with("HTTP/1.1 200"));
     assert!(server.await.unwrap(), "an idle connection held the host up");
 }
@@ -132,7 +179,13 @@ async fn a_request_that_outlives_the_drain_does_not_hold_the_host() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve(listener, None, router(), stop.clone(), Duration::from_millis(50)));
+    let server = tokio::spawn(serve(
+        listener,
+        None,
+        router(),
+        stop.clone(),
+        Duration::from_millis(50),
+    ));
     let mut busy = TcpStream::connect(address).await.unwrap();
     ask(&mut busy, "/slow").await;
     tokio::time::sleep(Duration::from_millis(100)).await;

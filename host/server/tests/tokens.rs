@@ -18,7 +18,13 @@ fn app(text: &str) -> (tempfile::TempDir, PathBuf) {
 fn names(dir: &tempfile::TempDir, path: &std::path::Path) -> Vec<String> {
     let found = Layout::new(dir.path()).read_app(path);
     assert!(!found.report.has_errors(), "{}", found.report.summary());
-    found.file.unwrap().tokens.into_iter().map(|token| token.name).collect()
+    found
+        .file
+        .unwrap()
+        .tokens
+        .into_iter()
+        .map(|token| token.name)
+        .collect()
 }
 
 #[test]
@@ -27,9 +33,15 @@ fn a_new_token_is_random_printable_and_kept_as_its_hash_only() {
     let new = token::create(&path, "hr", Some("entra"), Some("2027-05-01")).unwrap();
     let text = new.token.expose_secret();
     assert!(text.starts_with("tmb_") && text.len() == 4 + 43);
-    assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+    assert!(
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    );
     let file = fs::read_to_string(&path).unwrap();
-    assert!(!file.contains(text) && file.contains("expires = 2027-05-01"), "{file}");
+    assert!(
+        !file.contains(text) && file.contains("expires = 2027-05-01"),
+        "{file}"
+    );
     let found = Layout::new(dir.path()).read_app(&path).file.unwrap();
     assert_eq!(found.tokens[0].sha256, token::hash(text));
 }
@@ -38,12 +50,21 @@ fn a_new_token_is_random_printable_and_kept_as_its_hash_only() {
 fn two_tokens_can_be_valid_and_a_third_is_refused_until_one_is_revoked() {
     let (dir, path) = app("connector = \"csv\"\n[auth]\ntokens = []\n");
     token::create(&path, "hr", Some("a"), None).unwrap();
-    assert!(matches!(token::create(&path, "hr", Some("a"), None), Err(TokenError::Taken { .. })));
+    assert!(matches!(
+        token::create(&path, "hr", Some("a"), None),
+        Err(TokenError::Taken { .. })
+    ));
     token::create(&path, "hr", None, None).unwrap();
     assert_eq!(names(&dir, &path), ["a", "token-2"]);
     let refused = token::create(&path, "hr", None, None).unwrap_err();
-    assert!(matches!(refused, TokenError::TooMany { .. }) && refused.to_string().contains("`a`, `token-2`"));
-    assert!(matches!(token::revoke(&path, "hr", "x"), Err(TokenError::Unknown { .. })));
+    assert!(
+        matches!(refused, TokenError::TooMany { .. })
+            && refused.to_string().contains("`a`, `token-2`")
+    );
+    assert!(matches!(
+        token::revoke(&path, "hr", "x"),
+        Err(TokenError::Unknown { .. })
+    ));
     token::revoke(&path, "hr", "a").unwrap();
     assert_eq!(names(&dir, &path), ["token-2"]);
     token::create(&path, "hr", Some("a"), None).unwrap();
@@ -56,7 +77,11 @@ fn comments_blanks_and_order_of_the_file_survive() {
     let (dir, path) = app(before);
     token::create(&path, "hr", Some("new"), None).unwrap();
     let after = fs::read_to_string(&path).unwrap();
-    for kept in ["# our HR\n", "   # the file connector\n\n[auth]\n# rotated each May\ntokens = [", "\n\n[settings] # none yet\n"] {
+    for kept in [
+        "# our HR\n",
+        "   # the file connector\n\n[auth]\n# rotated each May\ntokens = [",
+        "\n\n[settings] # none yet\n",
+    ] {
         assert!(after.contains(kept), "{kept:?} in\n{after}");
     }
     assert_eq!(names(&dir, &path), ["old", "new"]);
@@ -64,8 +89,17 @@ fn comments_blanks_and_order_of_the_file_survive() {
 
 #[test]
 fn tokens_written_as_tables_are_kept_as_tables() {
-    let (dir, path) = app(&format!("connector = \"csv\"\n\n[[auth.tokens]]\nname = \"old\"\nsha256 = \"{}\"\n", "a".repeat(64)));
+    let (dir, path) = app(&format!(
+        "connector = \"csv\"\n\n[[auth.tokens]]\nname = \"old\"\nsha256 = \"{}\"\n",
+        "a".repeat(64)
+    ));
     token::create(&path, "hr", Some("new"), None).unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap().matches("[[auth.tokens]]").count(), 2);
+    assert_eq!(
+        fs::read_to_string(&path)
+            .unwrap()
+            .matches("[[auth.tokens]]")
+            .count(),
+        2
+    );
     assert_eq!(names(&dir, &path), ["old", "new"]);
 }

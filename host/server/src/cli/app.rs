@@ -53,18 +53,28 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
     };
     let failed = apps.iter().any(|app| app.state != State::Serving);
     match output {
-        Output::Json => output::json(&json!({ "host": running.as_ref().map(|host| json!({ "pid": host.pid, "url": host.url, "version": host.version, "started": host.started })), "apps": apps }))?,
+        Output::Json => output::json(
+            &json!({ "host": running.as_ref().map(|host| json!({ "pid": host.pid, "url": host.url, "version": host.version, "started": host.started })), "apps": apps }),
+        )?,
         Output::Text => {
-            let rows: Vec<_> = apps.iter().map(|app| {
-                let word = match (app.state, running.is_some()) {
-                    (State::Serving, true) => "serving",
-                    (State::Serving, false) => "ready",
-                    (State::Stale, _) => "serving the old revision",
-                    (State::Failed, _) => "failed",
-                };
-                let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-                vec![app.name.clone(), or_dash(app.connector.clone()), or_dash(app.revision.as_deref().map(output::short)), word.to_owned()]
-            }).collect();
+            let rows: Vec<_> = apps
+                .iter()
+                .map(|app| {
+                    let word = match (app.state, running.is_some()) {
+                        (State::Serving, true) => "serving",
+                        (State::Serving, false) => "ready",
+                        (State::Stale, _) => "serving the old revision",
+                        (State::Failed, _) => "failed",
+                    };
+                    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+                    vec![
+                        app.name.clone(),
+                        or_dash(app.connector.clone()),
+                        or_dash(app.revision.as_deref().map(output::short)),
+                        word.to_owned(),
+                    ]
+                })
+                .collect();
             output::table(&["APP", "CONNECTOR", "REVISION", "STATE"], &rows);
             for app in &apps {
                 for problem in &app.problems {
@@ -77,7 +87,11 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
             }
         }
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// What a host would say that started now.
@@ -89,9 +103,17 @@ async fn fresh(layout: &Layout, host: &crate::config::HostFile) -> anyhow::Resul
         let failed = trial.is_none() || report.has_errors();
         apps.push(AppStatus {
             name,
-            connector: trial.as_ref().map(|trial| trial.file.connector.value.clone()),
-            revision: trial.as_ref().map(|trial| trial.connector.component().digest().to_string()),
-            state: if failed { State::Failed } else { State::Serving },
+            connector: trial
+                .as_ref()
+                .map(|trial| trial.file.connector.value.clone()),
+            revision: trial
+                .as_ref()
+                .map(|trial| trial.connector.component().digest().to_string()),
+            state: if failed {
+                State::Failed
+            } else {
+                State::Serving
+            },
             since: None,
             problems: report.0.iter().map(Diagnostic::line).collect(),
             tokens: Vec::new(),
@@ -100,11 +122,17 @@ async fn fresh(layout: &Layout, host: &crate::config::HostFile) -> anyhow::Resul
     Ok(apps)
 }
 
-async fn attempt(runtime: &tombolo_runtime::Runtime, layout: &Layout, path: &Path) -> (String, Report, Option<Trial>) {
+async fn attempt(
+    runtime: &tombolo_runtime::Runtime,
+    layout: &Layout,
+    path: &Path,
+) -> (String, Report, Option<Trial>) {
     let found = layout.read_app(path);
     let mut report = found.report;
     let trial = match found.file {
-        Some(file) if !report.has_errors() => registry::try_app(runtime, layout, file, &mut report).await,
+        Some(file) if !report.has_errors() => {
+            registry::try_app(runtime, layout, file, &mut report).await
+        }
         _ => None,
     };
     (found.name, report, trial)
@@ -117,7 +145,10 @@ async fn test(layout: &Layout, only: Option<&str>, output: Output) -> Outcome {
     if let Some(only) = only {
         paths.retain(|path| path.file_stem().is_some_and(|stem| stem == only));
         if paths.is_empty() {
-            bail!("there is no app `{only}`\n  hint: `tombolo app list {}` lists the apps", layout.dir().display());
+            bail!(
+                "there is no app `{only}`\n  hint: `tombolo app list {}` lists the apps",
+                layout.dir().display()
+            );
         }
     }
     let (mut documents, mut rows, mut ok) = (Vec::new(), Vec::new(), true);
@@ -129,18 +160,28 @@ async fn test(layout: &Layout, only: Option<&str>, output: Output) -> Outcome {
                 if output == Output::Text {
                     output::report(&report);
                 }
-                vec![Step { what: "load".to_owned(), took: Duration::ZERO, outcome: Err(report.summary()) }]
+                vec![Step {
+                    what: "load".to_owned(),
+                    took: Duration::ZERO,
+                    outcome: Err(report.summary()),
+                }]
             }
         };
         ok &= steps.iter().all(|step| step.outcome.is_ok());
         rows.extend(steps.iter().map(|step| step.row(&name)));
-        documents.push(json!({ "app": name, "steps": steps.iter().map(Step::to_json).collect::<Vec<_>>() }));
+        documents.push(
+            json!({ "app": name, "steps": steps.iter().map(Step::to_json).collect::<Vec<_>>() }),
+        );
     }
     match output {
         Output::Json => output::json(&json!({ "ok": ok, "apps": documents }))?,
         Output::Text => output::table(&["APP", "STEP", "TOOK", "OUTCOME"], &rows),
     }
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// One thing that was tried.
@@ -154,7 +195,11 @@ impl Step {
     async fn of(what: String, doing: impl Future<Output = Result<String, CallError>>) -> Self {
         let began = Instant::now();
         let outcome = doing.await.map_err(|why| why.to_string());
-        Self { what, took: began.elapsed(), outcome }
+        Self {
+            what,
+            took: began.elapsed(),
+            outcome,
+        }
     }
 
     fn row(&self, app: &str) -> Vec<String> {
@@ -162,7 +207,12 @@ impl Step {
             Ok(found) => found.clone(),
             Err(why) => format!("failed: {why}"),
         };
-        vec![app.to_owned(), self.what.clone(), output::duration(self.took), outcome]
+        vec![
+            app.to_owned(),
+            self.what.clone(),
+            output::duration(self.took),
+            outcome,
+        ]
     }
 
     fn to_json(&self) -> Value {
@@ -176,14 +226,30 @@ impl Step {
 }
 
 async fn probe(trial: &Trial) -> Vec<Step> {
-    let call = || Call { request_id: format!("test-{}", uuid::Uuid::now_v7()), deadline: tokio::time::Instant::now() + PATIENCE };
+    let call = || Call {
+        request_id: format!("test-{}", uuid::Uuid::now_v7()),
+        deadline: tokio::time::Instant::now() + PATIENCE,
+    };
     let connector = &trial.connector;
-    let check = async { connector.check(&call()).await.map(|()| "the target answers".to_owned()) };
+    let check = async {
+        connector
+            .check(&call())
+            .await
+            .map(|()| "the target answers".to_owned())
+    };
     let mut steps = vec![Step::of("check".to_owned(), check).await];
-    let kinds = connector.description()["kinds"].as_array().cloned().unwrap_or_default();
+    let kinds = connector.description()["kinds"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     for kind in kinds.iter().filter_map(|kind| kind["kind"].as_str()) {
         let search = async {
-            let query = Query { filter: None, attributes: Vec::new(), cursor: None, limit: 1 };
+            let query = Query {
+                filter: None,
+                attributes: Vec::new(),
+                cursor: None,
+                limit: 1,
+            };
             let page = connector.search(&call(), kind, query).await?;
             Ok(match page.total {
                 Some(total) => format!("{total} objects"),

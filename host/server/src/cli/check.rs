@@ -16,10 +16,16 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
     let mut found = Vec::new();
     match layout.app_paths() {
         Ok(paths) => found.extend(paths.iter().map(|path| layout.read_app(path))),
-        Err(why) => report.0.push(Diagnostic::file("apps", format!("cannot be listed: {why}"))),
+        Err(why) => report
+            .0
+            .push(Diagnostic::file("apps", format!("cannot be listed: {why}"))),
     }
     let apps = found.len();
-    let runtime = if files_only { None } else { Some(super::serve::runtime(&layout, &host)?) };
+    let runtime = if files_only {
+        None
+    } else {
+        Some(super::serve::runtime(&layout, &host)?)
+    };
     for app in found {
         let readable = !app.report.has_errors();
         report.0.extend(app.report.0);
@@ -29,12 +35,20 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
             Some(runtime) if readable => {
                 registry::try_app(runtime, &layout, file, &mut report).await;
             }
-            _ => report.0.extend(crate::config::material::gather(&layout, &file, jiff::Timestamp::now()).1.0),
+            _ => report.0.extend(
+                crate::config::material::gather(&layout, &file, jiff::Timestamp::now())
+                    .1
+                    .0,
+            ),
         }
     }
     report.sort();
     show(&report, apps, output)?;
-    Ok(if report.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if report.has_errors() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn show(report: &Report, apps: usize, output: Output) -> anyhow::Result<()> {
@@ -48,8 +62,14 @@ fn show(report: &Report, apps: usize, output: Output) -> anyhow::Result<()> {
         })),
         Output::Text => {
             output::report(report);
-            let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-            println!("{}, {}, {}", count(apps, "app"), count(errors, "error"), count(warnings, "warning"));
+            let count =
+                |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+            println!(
+                "{}, {}, {}",
+                count(apps, "app"),
+                count(errors, "error"),
+                count(warnings, "warning")
+            );
             Ok(())
         }
     }

@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use tombolo_runtime::{
-    Access, AppSpec, CompileWith, Component, Cost, Directory, LdapTarget, Limits, Options, Reuse, Runtime, Target,
+    Access, AppSpec, CompileWith, Component, Cost, Directory, LdapTarget, Limits, Options, Reuse,
+    Runtime, Target,
 };
 
 use super::Outcome;
@@ -43,22 +44,48 @@ impl Command {
 async fn list(layout: &Layout, output: Output) -> Outcome {
     let (host, _) = layout.read_host();
     let runtime = super::serve::runtime(layout, &host)?;
-    let apps: Vec<_> = layout.app_paths()?.iter().filter_map(|path| layout.read_app(path).file).collect();
+    let apps: Vec<_> = layout
+        .app_paths()?
+        .iter()
+        .filter_map(|path| layout.read_app(path).file)
+        .collect();
     let (mut documents, mut rows, mut ok) = (Vec::new(), Vec::new(), true);
     for path in layout.connector_paths()? {
         let name = stem(&path);
-        let used: Vec<_> = apps.iter().filter(|app| app.connector.value == name).map(|app| app.name.clone()).collect();
+        let used: Vec<_> = apps
+            .iter()
+            .filter(|app| app.connector.value == name)
+            .map(|app| app.name.clone())
+            .collect();
         let (document, row) = match load(&runtime, &path).await {
             Ok(component) => {
                 let manifest = component.manifest();
                 let digest = component.digest().to_string();
-                let row = vec![name.clone(), manifest.version.clone(), output::short(&digest), used.join(", "), manifest.description.clone()];
-                (json!({ "file": path, "name": name, "version": manifest.version, "sha256": digest, "apps": used, "description": manifest.description }), row)
+                let row = vec![
+                    name.clone(),
+                    manifest.version.clone(),
+                    output::short(&digest),
+                    used.join(", "),
+                    manifest.description.clone(),
+                ];
+                (
+                    json!({ "file": path, "name": name, "version": manifest.version, "sha256": digest, "apps": used, "description": manifest.description }),
+                    row,
+                )
             }
             Err(why) => {
                 ok = false;
                 let why = format!("{why:#}");
-                (json!({ "file": path, "name": name, "apps": used, "error": why }), vec![name.clone(), "-".to_owned(), "-".to_owned(), used.join(", "), why])
+                (
+                    json!({ "file": path, "name": name, "apps": used, "error": why }),
+                    vec![
+                        name.clone(),
+                        "-".to_owned(),
+                        "-".to_owned(),
+                        used.join(", "),
+                        why,
+                    ],
+                )
             }
         };
         documents.push(document);
@@ -68,12 +95,20 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
         Output::Json => output::json(&documents)?,
         Output::Text => output::table(&["CONNECTOR", "VERSION", "REVISION", "APPS", ""], &rows),
     }
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn inspect(file: &Path, output: Output) -> Outcome {
-    let compile_with = CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
-    let runtime = Runtime::new(Options { cache: None, compile_with, ..Options::default() })?;
+    let compile_with =
+        CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
+    let runtime = Runtime::new(Options {
+        cache: None,
+        compile_with,
+    })?;
     let component = load(&runtime, file).await?;
     let cost = cost(&runtime, &component).await;
     match output {
@@ -84,12 +119,17 @@ async fn inspect(file: &Path, output: Output) -> Outcome {
 }
 
 fn stem(path: &Path) -> String {
-    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    runtime.load(&stem(path), bytes).await.with_context(|| format!("`{}`", path.display()))
+    runtime
+        .load(&stem(path), bytes)
+        .await
+        .with_context(|| format!("`{}`", path.display()))
 }
 
 /// Binds the connector to nothing that is real: an empty directory, a target where nobody listens. `describe` is the
@@ -112,21 +152,50 @@ async fn cost(runtime: &Runtime, component: &Arc<Component>) -> Result<(Cost, Va
     let spec = AppSpec {
         app: "inspect".to_owned(),
         settings: json!({}),
-        targets: manifest.targets.iter().filter(|t| t.kind == "ldap").map(|t| (t.name.clone(), nowhere())).collect(),
-        secrets: manifest.secrets.iter().map(|secret| (secret.name.clone(), "inspect".to_owned().into())).collect::<BTreeMap<_, _>>(),
-        directories: manifest.directories.iter().map(|wanted| Directory { name: wanted.name.clone(), host: empty.path().to_owned(), writable: true }).collect(),
+        targets: manifest
+            .targets
+            .iter()
+            .filter(|t| t.kind == "ldap")
+            .map(|t| (t.name.clone(), nowhere()))
+            .collect(),
+        secrets: manifest
+            .secrets
+            .iter()
+            .map(|secret| (secret.name.clone(), "inspect".to_owned().into()))
+            .collect::<BTreeMap<_, _>>(),
+        directories: manifest
+            .directories
+            .iter()
+            .map(|wanted| Directory {
+                name: wanted.name.clone(),
+                host: empty.path().to_owned(),
+                writable: true,
+            })
+            .collect(),
         state: Arc::new(tombolo_runtime::state::Memory::default()),
         limits: Limits::default(),
         reuse: Reuse::Auto,
     };
-    let connector = runtime.bind(component, spec).await.map_err(|why| why.to_string())?;
+    let connector = runtime
+        .bind(component, spec)
+        .await
+        .map_err(|why| why.to_string())?;
     Ok((connector.cost(), connector.description().clone()))
 }
 
 fn abilities(component: &Component) -> Vec<&'static str> {
     let found = component.abilities();
-    let all = [(true, "read"), (found.write, "write"), (found.members, "members"), (found.password, "password"), (found.delta, "delta")];
-    all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect()
+    let all = [
+        (true, "read"),
+        (found.write, "write"),
+        (found.members, "members"),
+        (found.password, "password"),
+        (found.delta, "delta"),
+    ];
+    all.into_iter()
+        .filter(|(has, _)| *has)
+        .map(|(_, name)| name)
+        .collect()
 }
 
 fn access(access: Access) -> &'static str {
@@ -193,30 +262,76 @@ fn show(component: &Component, cost: &Result<(Cost, Value), String>) {
             line("warm call", &output::duration(cost.call));
             line("instances", reuse(cost.reuse));
         }
-        Err(why) => line("cost", &format!("not measured: {}", why.lines().next().unwrap_or_default())),
+        Err(why) => line(
+            "cost",
+            &format!("not measured: {}", why.lines().next().unwrap_or_default()),
+        ),
     }
     let need = |required: bool| if required { "required" } else { "optional" };
     let mut wants: Vec<Vec<String>> = Vec::new();
     let mut want = |what: String, name: &str, required: bool, description: &str| {
-        wants.push(vec![what, name.to_owned(), need(required).to_owned(), description.to_owned()]);
+        wants.push(vec![
+            what,
+            name.to_owned(),
+            need(required).to_owned(),
+            description.to_owned(),
+        ]);
     };
     for target in &manifest.targets {
-        want(format!("target ({})", target.kind), &target.name, target.required, &target.description);
+        want(
+            format!("target ({})", target.kind),
+            &target.name,
+            target.required,
+            &target.description,
+        );
     }
     for directory in &manifest.directories {
-        want(format!("directory ({})", access(directory.access)), &directory.name, directory.required, &directory.description);
+        want(
+            format!("directory ({})", access(directory.access)),
+            &directory.name,
+            directory.required,
+            &directory.description,
+        );
     }
     for secret in &manifest.secrets {
-        want("secret".to_owned(), &secret.name, secret.required, &secret.description);
+        want(
+            "secret".to_owned(),
+            &secret.name,
+            secret.required,
+            &secret.description,
+        );
     }
-    let required: Vec<&str> = manifest.settings.as_ref().and_then(|s| s["required"].as_array()).into_iter().flatten().filter_map(Value::as_str).collect();
-    for (name, schema) in manifest.settings.as_ref().and_then(|settings| settings["properties"].as_object()).into_iter().flatten() {
+    let required: Vec<&str> = manifest
+        .settings
+        .as_ref()
+        .and_then(|s| s["required"].as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    for (name, schema) in manifest
+        .settings
+        .as_ref()
+        .and_then(|settings| settings["properties"].as_object())
+        .into_iter()
+        .flatten()
+    {
         let kind = schema["type"].as_str().unwrap_or("any");
-        let mut description = schema["description"].as_str().unwrap_or_default().to_owned();
+        let mut description = schema["description"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         if let Some(default) = schema.get("default") {
-            description = format!("{description} (default {default})").trim().to_owned();
+            description = format!("{description} (default {default})")
+                .trim()
+                .to_owned();
         }
-        want(format!("setting ({kind})"), name, required.contains(&name.as_str()), &description);
+        want(
+            format!("setting ({kind})"),
+            name,
+            required.contains(&name.as_str()),
+            &description,
+        );
     }
     if wants.is_empty() {
         println!("\nIt wants nothing.");

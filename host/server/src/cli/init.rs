@@ -19,14 +19,27 @@ const IGNORE: &str = include_str!("init/gitignore");
 
 pub(super) fn run(dir: &Path, listen: SocketAddr, output: Output) -> Outcome {
     if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("`{}` is not empty\n  hint: choose a directory that is empty or not there yet", dir.display());
+        bail!(
+            "`{}` is not empty\n  hint: choose a directory that is empty or not there yet",
+            dir.display()
+        );
     }
     let layout = Layout::new(dir);
-    for made in [layout.apps(), layout.connectors(), dir.join("data/demo"), dir.join("secrets")] {
-        std::fs::create_dir_all(&made).with_context(|| format!("cannot make `{}`", made.display()))?;
+    for made in [
+        layout.apps(),
+        layout.connectors(),
+        dir.join("data/demo"),
+        dir.join("secrets"),
+    ] {
+        std::fs::create_dir_all(&made)
+            .with_context(|| format!("cannot make `{}`", made.display()))?;
     }
     private(&dir.join("secrets"))?;
-    write(&layout.host_file(), HOST.replace("127.0.0.1:8880", &listen.to_string()).as_bytes())?;
+    write(
+        &layout.host_file(),
+        HOST.replace("127.0.0.1:8880", &listen.to_string())
+            .as_bytes(),
+    )?;
     write(&layout.connector_file("csv"), embedded::CSV)?;
     write(&dir.join(".gitignore"), IGNORE.as_bytes())?;
     let demo = layout.app_file("demo");
@@ -38,7 +51,10 @@ pub(super) fn run(dir: &Path, listen: SocketAddr, output: Output) -> Outcome {
         Output::Json => output::json(&json!({ "url": url, "token": token }))?,
         Output::Text => {
             println!("SCIM URL  {url}\ntoken     {token}\n");
-            println!("The token is shown this once. Start the host with: tombolo serve {}", dir.display());
+            println!(
+                "The token is shown this once. Start the host with: tombolo serve {}",
+                dir.display()
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -20,7 +20,9 @@ const COMPILE: &str = "__compile";
 
 /// Whether this process is there to compile one connector and nothing else.
 pub fn is_compile_child() -> bool {
-    std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE)
+    std::env::args_os()
+        .nth(1)
+        .is_some_and(|argument| argument == COMPILE)
 }
 
 /// Connects Microsoft Entra ID, or any SCIM 2.0 client, to applications that speak no SCIM.
@@ -109,7 +111,12 @@ impl Cli {
             Command::Connector(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Self::command(), "tombolo", &mut std::io::stdout());
+                clap_complete::generate(
+                    shell,
+                    &mut Self::command(),
+                    "tombolo",
+                    &mut std::io::stdout(),
+                );
                 Ok(ExitCode::SUCCESS)
             }
             Command::Man { dir } => {

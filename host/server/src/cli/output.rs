@@ -38,11 +38,17 @@ pub(super) fn report(report: &Report) {
 pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([heads[column].chars().count()]).max().unwrap_or(0)
+        cells
+            .chain([heads[column].chars().count()])
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<_> = (0..heads.len()).map(width).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<_> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<_> = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         println!("{}", padded.join("  ").trim_end());
     };
     line(&mut heads.iter().copied());
@@ -59,5 +65,9 @@ pub(super) fn short(digest: &str) -> String {
 /// A duration that people can compare.
 pub(super) fn duration(duration: std::time::Duration) -> String {
     let us = duration.as_micros();
-    if us < 1000 { format!("{us} µs") } else { format!("{}.{} ms", us / 1000, us % 1000 / 100) }
+    if us < 1000 {
+        format!("{us} µs")
+    } else {
+        format!("{}.{} ms", us / 1000, us % 1000 / 100)
+    }
 }

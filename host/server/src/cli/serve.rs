@@ -28,32 +28,59 @@ use crate::telemetry;
 
 pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let layout = Layout::new(std::path::absolute(dir)?);
-    let Some(host) = configured(&layout, listen)? else { return Ok(ExitCode::FAILURE) };
+    let Some(host) = configured(&layout, listen)? else {
+        return Ok(ExitCode::FAILURE);
+    };
     telemetry::log::start(&host.log_level, host.log_format);
-    let metrics = telemetry::metrics::start().map_err(anyhow::Error::msg).context("cannot record metrics")?;
+    let metrics = telemetry::metrics::start()
+        .map_err(anyhow::Error::msg)
+        .context("cannot record metrics")?;
 
     let state = layout.dir().join(&host.store);
     let store = open_store(&state)?;
     let engine = Arc::new(Engine::new(Arc::clone(&store)));
-    let registry = Registry::new(layout.clone(), Builder::new(runtime(&layout, &host)?, Arc::clone(&engine)));
+    let registry = Registry::new(
+        layout.clone(),
+        Builder::new(runtime(&layout, &host)?, Arc::clone(&engine)),
+    );
     let certificate = certificate(&layout, &host)?;
-    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+    let tls = certificate
+        .as_ref()
+        .map(Certificate::server_config)
+        .transpose()?;
     let socket = TcpListener::bind(host.listen).await.with_context(|| {
-        format!("cannot listen on `{}`\n  hint: choose another address with `--listen`", host.listen)
+        format!(
+            "cannot listen on `{}`\n  hint: choose another address with `--listen`",
+            host.listen
+        )
     })?;
     registry.look().await;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let here = format!("{scheme}://{}", socket.local_addr()?);
-    announce(&registry, &here, host.public_url.as_deref().unwrap_or(&here));
-    let teller = Teller { state, url: here, started: Timestamp::now() };
+    announce(
+        &registry,
+        &here,
+        host.public_url.as_deref().unwrap_or(&here),
+    );
+    let teller = Teller {
+        state,
+        url: here,
+        started: Timestamp::now(),
+    };
     teller.tell(&registry);
 
     let stop = CancellationToken::new();
     let (nudge, nudges) = mpsc::channel(1);
     on_signals(stop.clone(), nudge)?;
     let told = teller.clone();
-    let watching = watch::watch(Arc::clone(&registry), certificate, nudges, stop.clone(), move |registry| told.tell(registry));
+    let watching = watch::watch(
+        Arc::clone(&registry),
+        certificate,
+        nudges,
+        stop.clone(),
+        move |registry| told.tell(registry),
+    );
     let watching = tokio::spawn(watching);
 
     let router = Host::new(registry, store, metrics, &host).router();
@@ -62,7 +89,10 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     teller.end();
     watching.abort();
     if !drained || !written {
-        warn!(seconds = host.drain.as_secs(), "some requests were not finished in time; what they began is settled at the next start");
+        warn!(
+            seconds = host.drain.as_secs(),
+            "some requests were not finished in time; what they began is settled at the next start"
+        );
     }
     info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -90,23 +120,35 @@ fn configured(layout: &Layout, listen: Option<SocketAddr>) -> anyhow::Result<Opt
 
 /// A runtime that compiles in a child process and remembers what it compiled.
 pub(super) fn runtime(layout: &Layout, host: &HostFile) -> anyhow::Result<Runtime> {
-    let executable = std::env::current_exe().context("cannot find this executable, which compiles connectors")?;
+    let executable = std::env::current_exe()
+        .context("cannot find this executable, which compiles connectors")?;
     let cache = layout.dir().join(&host.store).join("compiled");
-    let options = Options { cache: Some(cache), compile_with: CompileWith::Child(executable) };
+    let options = Options {
+        cache: Some(cache),
+        compile_with: CompileWith::Child(executable),
+    };
     Ok(Runtime::new(options)?)
 }
 
 fn open_store(state: &Path) -> anyhow::Result<Arc<dyn Store>> {
     std::fs::create_dir_all(state).with_context(|| format!("cannot make `{}`", state.display()))?;
     if let Some(other) = HostStatus::read(state).filter(|other| other.pid != std::process::id()) {
-        warn!(pid = other.pid, "another host may be running on this directory");
+        warn!(
+            pid = other.pid,
+            "another host may be running on this directory"
+        );
     }
     Ok(Arc::new(SledStore::open(state.join("store"))?))
 }
 
 fn certificate(layout: &Layout, host: &HostFile) -> anyhow::Result<Option<Arc<Certificate>>> {
-    let Some(tls) = &host.tls else { return Ok(None) };
-    let (certificate, key) = (layout.dir().join(&tls.certificate), layout.dir().join(&tls.key));
+    let Some(tls) = &host.tls else {
+        return Ok(None);
+    };
+    let (certificate, key) = (
+        layout.dir().join(&tls.certificate),
+        layout.dir().join(&tls.key),
+    );
     Ok(Some(Certificate::load(&certificate, &key)?))
 }
 

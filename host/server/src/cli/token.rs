@@ -50,10 +50,22 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn run(self, output: Output) -> Outcome {
         match self {
-            Self::New { dir, app, name, expires } => {
-                let new = token::create(&file(&dir, &app)?, &app, name.as_deref(), expires.as_deref())?;
+            Self::New {
+                dir,
+                app,
+                name,
+                expires,
+            } => {
+                let new = token::create(
+                    &file(&dir, &app)?,
+                    &app,
+                    name.as_deref(),
+                    expires.as_deref(),
+                )?;
                 match output {
-                    Output::Json => output::json(&json!({ "app": app, "name": new.name, "token": new.token.expose_secret() }))?,
+                    Output::Json => output::json(
+                        &json!({ "app": app, "name": new.name, "token": new.token.expose_secret() }),
+                    )?,
                     Output::Text => {
                         println!("{}", new.token.expose_secret());
                         eprintln!("token `{}` of app `{app}`; it is shown this once", new.name);
@@ -64,7 +76,9 @@ impl Command {
             Self::Revoke { dir, app, name } => {
                 token::revoke(&file(&dir, &app)?, &app, &name)?;
                 match output {
-                    Output::Json => output::json(&json!({ "app": app, "name": name, "revoked": true }))?,
+                    Output::Json => {
+                        output::json(&json!({ "app": app, "name": name, "revoked": true }))?
+                    }
                     Output::Text => println!("token `{name}` of app `{app}` is revoked"),
                 }
             }
@@ -76,7 +90,11 @@ impl Command {
 fn file(dir: &Path, app: &str) -> anyhow::Result<PathBuf> {
     let path = Layout::new(dir).app_file(app);
     if !path.is_file() {
-        bail!("there is no app `{app}`: `{}` is not there\n  hint: `tombolo app list {}` lists the apps", path.display(), dir.display());
+        bail!(
+            "there is no app `{app}`: `{}` is not there\n  hint: `tombolo app list {}` lists the apps",
+            path.display(),
+            dir.display()
+        );
     }
     Ok(path)
 }
@@ -96,10 +114,21 @@ fn list(dir: &Path, app: &str, output: Output) -> anyhow::Result<()> {
             output::json(&tokens.collect::<Vec<_>>())
         }
         Output::Text => {
-            let rows: Vec<_> = read.tokens.iter().map(|token| {
-                let expires = token.expires.map_or_else(|| "never".to_owned(), |at| at.to_string());
-                vec![token.name.clone(), state(token, now).to_owned(), expires, output::short(&hex::encode(token.sha256))]
-            }).collect();
+            let rows: Vec<_> = read
+                .tokens
+                .iter()
+                .map(|token| {
+                    let expires = token
+                        .expires
+                        .map_or_else(|| "never".to_owned(), |at| at.to_string());
+                    vec![
+                        token.name.clone(),
+                        state(token, now).to_owned(),
+                        expires,
+                        output::short(&hex::encode(token.sha256)),
+                    ]
+                })
+                .collect();
             output::table(&["NAME", "STATE", "EXPIRES", "SHA-256"], &rows);
             Ok(())
         }
@@ -107,5 +136,9 @@ fn list(dir: &Path, app: &str, output: Output) -> anyhow::Result<()> {
 }
 
 fn state(token: &Token, now: Timestamp) -> &'static str {
-    if token.expires.is_some_and(|expires| expires <= now) { "expired" } else { "valid" }
+    if token.expires.is_some_and(|expires| expires <= now) {
+        "expired"
+    } else {
+        "valid"
+    }
 }

@@ -142,7 +142,9 @@ pub struct AppFile {
 impl AppFile {
     /// Reads an app's text. Nothing comes back when it is no TOML or names no connector.
     pub fn read(name: &str, source: &Arc<Source>) -> (Option<Self>, Vec<Diagnostic>) {
-        read_document(source, |root, sink, outline| read(name, source, root, sink, outline))
+        read_document(source, |root, sink, outline| {
+            read(name, source, root, sink, outline)
+        })
     }
 }
 
@@ -151,10 +153,18 @@ pub fn is_sane_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
-fn read(name: &str, source: &Arc<Source>, mut root: Section<'_>, sink: &Sink, outline: Outline) -> Option<AppFile> {
+fn read(
+    name: &str,
+    source: &Arc<Source>,
+    mut root: Section<'_>,
+    sink: &Sink,
+    outline: Outline,
+) -> Option<AppFile> {
     if !is_sane_name(name) {
         sink.error_hint(
             0..0,
@@ -163,7 +173,10 @@ fn read(name: &str, source: &Arc<Source>, mut root: Section<'_>, sink: &Sink, ou
         );
     }
     let connector = root
-        .required_text("connector", "name a file in `connectors/` without its `.wasm`, such as `connector = \"csv\"`")
+        .required_text(
+            "connector",
+            "name a file in `connectors/` without its `.wasm`, such as `connector = \"csv\"`",
+        )
         .filter(|connector| {
             let sane = is_sane_name(&connector.value);
             if !sane {
@@ -177,14 +190,34 @@ fn read(name: &str, source: &Arc<Source>, mut root: Section<'_>, sink: &Sink, ou
         });
     let pin = root.parsed("sha256", value::sha256);
     let tokens = tokens(root.section("auth"), sink);
-    let settings = root.section("settings").map_or_else(|| serde_json::json!({}), |section| section.to_json());
-    let targets = root.section("targets").map(|section| targets(section, sink)).unwrap_or_default();
-    let directories = root.section("directories").map(|section| directories(section)).unwrap_or_default();
-    let secrets = root.section("secrets").map(|section| secrets(section, sink)).unwrap_or_default();
-    let mapping = root.section("mapping").map(|section| mapping(section, sink)).unwrap_or_default();
+    let settings = root
+        .section("settings")
+        .map_or_else(|| serde_json::json!({}), |section| section.to_json());
+    let targets = root
+        .section("targets")
+        .map(|section| targets(section, sink))
+        .unwrap_or_default();
+    let directories = root
+        .section("directories")
+        .map(|section| directories(section))
+        .unwrap_or_default();
+    let secrets = root
+        .section("secrets")
+        .map(|section| secrets(section, sink))
+        .unwrap_or_default();
+    let mapping = root
+        .section("mapping")
+        .map(|section| mapping(section, sink))
+        .unwrap_or_default();
     let limits = root.section("limits").map(limits).unwrap_or_default();
-    let freshness = root.section("reads").and_then(freshness).unwrap_or_default();
-    let reuse = root.section("instances").and_then(reuse).unwrap_or_default();
+    let freshness = root
+        .section("reads")
+        .and_then(freshness)
+        .unwrap_or_default();
+    let reuse = root
+        .section("instances")
+        .and_then(reuse)
+        .unwrap_or_default();
     root.finish();
     Some(AppFile {
         name: name.to_owned(),
@@ -205,29 +238,49 @@ fn read(name: &str, source: &Arc<Source>, mut root: Section<'_>, sink: &Sink, ou
 }
 
 fn tokens(auth: Option<Section<'_>>, sink: &Sink) -> Vec<Token> {
-    let Some(mut auth) = auth else { return Vec::new() };
+    let Some(mut auth) = auth else {
+        return Vec::new();
+    };
     let mut tokens: Vec<Token> = Vec::new();
     if let Some((span, sections)) = auth.array_of_sections("tokens") {
         if sections.len() > MAX_TOKENS {
             sink.error_hint(
                 span,
-                format!("{} tokens, and at most {MAX_TOKENS} may be valid at a time", sections.len()),
+                format!(
+                    "{} tokens, and at most {MAX_TOKENS} may be valid at a time",
+                    sections.len()
+                ),
                 "remove those that are no longer in use: `tombolo token revoke DIR APP NAME`",
             );
         }
         for (n, mut section) in sections.into_iter().enumerate() {
             let span = section.span();
-            let name = section.text("name").map_or_else(|| format!("token-{}", n + 1), |name| name.value);
+            let name = section
+                .text("name")
+                .map_or_else(|| format!("token-{}", n + 1), |name| name.value);
             if tokens.iter().any(|token| token.name == name) {
-                sink.error_hint(span.clone(), format!("two tokens are called `{name}`"), "rename one of them");
+                sink.error_hint(
+                    span.clone(),
+                    format!("two tokens are called `{name}`"),
+                    "rename one of them",
+                );
             }
             let hint = "`tombolo token new DIR APP` makes a token and writes its hash here";
             let present = section.required_text("sha256", hint).is_some();
-            let sha256 = if present { section.parsed("sha256", value::sha256) } else { None };
+            let sha256 = if present {
+                section.parsed("sha256", value::sha256)
+            } else {
+                None
+            };
             let expires = section.instant("expires");
             section.finish();
             if let Some(sha256) = sha256 {
-                tokens.push(Token { name, sha256: sha256.value, expires, span });
+                tokens.push(Token {
+                    name,
+                    sha256: sha256.value,
+                    expires,
+                    span,
+                });
             }
         }
     }
@@ -239,10 +292,16 @@ fn targets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target> {
     let mut targets = BTreeMap::new();
     for (name, mut section) in section.named_sections() {
         let hint = "say what the target is, such as `kind = \"ldap\"`";
-        let Some(kind) = section.required_text("kind", hint) else { continue };
+        let Some(kind) = section.required_text("kind", hint) else {
+            continue;
+        };
         if kind.value != "ldap" {
             let hint = suggestion(&kind.value, &["ldap"]);
-            sink.error_hint(kind.span, format!("`targets.{name}.kind` cannot be `{}`", kind.value), hint);
+            sink.error_hint(
+                kind.span,
+                format!("`targets.{name}.kind` cannot be `{}`", kind.value),
+                hint,
+            );
             continue;
         }
         if let Some(target) = ldap(&name, &mut section, sink) {
@@ -283,8 +342,14 @@ fn ldap(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option<LdapTarget
             );
         }
     }
-    let ca = section.text("ca").map(|path| Located { value: PathBuf::from(path.value), span: path.span });
-    let bind_dn = section.text("bind-dn").map(|dn| dn.value).unwrap_or_default();
+    let ca = section.text("ca").map(|path| Located {
+        value: PathBuf::from(path.value),
+        span: path.span,
+    });
+    let bind_dn = section
+        .text("bind-dn")
+        .map(|dn| dn.value)
+        .unwrap_or_default();
     let password = section.parsed("password", SecretSource::parse);
     if !bind_dn.is_empty() && password.is_none() && !section.has("password") {
         sink.error_hint(
@@ -293,31 +358,63 @@ fn ldap(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option<LdapTarget
             "add `password = \"env:NAME\"` or `password = \"file:PATH\"`",
         );
     }
-    let pool_size = section.integer("pool-size", 1..=1024).and_then(|n| usize::try_from(n).ok()).unwrap_or(8);
-    let connect_timeout = section.duration("connect-timeout").unwrap_or(Duration::from_secs(5));
-    let operation_timeout = section.duration("operation-timeout").unwrap_or(Duration::from_secs(20));
-    Some(LdapTarget { url: url?.value, start_tls, ca, bind_dn, password, pool_size, connect_timeout, operation_timeout })
+    let pool_size = section
+        .integer("pool-size", 1..=1024)
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(8);
+    let connect_timeout = section
+        .duration("connect-timeout")
+        .unwrap_or(Duration::from_secs(5));
+    let operation_timeout = section
+        .duration("operation-timeout")
+        .unwrap_or(Duration::from_secs(20));
+    Some(LdapTarget {
+        url: url?.value,
+        start_tls,
+        ca,
+        bind_dn,
+        password,
+        pool_size,
+        connect_timeout,
+        operation_timeout,
+    })
 }
 
 fn is_loopback(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else { return false };
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
     let authority = rest.split('/').next().unwrap_or_default();
     let host = if let Some(v6) = authority.strip_prefix('[') {
         v6.split(']').next().unwrap_or_default()
     } else {
         authority.split(':').next().unwrap_or_default()
     };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 fn directories(section: Section<'_>) -> BTreeMap<String, Directory> {
     let mut directories = BTreeMap::new();
     for (name, mut section) in section.named_sections() {
-        let path = section.required_text("path", "the directory on this machine, such as `path = \"data/hr\"`");
-        let writable = section.choice("access", &[("read", false), ("read-only", false), ("read-write", true)]).unwrap_or(false);
+        let path = section.required_text(
+            "path",
+            "the directory on this machine, such as `path = \"data/hr\"`",
+        );
+        let writable = section
+            .choice(
+                "access",
+                &[("read", false), ("read-only", false), ("read-write", true)],
+            )
+            .unwrap_or(false);
         section.finish();
         if let Some(path) = path {
-            let path = Located { value: PathBuf::from(path.value), span: path.span };
+            let path = Located {
+                value: PathBuf::from(path.value),
+                span: path.span,
+            };
             directories.insert(name, Directory { path, writable });
         }
     }
@@ -327,10 +424,19 @@ fn directories(section: Section<'_>) -> BTreeMap<String, Directory> {
 fn secrets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Located<SecretSource>> {
     let mut secrets = BTreeMap::new();
     for (key, value) in section.named_values() {
-        let parsed = value.get_ref().as_str().map_or_else(|| Err("must be a string".to_owned()), SecretSource::parse);
+        let parsed = value
+            .get_ref()
+            .as_str()
+            .map_or_else(|| Err("must be a string".to_owned()), SecretSource::parse);
         match parsed {
             Ok(secret) => {
-                secrets.insert(key.value, Located { value: secret, span: value.span() });
+                secrets.insert(
+                    key.value,
+                    Located {
+                        value: secret,
+                        span: value.span(),
+                    },
+                );
             }
             Err(why) => sink.error(value.span(), format!("`secrets.{}` {why}", key.value)),
         }
@@ -348,15 +454,23 @@ fn mapping(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Overrides> {
                     Ok(constant) => overrides = overrides.constant(&name.value, constant),
                     Err(_) => sink.error_hint(
                         name.span,
-                        format!("`mapping.{kind}.constants.{}` cannot be a constant", name.value),
+                        format!(
+                            "`mapping.{kind}.constants.{}` cannot be a constant",
+                            name.value
+                        ),
                         "a constant is a text, a whole number, true or false, or an array of them",
                     ),
                 }
             }
         }
-        for (path, value) in section.named_values().filter(|(path, _)| path.value != "constants") {
+        for (path, value) in section
+            .named_values()
+            .filter(|(path, _)| path.value != "constants")
+        {
             overrides = match (value.get_ref().as_str(), value.get_ref().as_bool()) {
-                (Some(attribute), _) if !attribute.trim().is_empty() => overrides.map(&path.value, attribute),
+                (Some(attribute), _) if !attribute.trim().is_empty() => {
+                    overrides.map(&path.value, attribute)
+                }
                 (_, Some(false)) => overrides.unmap(&path.value),
                 _ => {
                     sink.error_hint(
@@ -378,7 +492,9 @@ fn limits(mut section: Section<'_>) -> Limits {
         wall: section.duration("wall"),
         cpu: section.duration("cpu"),
         memory: section.size("memory"),
-        concurrency: section.integer("concurrency", 1..=4096).and_then(|n| usize::try_from(n).ok()),
+        concurrency: section
+            .integer("concurrency", 1..=4096)
+            .and_then(|n| usize::try_from(n).ok()),
         state: section.size("state"),
     };
     section.finish();
@@ -389,16 +505,20 @@ fn freshness(mut section: Section<'_>) -> Option<Freshness> {
     let found = section.parsed("freshness", |text| match text {
         "live" => Ok(Freshness::Live),
         "mirror" => Ok(Freshness::Mirror),
-        other => value::duration(other)
-            .map(Freshness::Bounded)
-            .map_err(|_| format!("must be \"live\", \"mirror\" or a duration such as \"30s\", not `{other}`")),
+        other => value::duration(other).map(Freshness::Bounded).map_err(|_| {
+            format!("must be \"live\", \"mirror\" or a duration such as \"30s\", not `{other}`")
+        }),
     });
     section.finish();
     found.map(|found| found.value)
 }
 
 fn reuse(mut section: Section<'_>) -> Option<Reuse> {
-    let words = [("auto", Reuse::Auto), ("fresh", Reuse::Fresh), ("warm", Reuse::Warm)];
+    let words = [
+        ("auto", Reuse::Auto),
+        ("fresh", Reuse::Fresh),
+        ("warm", Reuse::Warm),
+    ];
     let found = section.choice("reuse", &words);
     section.finish();
     found

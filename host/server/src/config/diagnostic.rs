@@ -23,7 +23,11 @@ impl Source {
     pub fn new(dir: &Path, path: &Path, text: String) -> Arc<Self> {
         let name = path.strip_prefix(dir).unwrap_or(path);
         let shown = super::mask::mask(&text);
-        Arc::new(Self { name: name.display().to_string(), text, shown })
+        Arc::new(Self {
+            name: name.display().to_string(),
+            text,
+            shown,
+        })
     }
 
     /// Line and column, both from 1; the column counts characters.
@@ -134,7 +138,9 @@ impl Diagnostic {
         } else {
             miette::GraphicalTheme::unicode_nocolor()
         };
-        let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(120).without_cause_chain();
+        let handler = miette::GraphicalReportHandler::new_themed(theme)
+            .with_width(120)
+            .without_cause_chain();
         // Only an unwritable buffer can fail, and a String is none.
         let _ = handler.render_report(&mut out, &Shown(self));
         if let Place::File(path) = &self.place {
@@ -196,7 +202,9 @@ impl miette::Diagnostic for Shown<'_> {
             Place::Text(source, span) => {
                 let end = span.end.min(source.text.len());
                 let start = span.start.min(end);
-                Some(Box::new(std::iter::once(miette::LabeledSpan::new_primary_with_span(None, (start, end - start)))))
+                Some(Box::new(std::iter::once(
+                    miette::LabeledSpan::new_primary_with_span(None, (start, end - start)),
+                )))
             }
             Place::File(_) => None,
         }
@@ -235,7 +243,10 @@ impl Report {
 
     /// How many errors.
     pub fn errors(&self) -> usize {
-        self.0.iter().filter(|d| d.severity == Severity::Error).count()
+        self.0
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .count()
     }
 
     /// How many warnings.
@@ -249,12 +260,18 @@ impl Report {
             Place::Text(source, span) => (source.name.clone(), span.start, d.message.clone()),
             Place::File(path) => (path.display().to_string(), 0, d.message.clone()),
         });
-        self.0.dedup_by(|a, b| a.location() == b.location() && a.message == b.message);
+        self.0
+            .dedup_by(|a, b| a.location() == b.location() && a.message == b.message);
     }
 
     /// The errors, each on a line, for a place that has room for one text.
     pub fn summary(&self) -> String {
-        let lines: Vec<_> = self.0.iter().filter(|d| d.severity == Severity::Error).map(Diagnostic::line).collect();
+        let lines: Vec<_> = self
+            .0
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .map(Diagnostic::line)
+            .collect();
         lines.join("; ")
     }
 }

@@ -106,7 +106,10 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
             host.plain_http = plain;
         }
         host.public_url = server.parsed("public-url", public_url).map(|url| url.value);
-        if let Some(monitoring) = server.choice("monitoring", &[("loopback", Monitoring::Loopback), ("any", Monitoring::Any)]) {
+        if let Some(monitoring) = server.choice(
+            "monitoring",
+            &[("loopback", Monitoring::Loopback), ("any", Monitoring::Any)],
+        ) {
             host.monitoring = monitoring;
         }
         if let Some(mut tls) = server.section("tls") {
@@ -161,7 +164,10 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
         }) {
             host.log_level = level.value;
         }
-        if let Some(format) = log.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]) {
+        if let Some(format) = log.choice(
+            "format",
+            &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+        ) {
             host.log_format = format;
         }
         log.finish();
@@ -172,10 +178,14 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
 
 /// Scheme and authority, nothing behind: the paths are ours.
 fn public_url(text: &str) -> Result<String, String> {
-    let wrong = || format!("must be a URL without a path such as \"https://scim.example.org\", not `{text}`");
+    let wrong = || {
+        format!("must be a URL without a path such as \"https://scim.example.org\", not `{text}`")
+    };
     let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
     match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme @ ("http" | "https")), Some(authority)) if uri.path() == "/" && uri.query().is_none() => {
+        (Some(scheme @ ("http" | "https")), Some(authority))
+            if uri.path() == "/" && uri.query().is_none() =>
+        {
             Ok(format!("{scheme}://{authority}"))
         }
         _ => Err(wrong()),

@@ -4,7 +4,14 @@
 //! the secret starred out. This goes by words, not by parsing, because a file that does not parse is shown too.
 
 /// What the key of a secret has in its name.
-const WORDS: [&str; 6] = ["password", "passphrase", "secret", "credential", "api-key", "api_key"];
+const WORDS: [&str; 6] = [
+    "password",
+    "passphrase",
+    "secret",
+    "credential",
+    "api-key",
+    "api_key",
+];
 
 /// The text with everything starred that looks like a secret; every byte stays at its place.
 pub(super) fn mask(text: &str) -> String {
@@ -25,13 +32,19 @@ pub(super) fn mask(text: &str) -> String {
             out.push_str(line);
             continue;
         }
-        let from = if in_secrets { Some(0) } else { WORDS.iter().filter_map(|word| lowered.find(word)).min() };
+        let from = if in_secrets {
+            Some(0)
+        } else {
+            WORDS.iter().filter_map(|word| lowered.find(word)).min()
+        };
         let value = from.and_then(|from| Some(from + line[from..].find('=')? + 1));
         match value {
             Some(at) if !names_a_place(&line[at..]) => {
                 out.push_str(&line[..at]);
                 star(&line[at..], &mut out);
-                until = ["\"\"\"", "'''"].into_iter().find(|quote| line[at..].matches(quote).count() == 1);
+                until = ["\"\"\"", "'''"]
+                    .into_iter()
+                    .find(|quote| line[at..].matches(quote).count() == 1);
             }
             _ => out.push_str(line),
         }
@@ -42,8 +55,12 @@ pub(super) fn mask(text: &str) -> String {
 /// `"env:NAME"` and `"file:PATH"`, alone on the line: anything behind may be another secret.
 fn names_a_place(value: &str) -> bool {
     let value = value.trim();
-    let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    inner.is_some_and(|inner| !inner.contains('"') && (inner.starts_with("env:") || inner.starts_with("file:")))
+    let inner = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'));
+    inner.is_some_and(|inner| {
+        !inner.contains('"') && (inner.starts_with("env:") || inner.starts_with("file:"))
+    })
 }
 
 fn star(text: &str, out: &mut String) {
@@ -78,7 +95,11 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_stays_readable() {
-        for text in ["url = \"ldap://x\"\n", "password = \"env:PW\"\n", "[secrets]\nk = \"file:s/k\"\n[limits]\nwall = \"soon\"\n"] {
+        for text in [
+            "url = \"ldap://x\"\n",
+            "password = \"env:PW\"\n",
+            "[secrets]\nk = \"file:s/k\"\n[limits]\nwall = \"soon\"\n",
+        ] {
             assert_eq!(mask(text), text);
         }
     }

@@ -42,16 +42,29 @@ pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
     let mut inputs = vec![layout.connector_file(&app.connector.value)];
     for Target::Ldap(ldap) in app.targets.values() {
         inputs.extend(ldap.ca.as_ref().map(|ca| layout.dir().join(&ca.value)));
-        inputs.extend(ldap.password.as_ref().and_then(|password| password.value.path(layout.dir())));
+        inputs.extend(
+            ldap.password
+                .as_ref()
+                .and_then(|password| password.value.path(layout.dir())),
+        );
     }
-    inputs.extend(app.secrets.values().filter_map(|secret| secret.value.path(layout.dir())));
+    inputs.extend(
+        app.secrets
+            .values()
+            .filter_map(|secret| secret.value.path(layout.dir())),
+    );
     inputs
 }
 
 /// Fetches an app's material. It is complete exactly when the report has no error.
 pub fn gather(layout: &Layout, app: &AppFile, now: Timestamp) -> (Material, Report) {
-    let mut gathering =
-        Gathering { layout, app, material: Material::default(), found: Vec::new(), hash: Sha256::new() };
+    let mut gathering = Gathering {
+        layout,
+        app,
+        material: Material::default(),
+        found: Vec::new(),
+        hash: Sha256::new(),
+    };
     gathering.hash.update(app.source.text.as_bytes());
     gathering.connector();
     gathering.tokens(now);
@@ -93,8 +106,14 @@ impl Gathering<'_> {
             Ok(bytes) => {
                 let digest: [u8; 32] = Sha256::digest(&bytes).into();
                 if let Some(pin) = app.pin.as_ref().filter(|pin| pin.value != digest) {
-                    let message = format!("`connectors/{}.wasm` is not the file that `sha256` pins", name.value);
-                    let hint = format!("if the new file is what you want, write `sha256 = \"{}\"`", hex::encode(digest));
+                    let message = format!(
+                        "`connectors/{}.wasm` is not the file that `sha256` pins",
+                        name.value
+                    );
+                    let hint = format!(
+                        "if the new file is what you want, write `sha256 = \"{}\"`",
+                        hex::encode(digest)
+                    );
                     let found = self.error(&pin.span, message).hint(hint);
                     self.found.push(found);
                 }
@@ -113,7 +132,10 @@ impl Gathering<'_> {
                 let hint = if present.is_empty() {
                     "put the connector's `.wasm` there".to_owned()
                 } else {
-                    suggestion(&name.value, &present.iter().map(String::as_str).collect::<Vec<_>>())
+                    suggestion(
+                        &name.value,
+                        &present.iter().map(String::as_str).collect::<Vec<_>>(),
+                    )
                 };
                 let message = format!("there is no `connectors/{}.wasm`", name.value);
                 let found = self.error(&name.span, message).hint(hint);
@@ -129,24 +151,40 @@ impl Gathering<'_> {
 
     fn tokens(&mut self, now: Timestamp) {
         let app = self.app;
-        let again = format!("`tombolo token new {} {}` makes another", self.layout.dir().display(), app.name);
+        let again = format!(
+            "`tombolo token new {} {}` makes another",
+            self.layout.dir().display(),
+            app.name
+        );
         if app.tokens.is_empty() {
             let span = app.outline.nearest(&["auth", "tokens"]);
-            let found = self.error(&span, format!("app `{}` has no token: nobody can call it", app.name));
+            let found = self.error(
+                &span,
+                format!("app `{}` has no token: nobody can call it", app.name),
+            );
             self.found.push(found.hint(again).warning());
             return;
         }
         for token in &app.tokens {
-            let Some(expires) = token.expires else { continue };
+            let Some(expires) = token.expires else {
+                continue;
+            };
             let left = expires.duration_since(now);
             let message = if left <= SignedDuration::ZERO {
                 format!("token `{}` expired at {expires}", token.name)
             } else if left < SignedDuration::from_hours(24 * EXPIRY_WARNING_DAYS) {
-                format!("token `{}` expires at {expires}, in {} days", token.name, left.as_hours() / 24)
+                format!(
+                    "token `{}` expires at {expires}, in {} days",
+                    token.name,
+                    left.as_hours() / 24
+                )
             } else {
                 continue;
             };
-            let found = self.error(&token.span, message).hint(again.clone()).warning();
+            let found = self
+                .error(&token.span, message)
+                .hint(again.clone())
+                .warning();
             self.found.push(found);
         }
     }
@@ -171,7 +209,8 @@ impl Gathering<'_> {
         let hint = "give a PEM file with the certificate of the authority that signed the target's";
         match std::fs::read(&path) {
             Ok(pem) => {
-                let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+                let certificates: Result<Vec<_>, _> =
+                    CertificateDer::pem_slice_iter(&pem).collect();
                 let usable = certificates.is_ok_and(|certificates| !certificates.is_empty());
                 if !usable {
                     let message = format!("`{}` holds no PEM certificate", ca.value.display());
@@ -194,10 +233,17 @@ impl Gathering<'_> {
             Ok(value) => {
                 self.absorb(value.expose_secret().as_bytes());
                 if let Some(mode) = secret.value.too_open(self.layout.dir()) {
-                    let message = format!("others than its owner may read `{}` (mode {mode:o})", secret.value);
+                    let message = format!(
+                        "others than its owner may read `{}` (mode {mode:o})",
+                        secret.value
+                    );
                     let found = self.error(&secret.span, message).hint(format!(
                         "chmod 600 {}",
-                        secret.value.path(self.layout.dir()).unwrap_or_default().display()
+                        secret
+                            .value
+                            .path(self.layout.dir())
+                            .unwrap_or_default()
+                            .display()
                     ));
                     self.found.push(found.warning());
                 }
@@ -220,7 +266,9 @@ impl Gathering<'_> {
                 self.absorb(path.as_os_str().as_encoded_bytes());
             } else {
                 let message = format!("`{}` is not a directory", directory.path.value.display());
-                let found = self.error(&directory.path.span, message).hint(format!("mkdir -p {}", path.display()));
+                let found = self
+                    .error(&directory.path.span, message)
+                    .hint(format!("mkdir -p {}", path.display()));
                 self.found.push(found);
             }
             self.material.directories.insert(name.clone(), path);

@@ -91,7 +91,10 @@ impl Layout {
             Ok(text) => text,
             Err(why) => {
                 let found = Diagnostic::file("tombolo.toml", format!("cannot be read: {why}"))
-                    .hint(format!("`tombolo init {}` writes a working configuration", self.dir.display()));
+                    .hint(format!(
+                        "`tombolo init {}` writes a working configuration",
+                        self.dir.display()
+                    ));
                 return (HostFile::default(), Report(vec![found]));
             }
         };
@@ -104,7 +107,10 @@ impl Layout {
                     let at = source.text.find(&file.display().to_string()).unwrap_or(0);
                     let span = at..at + file.as_os_str().len();
                     let message = format!("cannot read the {key} `{}`: {why}", file.display());
-                    found.push(Diagnostic::error(&source, span, message).hint("put the PEM file there, readable by tombolo"));
+                    found.push(
+                        Diagnostic::error(&source, span, message)
+                            .hint("put the PEM file there, readable by tombolo"),
+                    );
                 }
             }
         }
@@ -123,7 +129,10 @@ impl Layout {
 
     /// Reads one app's file.
     pub fn read_app(&self, path: &Path) -> FoundApp {
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let (file, report) = match std::fs::read_to_string(path) {
             Ok(text) => {
                 let source = Source::new(&self.dir, path, text);
@@ -132,10 +141,21 @@ impl Layout {
             }
             Err(why) => {
                 let shown = path.strip_prefix(&self.dir).unwrap_or(path);
-                (None, Report(vec![Diagnostic::file(shown, format!("cannot be read: {why}"))]))
+                (
+                    None,
+                    Report(vec![Diagnostic::file(
+                        shown,
+                        format!("cannot be read: {why}"),
+                    )]),
+                )
             }
         };
-        FoundApp { name, path: path.to_owned(), file, report }
+        FoundApp {
+            name,
+            path: path.to_owned(),
+            file,
+            report,
+        }
     }
 }
 
@@ -148,7 +168,9 @@ fn files_with(dir: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with(['.', '#']));
+        let hidden = path
+            .file_name()
+            .is_none_or(|name| name.to_string_lossy().starts_with(['.', '#']));
         if !hidden && path.extension().is_some_and(|found| found == extension) {
             paths.push(path);
         }

@@ -38,7 +38,11 @@ impl Outline {
         for (key, value) in table {
             at.push(key.get_ref().to_string());
             // A table's own span may be its whole body: its name is the better mark.
-            let span = if matches!(value.get_ref(), DeValue::Table(_)) { key.span() } else { value.span() };
+            let span = if matches!(value.get_ref(), DeValue::Table(_)) {
+                key.span()
+            } else {
+                value.span()
+            };
             self.0.insert(at.clone(), span);
             if let DeValue::Table(inner) = value.get_ref() {
                 self.walk(inner, at);
@@ -69,7 +73,10 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) fn new(source: Arc<Source>) -> Self {
-        Self { source, found: RefCell::default() }
+        Self {
+            source,
+            found: RefCell::default(),
+        }
     }
 
     pub(crate) fn push(&self, diagnostic: Diagnostic) {
@@ -80,7 +87,12 @@ impl Sink {
         self.push(Diagnostic::error(&self.source, span, message));
     }
 
-    pub(crate) fn error_hint(&self, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn error_hint(
+        &self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.push(Diagnostic::error(&self.source, span, message).hint(hint));
     }
 
@@ -98,7 +110,10 @@ pub(crate) fn read_document<T>(
     let (root, errors) = DeTable::parse_recoverable(&source.text);
     let broken = !errors.is_empty();
     for error in errors {
-        sink.error(error.span().unwrap_or(0..0), format!("not valid TOML: {}", error.message().trim_end_matches('.')));
+        sink.error(
+            error.span().unwrap_or(0..0),
+            format!("not valid TOML: {}", error.message().trim_end_matches('.')),
+        );
     }
     let outline = Outline::of(root.get_ref());
     let made = read(Section::root(root.get_ref(), &sink), &sink, outline);
@@ -116,7 +131,13 @@ pub(crate) struct Section<'d> {
 
 impl<'d> Section<'d> {
     fn root(table: &'d DeTable<'d>, sink: &'d Sink) -> Self {
-        Self { name: String::new(), span: 0..0, table, asked: Vec::new(), sink }
+        Self {
+            name: String::new(),
+            span: 0..0,
+            table,
+            asked: Vec::new(),
+            sink,
+        }
     }
 
     /// Where the section's name stands.
@@ -130,11 +151,18 @@ impl<'d> Section<'d> {
     }
 
     fn dotted(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        }
     }
 
     fn raw(&self, key: &str) -> Option<(Range<usize>, &'d Spanned<DeValue<'d>>)> {
-        self.table.iter().find(|(k, _)| k.get_ref() == key).map(|(k, v)| (k.span(), v))
+        self.table
+            .iter()
+            .find(|(k, _)| k.get_ref() == key)
+            .map(|(k, v)| (k.span(), v))
     }
 
     fn ask(&mut self, key: &'static str) -> Option<(Range<usize>, &'d Spanned<DeValue<'d>>)> {
@@ -143,14 +171,24 @@ impl<'d> Section<'d> {
     }
 
     fn wrong_type(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
-        self.sink.error(value.span(), format!("`{}` must be {wanted}, this is {}", self.dotted(key), kind(value.get_ref())));
+        self.sink.error(
+            value.span(),
+            format!(
+                "`{}` must be {wanted}, this is {}",
+                self.dotted(key),
+                kind(value.get_ref())
+            ),
+        );
     }
 
     /// A string, if the key is there.
     pub(crate) fn text(&mut self, key: &'static str) -> Option<Located<String>> {
         let (_, value) = self.ask(key)?;
         if let DeValue::String(text) = value.get_ref() {
-            Some(Located { value: text.to_string(), span: value.span() })
+            Some(Located {
+                value: text.to_string(),
+                span: value.span(),
+            })
         } else {
             self.wrong_type(key, value, "a string");
             None
@@ -158,10 +196,18 @@ impl<'d> Section<'d> {
     }
 
     /// A string that must be there.
-    pub(crate) fn required_text(&mut self, key: &'static str, hint: &str) -> Option<Located<String>> {
+    pub(crate) fn required_text(
+        &mut self,
+        key: &'static str,
+        hint: &str,
+    ) -> Option<Located<String>> {
         if self.raw(key).is_none() {
             self.asked.push(key);
-            self.sink.error_hint(self.span(), format!("`{}` is missing", self.dotted(key)), hint);
+            self.sink.error_hint(
+                self.span(),
+                format!("`{}` is missing", self.dotted(key)),
+                hint,
+            );
             return None;
         }
         self.text(key)
@@ -175,9 +221,13 @@ impl<'d> Section<'d> {
     ) -> Option<Located<T>> {
         let text = self.text(key)?;
         match parse(&text.value) {
-            Ok(value) => Some(Located { value, span: text.span }),
+            Ok(value) => Some(Located {
+                value,
+                span: text.span,
+            }),
             Err(why) => {
-                self.sink.error(text.span, format!("`{}` {why}", self.dotted(key)));
+                self.sink
+                    .error(text.span, format!("`{}` {why}", self.dotted(key)));
                 None
             }
         }
@@ -195,7 +245,11 @@ impl<'d> Section<'d> {
     }
 
     /// An integer in a range.
-    pub(crate) fn integer(&mut self, key: &'static str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn integer(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<u64> {
         let (_, value) = self.ask(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
             self.wrong_type(key, value, "a whole number");
@@ -204,7 +258,12 @@ impl<'d> Section<'d> {
         match u64::from_str_radix(number.as_str(), number.radix()) {
             Ok(number) if range.contains(&number) => Some(number),
             _ => {
-                let message = format!("`{}` must be between {} and {}", self.dotted(key), range.start(), range.end());
+                let message = format!(
+                    "`{}` must be between {} and {}",
+                    self.dotted(key),
+                    range.start(),
+                    range.end()
+                );
                 self.sink.error(value.span(), message);
                 None
             }
@@ -222,14 +281,19 @@ impl<'d> Section<'d> {
     }
 
     /// One of a few words.
-    pub(crate) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
         let text = self.text(key)?;
         if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text.value) {
             return Some(*value);
         }
         let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
         let message = format!("`{}` cannot be `{}`", self.dotted(key), text.value);
-        self.sink.error_hint(text.span, message, suggestion(&text.value, &words));
+        self.sink
+            .error_hint(text.span, message, suggestion(&text.value, &words));
         None
     }
 
@@ -239,9 +303,20 @@ impl<'d> Section<'d> {
         self.enter(key, at, value)
     }
 
-    fn enter(&self, key: &str, at: Range<usize>, value: &'d Spanned<DeValue<'d>>) -> Option<Section<'d>> {
+    fn enter(
+        &self,
+        key: &str,
+        at: Range<usize>,
+        value: &'d Spanned<DeValue<'d>>,
+    ) -> Option<Section<'d>> {
         if let DeValue::Table(table) = value.get_ref() {
-            Some(Section { name: self.dotted(key), span: at, table, asked: Vec::new(), sink: self.sink })
+            Some(Section {
+                name: self.dotted(key),
+                span: at,
+                table,
+                asked: Vec::new(),
+                sink: self.sink,
+            })
         } else {
             self.wrong_type(key, value, "a table");
             None
@@ -249,13 +324,19 @@ impl<'d> Section<'d> {
     }
 
     /// The tables of an array.
-    pub(crate) fn array_of_sections(&mut self, key: &'static str) -> Option<(Range<usize>, Vec<Section<'d>>)> {
+    pub(crate) fn array_of_sections(
+        &mut self,
+        key: &'static str,
+    ) -> Option<(Range<usize>, Vec<Section<'d>>)> {
         let (_, value) = self.ask(key)?;
         let DeValue::Array(items) = value.get_ref() else {
             self.wrong_type(key, value, "an array of tables");
             return None;
         };
-        let sections = items.iter().filter_map(|item| self.enter(key, item.span(), item)).collect();
+        let sections = items
+            .iter()
+            .filter_map(|item| self.enter(key, item.span(), item))
+            .collect();
         Some((value.span(), sections))
     }
 
@@ -263,19 +344,33 @@ impl<'d> Section<'d> {
     pub(crate) fn named_sections(self) -> Vec<(String, Section<'d>)> {
         let enter = |(key, value): (&'d Spanned<_>, &'d Spanned<_>)| {
             let key: &Spanned<std::borrow::Cow<'_, str>> = key;
-            Some((key.get_ref().to_string(), self.enter(key.get_ref(), key.span(), value)?))
+            Some((
+                key.get_ref().to_string(),
+                self.enter(key.get_ref(), key.span(), value)?,
+            ))
         };
         self.table.iter().filter_map(enter).collect()
     }
 
     /// The values of a table whose keys the operator chose.
-    pub(crate) fn named_values(self) -> impl Iterator<Item = (Located<String>, &'d Spanned<DeValue<'d>>)> {
-        self.table.iter().map(|(k, v)| (Located { value: k.get_ref().to_string(), span: k.span() }, v))
+    pub(crate) fn named_values(
+        self,
+    ) -> impl Iterator<Item = (Located<String>, &'d Spanned<DeValue<'d>>)> {
+        self.table.iter().map(|(k, v)| {
+            (
+                Located {
+                    value: k.get_ref().to_string(),
+                    span: k.span(),
+                },
+                v,
+            )
+        })
     }
 
     /// The same, as JSON.
     pub(crate) fn named_json(self) -> impl Iterator<Item = (Located<String>, serde_json::Value)> {
-        self.named_values().map(|(key, value)| (key, to_json(value.get_ref())))
+        self.named_values()
+            .map(|(key, value)| (key, to_json(value.get_ref())))
     }
 
     /// A date, or a point in time with its offset.
@@ -289,7 +384,12 @@ impl<'d> Section<'d> {
                 return None;
             }
         };
-        found.map_err(|why| self.sink.error(value.span(), format!("`{}` {why}", self.dotted(key)))).ok()
+        found
+            .map_err(|why| {
+                self.sink
+                    .error(value.span(), format!("`{}` {why}", self.dotted(key)))
+            })
+            .ok()
     }
 
     /// The whole table as JSON: a connector's settings.
@@ -302,7 +402,11 @@ impl<'d> Section<'d> {
         for key in self.table.keys() {
             let name = key.get_ref();
             if !self.asked.contains(&name.as_ref()) {
-                let place = if self.name.is_empty() { String::new() } else { format!(" in `[{}]`", self.name) };
+                let place = if self.name.is_empty() {
+                    String::new()
+                } else {
+                    format!(" in `[{}]`", self.name)
+                };
                 self.sink.error_hint(
                     key.span(),
                     format!("unknown key `{name}`{place}"),
@@ -324,7 +428,14 @@ pub(crate) fn suggestion(given: &str, known: &[&str]) -> String {
     match near {
         Some((_, word)) => format!("did you mean `{word}`?"),
         None if known.is_empty() => "remove it".to_owned(),
-        None => format!("known here: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "known here: {}",
+            known
+                .iter()
+                .map(|word| format!("`{word}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }
 
@@ -341,7 +452,11 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 }
 
 fn table_to_json(table: &DeTable<'_>) -> serde_json::Value {
-    table.iter().map(|(k, v)| (k.get_ref().to_string(), to_json(v.get_ref()))).collect::<serde_json::Map<_, _>>().into()
+    table
+        .iter()
+        .map(|(k, v)| (k.get_ref().to_string(), to_json(v.get_ref())))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn to_json(value: &DeValue<'_>) -> serde_json::Value {
@@ -349,7 +464,10 @@ fn to_json(value: &DeValue<'_>) -> serde_json::Value {
         DeValue::String(text) => text.to_string().into(),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| number.to_string().into(), serde_json::Value::from),
-        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(serde_json::Value::Null, serde_json::Value::from),
+        DeValue::Float(number) => number
+            .as_str()
+            .parse::<f64>()
+            .map_or(serde_json::Value::Null, serde_json::Value::from),
         DeValue::Boolean(flag) => (*flag).into(),
         DeValue::Datetime(datetime) => datetime.to_string().into(),
         DeValue::Array(items) => items.iter().map(|item| to_json(item.get_ref())).collect(),

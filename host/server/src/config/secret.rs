@@ -40,9 +40,14 @@ impl SecretError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unset(name) => format!("start tombolo with `{name}` in its environment, or use \"file:PATH\""),
+            Self::Unset(name) => {
+                format!("start tombolo with `{name}` in its environment, or use \"file:PATH\"")
+            }
             Self::NotText(_) => "use \"file:PATH\" or set the variable to text".to_owned(),
-            Self::Unreadable { .. } => "create the file, readable by the user that runs tombolo and by nobody else".to_owned(),
+            Self::Unreadable { .. } => {
+                "create the file, readable by the user that runs tombolo and by nobody else"
+                    .to_owned()
+            }
             Self::Empty(_) => "put the secret there".to_owned(),
         }
     }
@@ -61,7 +66,8 @@ impl SecretSource {
     /// Reads the notation. The error never repeats the text, which may be the secret itself.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(name) = text.strip_prefix("env:") {
-            let sane = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let sane =
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             return if sane {
                 Ok(Self::Environment(name.to_owned()))
             } else {
@@ -71,7 +77,9 @@ impl SecretSource {
         match text.strip_prefix("file:") {
             Some("") => Err("needs a path after `file:`".to_owned()),
             Some(path) => Ok(Self::File(PathBuf::from(path))),
-            None => Err("must not hold the secret itself: write \"env:NAME\" or \"file:PATH\"".to_owned()),
+            None => Err(
+                "must not hold the secret itself: write \"env:NAME\" or \"file:PATH\"".to_owned(),
+            ),
         }
     }
 
@@ -92,7 +100,8 @@ impl SecretSource {
             })?,
             Self::File(path) => {
                 let path = dir.join(path);
-                let mut text = std::fs::read_to_string(&path).map_err(|why| SecretError::Unreadable { path, why })?;
+                let mut text = std::fs::read_to_string(&path)
+                    .map_err(|why| SecretError::Unreadable { path, why })?;
                 if text.ends_with('\n') {
                     text.pop();
                     if text.ends_with('\r') {
@@ -102,13 +111,21 @@ impl SecretSource {
                 text
             }
         };
-        if secret.is_empty() { Err(SecretError::Empty(self.clone())) } else { Ok(secret.into()) }
+        if secret.is_empty() {
+            Err(SecretError::Empty(self.clone()))
+        } else {
+            Ok(secret.into())
+        }
     }
 
     /// Whether others than the owner may read the file: `Some(mode)` if so.
     pub fn too_open(&self, dir: &Path) -> Option<u32> {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(self.path(dir)?).ok()?.permissions().mode() & 0o777;
+        let mode = std::fs::metadata(self.path(dir)?)
+            .ok()?
+            .permissions()
+            .mode()
+            & 0o777;
         (mode & 0o077 != 0).then_some(mode)
     }
 }
@@ -122,20 +139,29 @@ mod tests {
     #[test]
     fn a_literal_secret_is_refused_and_not_repeated() {
         let error = SecretSource::parse("hunter2").unwrap_err();
-        assert!(error.contains("env:NAME") && !error.contains("hunter2"), "{error}");
+        assert!(
+            error.contains("env:NAME") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_secret_file_loses_its_last_line_break_only() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("s"), " a b \r\n").unwrap();
-        let secret = SecretSource::parse("file:s").unwrap().resolve(dir.path()).unwrap();
+        let secret = SecretSource::parse("file:s")
+            .unwrap()
+            .resolve(dir.path())
+            .unwrap();
         assert_eq!(secret.expose_secret(), " a b ");
     }
 
     #[test]
     fn a_missing_variable_is_named() {
-        let error = SecretSource::parse("env:TOMBOLO_SURELY_UNSET").unwrap().resolve(Path::new("/")).unwrap_err();
+        let error = SecretSource::parse("env:TOMBOLO_SURELY_UNSET")
+            .unwrap()
+            .resolve(Path::new("/"))
+            .unwrap_err();
         assert!(error.to_string().contains("`TOMBOLO_SURELY_UNSET`"));
     }
 }

@@ -38,10 +38,14 @@ pub enum TokenError {
         why: toml_edit::TomlError,
     },
     /// It holds something else where tokens should be.
-    #[error("`auth.tokens` in `{0}` is not an array of tables\n  hint: write `tokens = []` under `[auth]` and try again")]
+    #[error(
+        "`auth.tokens` in `{0}` is not an array of tables\n  hint: write `tokens = []` under `[auth]` and try again"
+    )]
     Shape(String),
     /// A third one.
-    #[error("app `{app}` has {MAX_TOKENS} tokens already: {names}\n  hint: revoke one first: `tombolo token revoke DIR {app} NAME`")]
+    #[error(
+        "app `{app}` has {MAX_TOKENS} tokens already: {names}\n  hint: revoke one first: `tombolo token revoke DIR {app} NAME`"
+    )]
     TooMany {
         /// Whose.
         app: String,
@@ -49,7 +53,9 @@ pub enum TokenError {
         names: String,
     },
     /// The name is taken.
-    #[error("app `{app}` has a token called `{name}` already\n  hint: choose another with `--name`")]
+    #[error(
+        "app `{app}` has a token called `{name}` already\n  hint: choose another with `--name`"
+    )]
     Taken {
         /// Whose.
         app: String,
@@ -83,7 +89,9 @@ pub struct NewToken {
 /// 256 random bits as text that needs no quoting anywhere.
 pub fn random() -> Result<secrecy::SecretString, TokenError> {
     let mut bits = [0; 32];
-    rand::rngs::SysRng.try_fill_bytes(&mut bits).map_err(|why| TokenError::Random(why.to_string()))?;
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut bits)
+        .map_err(|why| TokenError::Random(why.to_string()))?;
     Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bits)).into())
 }
 
@@ -93,17 +101,28 @@ pub fn hash(token: &str) -> [u8; 32] {
 }
 
 /// Adds a token to an app's file.
-pub fn create(path: &Path, app: &str, name: Option<&str>, expires: Option<&str>) -> Result<NewToken, TokenError> {
+pub fn create(
+    path: &Path,
+    app: &str,
+    name: Option<&str>,
+    expires: Option<&str>,
+) -> Result<NewToken, TokenError> {
     use secrecy::ExposeSecret as _;
     let mut document = open(path)?;
     let tokens = tokens(&mut document, path)?;
     let names = names(tokens);
     if names.len() >= MAX_TOKENS {
-        return Err(TokenError::TooMany { app: app.to_owned(), names: listed(&names) });
+        return Err(TokenError::TooMany {
+            app: app.to_owned(),
+            names: listed(&names),
+        });
     }
     let name = match name {
         Some(name) if names.iter().any(|taken| taken == name) => {
-            return Err(TokenError::Taken { app: app.to_owned(), name: name.to_owned() });
+            return Err(TokenError::Taken {
+                app: app.to_owned(),
+                name: name.to_owned(),
+            });
         }
         Some(name) => name.to_owned(),
         None => unused(&names),
@@ -114,7 +133,9 @@ pub fn create(path: &Path, app: &str, name: Option<&str>, expires: Option<&str>)
     entry.insert("sha256", hex::encode(hash(token.expose_secret())).into());
     if let Some(expires) = expires {
         // Checked by the command line; a text works as well as TOML's own date.
-        let value = expires.parse::<toml_edit::Datetime>().map_or_else(|_| Value::from(expires), Value::from);
+        let value = expires
+            .parse::<toml_edit::Datetime>()
+            .map_or_else(|_| Value::from(expires), Value::from);
         entry.insert("expires", value);
     }
     push(tokens, entry);
@@ -128,7 +149,11 @@ pub fn revoke(path: &Path, app: &str, name: &str) -> Result<(), TokenError> {
     let tokens = tokens(&mut document, path)?;
     let names = names(tokens);
     let Some(at) = names.iter().position(|found| found == name) else {
-        return Err(TokenError::Unknown { app: app.to_owned(), name: name.to_owned(), names: listed(&names) });
+        return Err(TokenError::Unknown {
+            app: app.to_owned(),
+            name: name.to_owned(),
+            names: listed(&names),
+        });
     };
     match tokens {
         Item::Value(Value::Array(array)) => {
@@ -144,22 +169,32 @@ pub fn revoke(path: &Path, app: &str, name: &str) -> Result<(), TokenError> {
 
 /// Replaces a file whole: readers see the old one or the new one.
 pub fn replace(path: &Path, text: &str) -> Result<(), TokenError> {
-    crate::files::replace(path, text.as_bytes())
-        .map_err(|why| TokenError::File { action: "replace", file: path.display().to_string(), why })
+    crate::files::replace(path, text.as_bytes()).map_err(|why| TokenError::File {
+        action: "replace",
+        file: path.display().to_string(),
+        why,
+    })
 }
 
 fn open(path: &Path) -> Result<DocumentMut, TokenError> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|why| TokenError::File { action: "read", file: file.clone(), why })?;
+    let text = std::fs::read_to_string(path).map_err(|why| TokenError::File {
+        action: "read",
+        file: file.clone(),
+        why,
+    })?;
     text.parse().map_err(|why| TokenError::Syntax { file, why })
 }
 
 fn tokens<'a>(document: &'a mut DocumentMut, path: &Path) -> Result<&'a mut Item, TokenError> {
     let shape = || TokenError::Shape(path.display().to_string());
-    let auth = document.entry("auth").or_insert_with(|| Item::Table(Table::new()));
+    let auth = document
+        .entry("auth")
+        .or_insert_with(|| Item::Table(Table::new()));
     let auth = auth.as_table_like_mut().ok_or_else(shape)?;
-    let tokens = auth.entry("tokens").or_insert_with(|| Item::Value(Value::Array(Array::new())));
+    let tokens = auth
+        .entry("tokens")
+        .or_insert_with(|| Item::Value(Value::Array(Array::new())));
     match tokens {
         Item::Value(Value::Array(array)) if array.iter().all(Value::is_inline_table) => Ok(tokens),
         Item::ArrayOfTables(_) => Ok(tokens),
@@ -174,12 +209,17 @@ fn names(tokens: &Item) -> Vec<String> {
             .iter()
             .map(|token| Some(token.as_inline_table()?.get("name")?.as_str()?.to_owned()))
             .collect(),
-        Item::ArrayOfTables(tables) => {
-            tables.iter().map(|token| Some(token.get("name")?.as_str()?.to_owned())).collect()
-        }
+        Item::ArrayOfTables(tables) => tables
+            .iter()
+            .map(|token| Some(token.get("name")?.as_str()?.to_owned()))
+            .collect(),
         _ => Vec::new(),
     };
-    given.into_iter().enumerate().map(|(n, name)| name.unwrap_or_else(|| format!("token-{}", n + 1))).collect()
+    given
+        .into_iter()
+        .enumerate()
+        .map(|(n, name)| name.unwrap_or_else(|| format!("token-{}", n + 1)))
+        .collect()
 }
 
 fn push(tokens: &mut Item, entry: InlineTable) {
@@ -189,12 +229,21 @@ fn push(tokens: &mut Item, entry: InlineTable) {
             value.decor_mut().set_prefix("\n  ");
             let mut rest: Vec<Value> = std::mem::take(array).into_iter().collect();
             for token in &mut rest {
-                let prefix = token.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+                let prefix = token
+                    .decor()
+                    .prefix()
+                    .and_then(|prefix| prefix.as_str())
+                    .unwrap_or_default();
                 if !prefix.contains('\n') {
                     token.decor_mut().set_prefix("\n  ");
                 }
                 // What stood before the closing bracket belongs to it, not between two tokens.
-                if token.decor().suffix().and_then(|suffix| suffix.as_str()).is_some_and(|s| s.trim().is_empty()) {
+                if token
+                    .decor()
+                    .suffix()
+                    .and_then(|suffix| suffix.as_str())
+                    .is_some_and(|s| s.trim().is_empty())
+                {
                     token.decor_mut().set_suffix("");
                 }
             }
@@ -215,7 +264,11 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn unused(names: &[String]) -> String {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 /// `"250ms"`, `"30s"`, `"5m"`, `"2h"`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("must be a duration such as \"30s\", \"250ms\", \"5m\" or \"2h\", not `{text}`");
+    let wrong =
+        || format!("must be a duration such as \"30s\", \"250ms\", \"5m\" or \"2h\", not `{text}`");
     let (number, unit) = split(text).ok_or_else(wrong)?;
     let milliseconds: u64 = match unit {
         "ms" => 1,
@@ -17,7 +18,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let total = number.checked_mul(milliseconds).ok_or_else(wrong)?;
-    if total == 0 { Err("must be longer than nothing".to_owned()) } else { Ok(Duration::from_millis(total)) }
+    if total == 0 {
+        Err("must be longer than nothing".to_owned())
+    } else {
+        Ok(Duration::from_millis(total))
+    }
 }
 
 /// `"512KiB"`, `"64MiB"`, `"1GiB"`; decimal units too.
@@ -34,7 +39,10 @@ pub fn size(text: &str) -> Result<u64, String> {
         "GB" => 1_000_000_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(bytes).filter(|total| *total > 0).ok_or_else(wrong)
+    number
+        .checked_mul(bytes)
+        .filter(|total| *total > 0)
+        .ok_or_else(wrong)
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {
@@ -53,7 +61,9 @@ pub fn instant(text: &str) -> Result<jiff::Timestamp, String> {
         .filter(|_| !text.contains([':', 'T', 't']))
         .and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok())
         .map(|zoned| zoned.timestamp())
-        .ok_or_else(|| format!("must be a date such as 2027-05-01 or a time with its offset, not `{text}`"))
+        .ok_or_else(|| {
+            format!("must be a date such as 2027-05-01 or a time with its offset, not `{text}`")
+        })
 }
 
 /// A SHA-256 in hexadecimal.
@@ -72,7 +82,16 @@ mod tests {
     fn a_duration_needs_a_number_and_a_known_unit() {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("250 ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["30", "s", "", "0s", "-1s", "1.5s", "30 fortnights", "99999999999999999999h"] {
+        for wrong in [
+            "30",
+            "s",
+            "",
+            "0s",
+            "-1s",
+            "1.5s",
+            "30 fortnights",
+            "99999999999999999999h",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
@@ -88,8 +107,14 @@ mod tests {
 
     #[test]
     fn a_date_is_its_first_moment_and_a_time_without_offset_is_refused() {
-        assert_eq!(instant("2027-05-01").unwrap().to_string(), "2027-05-01T00:00:00Z");
-        assert_eq!(instant("2027-05-01T02:00:00+02:00").unwrap().to_string(), "2027-05-01T00:00:00Z");
+        assert_eq!(
+            instant("2027-05-01").unwrap().to_string(),
+            "2027-05-01T00:00:00Z"
+        );
+        assert_eq!(
+            instant("2027-05-01T02:00:00+02:00").unwrap().to_string(),
+            "2027-05-01T00:00:00Z"
+        );
         assert!(instant("2027-05-01T02:00:00").is_err());
         assert!(instant("next year").is_err());
     }

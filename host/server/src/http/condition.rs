@@ -22,12 +22,17 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Demand {
     if tags.is_empty() || tags.contains(&"*") {
         return Demand::Any;
     }
-    tags.into_iter().filter_map(version).max().map_or(Demand::Impossible, Demand::Version)
+    tags.into_iter()
+        .filter_map(version)
+        .max()
+        .map_or(Demand::Impossible, Demand::Version)
 }
 
 /// Whether the client has this version already.
 pub(crate) fn none_match(headers: &HeaderMap, current: u64) -> bool {
-    tags(headers, &IF_NONE_MATCH).into_iter().any(|tag| tag == "*" || version(tag) == Some(current))
+    tags(headers, &IF_NONE_MATCH)
+        .into_iter()
+        .any(|tag| tag == "*" || version(tag) == Some(current))
 }
 
 fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
@@ -43,7 +48,11 @@ fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
 
 /// Strong and weak spellings compare alike: our tags are weak, and clients drop the `W/`.
 fn version(tag: &str) -> Option<u64> {
-    tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').parse().ok()
+    tag.strip_prefix("W/")
+        .unwrap_or(tag)
+        .trim_matches('"')
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]

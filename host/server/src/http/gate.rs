@@ -29,24 +29,39 @@ const UNTIL_CORRECTED: Duration = Duration::from_secs(60);
 /// Every request that is not for the monitoring pages.
 pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Response<Body> {
     let began = Instant::now();
-    let (id, activity) = (context::request_id(request.headers()), context::activity_id(request.headers()));
+    let (id, activity) = (
+        context::request_id(request.headers()),
+        context::activity_id(request.headers()),
+    );
     let method = request.method().clone();
     let route = Route::parse(request.uri().path(), request.uri().query());
     // A name in the log and in metrics is one of ours, not whatever a client puts into a URL.
-    let found = route.as_ref().map_or(Found::Absent, |route| host.registry.find(&route.app));
+    let found = route
+        .as_ref()
+        .map_or(Found::Absent, |route| host.registry.find(&route.app));
     let app = match (&route, &found) {
         (Some(route), Found::Serving(_) | Found::Down) => route.app.clone(),
         _ => "-".to_owned(),
     };
     let template = route.as_ref().map_or("-", |route| route.place.template());
     let span = info_span!("request", %id, app, activity);
-    let mut response = Box::pin(host.work(&id, route.as_ref(), found, request)).instrument(span.clone()).await;
+    let mut response = Box::pin(host.work(&id, route.as_ref(), found, request))
+        .instrument(span.clone())
+        .await;
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(context::REQUEST_ID, id);
     }
     let (status, took) = (response.status().as_u16(), began.elapsed());
     metrics::request(&app, label(&method), status, took);
-    span.in_scope(|| info!(method = label(&method), route = template, status, ms = took.as_micros() as f64 / 1e3, "answered"));
+    span.in_scope(|| {
+        info!(
+            method = label(&method),
+            route = template,
+            status,
+            ms = took.as_micros() as f64 / 1e3,
+            "answered"
+        )
+    });
     response
 }
 
@@ -64,31 +79,56 @@ fn label(method: &Method) -> &'static str {
 }
 
 impl Host {
-    async fn work(&self, id: &str, route: Option<&Route>, found: Found, request: Request) -> Response<Body> {
+    async fn work(
+        &self,
+        id: &str,
+        route: Option<&Route>,
+        found: Found,
+        request: Request,
+    ) -> Response<Body> {
         let Some(route) = route else {
-            return respond::refuse(StatusCode::NOT_FOUND, "there is nothing at this URL; SCIM is at `/apps/NAME/scim/v2`");
+            return respond::refuse(
+                StatusCode::NOT_FOUND,
+                "there is nothing at this URL; SCIM is at `/apps/NAME/scim/v2`",
+            );
         };
         let generation = match found {
             Found::Serving(generation) => generation,
-            Found::Absent => return respond::refuse(StatusCode::NOT_FOUND, "there is no app of this name"),
+            Found::Absent => {
+                return respond::refuse(StatusCode::NOT_FOUND, "there is no app of this name");
+            }
             Found::Down => {
                 // No token can be checked, so the reason stays with the operator.
                 let detail = "the app cannot be served: its configuration or its connector is faulty or missing; `tombolo app list` and the host's log say why";
                 return respond::unavailable(detail, UNTIL_CORRECTED);
             }
         };
-        if let Err(refused) = generation.verifier.verify(request.headers(), Timestamp::now()) {
+        if let Err(refused) = generation
+            .verifier
+            .verify(request.headers(), Timestamp::now())
+        {
             metrics::unauthorized(&route.app, refused.label());
             return respond::unauthorized(refused);
         }
         let Ok(_slot) = self.slots.try_acquire() else {
-            return respond::unavailable("the host has as many requests in hand as `limits.requests` allows", Duration::from_secs(1));
+            return respond::unavailable(
+                "the host has as many requests in hand as `limits.requests` allows",
+                Duration::from_secs(1),
+            );
         };
         let _in_flight = metrics::in_flight();
         let deadline = tokio::time::Instant::now() + self.deadline;
-        match tokio::time::timeout_at(deadline + GRACE, self.ask(id, route, &generation, request, deadline)).await {
+        match tokio::time::timeout_at(
+            deadline + GRACE,
+            self.ask(id, route, &generation, request, deadline),
+        )
+        .await
+        {
             Ok(response) => response,
-            Err(_) => respond::unavailable("the request was not finished in time", Duration::from_secs(10)),
+            Err(_) => respond::unavailable(
+                "the request was not finished in time",
+                Duration::from_secs(10),
+            ),
         }
     }
 
@@ -111,7 +151,12 @@ impl Host {
         let body = match tokio::time::timeout_at(deadline, self.body(body)).await {
             Ok(Ok(body)) => body,
             Ok(Err(response)) => return response,
-            Err(_) => return respond::refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+            Err(_) => {
+                return respond::refuse(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the body did not arrive in time",
+                );
+            }
         };
         let peer = parts.extensions.get::<Peer>().copied();
         let origin = context::origin(self.public_url.as_deref(), &parts.headers, &parts.uri, peer);
@@ -131,22 +176,41 @@ impl Host {
     }
 
     async fn body(&self, body: Body) -> Result<Bytes, Response<Body>> {
-        Limited::new(body, self.body_limit).collect().await.map(http_body_util::Collected::to_bytes).map_err(|why| {
-            if why.is::<LengthLimitError>() {
-                let detail = format!("the body is larger than {} bytes, the host's `limits.body`", self.body_limit);
-                respond::error(&tombolo_scim::error::Error::too_large(detail))
-            } else {
-                respond::refuse(StatusCode::BAD_REQUEST, "the body ended before it was whole")
-            }
-        })
+        Limited::new(body, self.body_limit)
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+            .map_err(|why| {
+                if why.is::<LengthLimitError>() {
+                    let detail = format!(
+                        "the body is larger than {} bytes, the host's `limits.body`",
+                        self.body_limit
+                    );
+                    respond::error(&tombolo_scim::error::Error::too_large(detail))
+                } else {
+                    respond::refuse(
+                        StatusCode::BAD_REQUEST,
+                        "the body ended before it was whole",
+                    )
+                }
+            })
     }
 }
 
 /// Entra says `application/scim+json; charset=utf-8`; others `application/json`. A body without a type is taken for
 /// what it must be.
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
-    let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return true;
+    };
+    let media = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     matches!(media.as_str(), "application/scim+json" | "application/json")
 }
 
@@ -156,7 +220,12 @@ mod tests {
 
     #[test]
     fn scim_and_plain_json_are_accepted_with_any_parameters() {
-        let with = |value: &str| is_json(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]));
+        let with = |value: &str| {
+            is_json(&HeaderMap::from_iter([(
+                CONTENT_TYPE,
+                value.parse().unwrap(),
+            )]))
+        };
         assert!(with("application/scim+json; charset=utf-8"));
         assert!(with("Application/JSON"));
         assert!(is_json(&HeaderMap::new()));

@@ -61,7 +61,9 @@ pub async fn serve(
                 };
                 tokio::spawn(connection.run(stream, acceptor.clone()));
             }
-            Err(why) if is_the_clients_fault(&why) => debug!(%why, "a connection ended before it was accepted"),
+            Err(why) if is_the_clients_fault(&why) => {
+                debug!(%why, "a connection ended before it was accepted")
+            }
             Err(why) => {
                 warn!(%why, "cannot accept connections; trying again");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -70,13 +72,21 @@ pub async fn serve(
     }
     // Closed first, so that a balancer's next connection is refused at once and goes elsewhere.
     drop(listener);
-    info!(connections = graceful.count(), "no longer accepting; finishing what has begun");
-    tokio::time::timeout(drain, graceful.shutdown()).await.is_ok()
+    info!(
+        connections = graceful.count(),
+        "no longer accepting; finishing what has begun"
+    );
+    tokio::time::timeout(drain, graceful.shutdown())
+        .await
+        .is_ok()
 }
 
 fn is_the_clients_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }
 
 struct Connection {
@@ -90,7 +100,9 @@ impl Connection {
     async fn run(self, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
         // Answers are small: Nagle's algorithm would only hold them back.
         let _ = stream.set_nodelay(true);
-        let Some(acceptor) = acceptor else { return self.speak(stream, false).await };
+        let Some(acceptor) = acceptor else {
+            return self.speak(stream, false).await;
+        };
         let stop = self.stop.clone();
         let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
         let outcome = tokio::select! {
@@ -105,18 +117,36 @@ impl Connection {
         }
     }
 
-    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, encrypted: bool) {
-        let peer = Peer { address: self.address, encrypted };
+    async fn speak(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        encrypted: bool,
+    ) {
+        let peer = Peer {
+            address: self.address,
+            encrypted,
+        };
         let router = self.router;
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             let answer = router.clone().oneshot(request.map(Body::new));
-            async move { answer.await.or_else(|never: Infallible| match never {}) as Result<_, Infallible> }
+            async move {
+                answer.await.or_else(|never: Infallible| match never {}) as Result<_, Infallible>
+            }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30)).max_concurrent_streams(256);
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Duration::from_secs(30))
+            .max_concurrent_streams(256);
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
         if let Err(why) = self.watcher.watch(connection).await {
             debug!(peer = %peer.address, %why, "connection ended");
         }

@@ -58,7 +58,12 @@ pub struct Host {
 
 impl Host {
     /// As `tombolo.toml` says.
-    pub fn new(registry: Arc<Registry>, store: Arc<dyn Store>, metrics: PrometheusHandle, file: &HostFile) -> Self {
+    pub fn new(
+        registry: Arc<Registry>,
+        store: Arc<dyn Store>,
+        metrics: PrometheusHandle,
+        file: &HostFile,
+    ) -> Self {
         Self {
             registry,
             store,

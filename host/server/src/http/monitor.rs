@@ -30,11 +30,24 @@ pub(super) async fn ready(State(host): State<Arc<Host>>, request: Request) -> Re
     }
     let apps = status::apps(&host.registry);
     // Any key will do: the question is whether there is an answer.
-    let store = host.store.get(b"ready").await.map(|_| ()).map_err(|why| why.to_string());
+    let store = host
+        .store
+        .get(b"ready")
+        .await
+        .map(|_| ())
+        .map_err(|why| why.to_string());
     let served = apps.is_empty() || apps.iter().any(|app| app.state != AppState::Failed);
     let ready = served && store.is_ok();
-    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ "ready": ready, "store": store.err(), "apps": apps }))).into_response()
+    let code = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        code,
+        Json(json!({ "ready": ready, "store": store.err(), "apps": apps })),
+    )
+        .into_response()
 }
 
 /// Prometheus' page.

@@ -50,15 +50,22 @@ pub(crate) fn unavailable(detail: impl Into<String>, after: Duration) -> Respons
 /// 401 with its challenge.
 pub(crate) fn unauthorized(refused: Refused) -> Response<Body> {
     let mut response = refuse(StatusCode::UNAUTHORIZED, refused.to_string());
-    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(refused.challenge()));
+    response.headers_mut().insert(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_static(refused.challenge()),
+    );
     response
 }
 
 /// 405 with what is possible instead.
 pub(crate) fn method_not_allowed(method: &Method, allow: &'static str) -> Response<Body> {
-    let mut response =
-        refuse(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here; possible are {allow}"));
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    let mut response = refuse(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method} is not possible here; possible are {allow}"),
+    );
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allow));
     response
 }
 

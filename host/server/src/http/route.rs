@@ -67,14 +67,20 @@ impl Route {
     /// `None` for what is not below `/apps/NAME`.
     pub fn parse(path: &str, query: Option<&str>) -> Option<Self> {
         let (path, query) = without_flag(path, query.unwrap_or_default());
-        let segments: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(decode).collect();
+        let segments: Vec<String> = path
+            .split('/')
+            .filter(|s| !s.is_empty())
+            .map(decode)
+            .collect();
         let mut segments = segments.iter().map(String::as_str);
         if segments.next()? != "apps" {
             return None;
         }
         let app = segments.next()?.to_owned();
         let place = match (segments.next(), segments.next()) {
-            (Some(scim), Some(v2)) if scim.eq_ignore_ascii_case("scim") && v2.eq_ignore_ascii_case("v2") => {
+            (Some(scim), Some(v2))
+                if scim.eq_ignore_ascii_case("scim") && v2.eq_ignore_ascii_case("v2") =>
+            {
                 place(&segments.collect::<Vec<_>>())
             }
             _ => Place::Unknown,
@@ -84,7 +90,9 @@ impl Route {
 }
 
 fn place(segments: &[&str]) -> Place {
-    let Some((first, rest)) = segments.split_first() else { return Place::Unknown };
+    let Some((first, rest)) = segments.split_first() else {
+        return Place::Unknown;
+    };
     let single = || rest.first().map(|one| (*one).to_owned());
     match (first.to_ascii_lowercase().as_str(), rest.len()) {
         ("schemas", 0 | 1) => Place::Schemas(single()),
@@ -94,7 +102,9 @@ fn place(segments: &[&str]) -> Place {
         ("bulk", 0) => Place::Bulk,
         (".search", 0) => Place::Search(None),
         (_, 0) => Place::Collection((*first).to_owned()),
-        (_, 1) if rest[0].eq_ignore_ascii_case(".search") => Place::Search(Some((*first).to_owned())),
+        (_, 1) if rest[0].eq_ignore_ascii_case(".search") => {
+            Place::Search(Some((*first).to_owned()))
+        }
         (_, 1) => Place::Resource((*first).to_owned(), rest[0].to_owned()),
         _ => Place::Unknown,
     }
@@ -110,13 +120,17 @@ fn without_flag<'a>(path: &'a str, query: &'a str) -> (Cow<'a, str>, String) {
             path = Cow::Owned(path.replace(&pasted, ""));
         }
     }
-    let Some(at) = query.find(FLAG) else { return (path, query.to_owned()) };
+    let Some(at) = query.find(FLAG) else {
+        return (path, query.to_owned());
+    };
     let (before, after) = (&query[..at], &query[at + FLAG.len()..]);
     if before.is_empty() && after.starts_with('/') {
         let (more, query) = after.split_once('?').unwrap_or((after, ""));
         return (Cow::Owned(format!("{path}{more}")), query.to_owned());
     }
-    let parts = query.split(['&', '?']).filter(|part| !part.is_empty() && part.split('=').next() != Some(FLAG));
+    let parts = query
+        .split(['&', '?'])
+        .filter(|part| !part.is_empty() && part.split('=').next() != Some(FLAG));
     (path, parts.collect::<Vec<_>>().join("&"))
 }
 
@@ -143,7 +157,9 @@ mod tests {
     use super::*;
 
     fn place_of(url: &str) -> (Place, String) {
-        let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+        let (path, query) = url
+            .split_once('?')
+            .map_or((url, None), |(path, query)| (path, Some(query)));
         let route = Route::parse(path, query).unwrap();
         assert_eq!(route.app, "hr");
         (route.place, route.query)
@@ -151,8 +167,14 @@ mod tests {
 
     #[test]
     fn slashes_may_trail_and_be_doubled_and_endpoints_have_any_case() {
-        for url in ["/apps/hr/scim/v2/Users", "/apps/hr/scim/v2//users/", "//apps/hr/SCIM/V2/USERS"] {
-            let Place::Collection(name) = place_of(url).0 else { panic!("{url}") };
+        for url in [
+            "/apps/hr/scim/v2/Users",
+            "/apps/hr/scim/v2//users/",
+            "//apps/hr/SCIM/V2/USERS",
+        ] {
+            let Place::Collection(name) = place_of(url).0 else {
+                panic!("{url}")
+            };
             assert!(name.eq_ignore_ascii_case("users"));
         }
     }
@@ -171,23 +193,47 @@ mod tests {
         ] {
             assert_eq!(place_of(url), (users.clone(), filter.clone()), "{url}");
         }
-        assert_eq!(place_of("/apps/hr/scim/v2/?aadOptscim062020/Users").0, users);
+        assert_eq!(
+            place_of("/apps/hr/scim/v2/?aadOptscim062020/Users").0,
+            users
+        );
     }
 
     #[test]
     fn an_id_is_decoded_once() {
-        assert_eq!(place_of("/apps/hr/scim/v2/Users/a%20b%2525").0, Place::Resource("Users".into(), "a b%25".into()));
-        assert_eq!(place_of("/apps/hr/scim/v2/Users/%zz%").0, Place::Resource("Users".into(), "%zz%".into()));
-        assert_eq!(place_of("/apps/hr/scim/v2/Users/%ü").0, Place::Resource("Users".into(), "%ü".into()));
+        assert_eq!(
+            place_of("/apps/hr/scim/v2/Users/a%20b%2525").0,
+            Place::Resource("Users".into(), "a b%25".into())
+        );
+        assert_eq!(
+            place_of("/apps/hr/scim/v2/Users/%zz%").0,
+            Place::Resource("Users".into(), "%zz%".into())
+        );
+        assert_eq!(
+            place_of("/apps/hr/scim/v2/Users/%ü").0,
+            Place::Resource("Users".into(), "%ü".into())
+        );
     }
 
     #[test]
     fn discovery_search_and_custom_types_have_their_places() {
         assert_eq!(place_of("/apps/hr/scim/v2/.search").0, Place::Search(None));
-        assert_eq!(place_of("/apps/hr/scim/v2/Groups/.search").0, Place::Search(Some("Groups".into())));
-        assert_eq!(place_of("/apps/hr/scim/v2/schemas/urn:x").0, Place::Schemas(Some("urn:x".into())));
-        assert_eq!(place_of("/apps/hr/scim/v2/ResourceTypes").0, Place::ResourceTypes(None));
-        assert_eq!(place_of("/apps/hr/scim/v2/Devices").0, Place::Collection("Devices".into()));
+        assert_eq!(
+            place_of("/apps/hr/scim/v2/Groups/.search").0,
+            Place::Search(Some("Groups".into()))
+        );
+        assert_eq!(
+            place_of("/apps/hr/scim/v2/schemas/urn:x").0,
+            Place::Schemas(Some("urn:x".into()))
+        );
+        assert_eq!(
+            place_of("/apps/hr/scim/v2/ResourceTypes").0,
+            Place::ResourceTypes(None)
+        );
+        assert_eq!(
+            place_of("/apps/hr/scim/v2/Devices").0,
+            Place::Collection("Devices".into())
+        );
         assert_eq!(place_of("/apps/hr/scim/v2/Users/1/2").0, Place::Unknown);
         assert_eq!(place_of("/apps/hr").0, Place::Unknown);
         assert_eq!(Route::parse("/other", None), None);

@@ -32,7 +32,9 @@ type Outcome = Result<Response<Body>, EngineError>;
 impl Asked<'_> {
     /// Does what is asked.
     pub(crate) async fn answer(&self) -> Response<Body> {
-        self.dispatch().await.unwrap_or_else(|failed| respond::engine_error(&failed))
+        self.dispatch()
+            .await
+            .unwrap_or_else(|failed| respond::engine_error(&failed))
     }
 
     async fn dispatch(&self) -> Outcome {
@@ -45,12 +47,17 @@ impl Asked<'_> {
                         Some(endpoint) => vec![self.kind(endpoint)?],
                         None => self.app.catalog().types().iter().collect(),
                     };
-                    self.list(&kinds, ListQuery::from_search_body(self.body)?).await
+                    self.list(&kinds, ListQuery::from_search_body(self.body)?)
+                        .await
                 }
                 _ => Ok(respond::method_not_allowed(self.method, "POST")),
             },
-            Place::Schemas(_) | Place::ResourceTypes(_) | Place::ServiceProviderConfig => self.discovery(),
-            Place::Me => Err(not_implemented("`/Me` is not supported: a token stands for a client, not for a person")),
+            Place::Schemas(_) | Place::ResourceTypes(_) | Place::ServiceProviderConfig => {
+                self.discovery()
+            }
+            Place::Me => Err(not_implemented(
+                "`/Me` is not supported: a token stands for a client, not for a person",
+            )),
             Place::Bulk => Err(not_implemented(
                 "`/Bulk` is not supported, as `/ServiceProviderConfig` says; send the operations one by one",
             )),
@@ -59,11 +66,20 @@ impl Asked<'_> {
     }
 
     fn kind(&self, endpoint: &str) -> Result<&ResourceType, EngineError> {
-        self.app.catalog().by_endpoint(endpoint).ok_or_else(|| self.nothing_here())
+        self.app
+            .catalog()
+            .by_endpoint(endpoint)
+            .ok_or_else(|| self.nothing_here())
     }
 
     fn nothing_here(&self) -> EngineError {
-        let endpoints: Vec<_> = self.app.catalog().types().iter().map(|ty| format!("`/{}`", ty.endpoint)).collect();
+        let endpoints: Vec<_> = self
+            .app
+            .catalog()
+            .types()
+            .iter()
+            .map(|ty| format!("`/{}`", ty.endpoint))
+            .collect();
         ScimError::not_found(format!(
             "there is nothing at this URL; app `{}` has {}, `/Schemas`, `/ResourceTypes` and `/ServiceProviderConfig` under `{}`",
             self.app.name(),
@@ -75,11 +91,18 @@ impl Asked<'_> {
 
     async fn collection(&self, ty: &ResourceType) -> Outcome {
         match *self.method {
-            Method::GET | Method::HEAD => self.list(&[ty], ListQuery::from_query(&self.route.query)?).await,
+            Method::GET | Method::HEAD => {
+                self.list(&[ty], ListQuery::from_query(&self.route.query)?)
+                    .await
+            }
             Method::POST => {
                 let projection = self.projection()?;
                 let answer = self.app.create(&self.request, ty, self.body).await?;
-                Ok(respond::resource(StatusCode::CREATED, &answer, &projected(ty, &projection, &answer)))
+                Ok(respond::resource(
+                    StatusCode::CREATED,
+                    &answer,
+                    &projected(ty, &projection, &answer),
+                ))
             }
             _ => Ok(respond::method_not_allowed(self.method, "GET, POST")),
         }
@@ -88,7 +111,10 @@ impl Asked<'_> {
     async fn resource(&self, ty: &ResourceType, id: &str) -> Outcome {
         match *self.method {
             Method::GET | Method::HEAD => {
-                let answer = self.app.get(&self.request, ty, id, &self.projection()?).await?;
+                let answer = self
+                    .app
+                    .get(&self.request, ty, id, &self.projection()?)
+                    .await?;
                 if condition::none_match(self.headers, answer.version) {
                     let mut response = respond::empty();
                     *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -99,12 +125,22 @@ impl Asked<'_> {
             }
             Method::PUT => {
                 let projection = self.projection()?;
-                let answer = self.app.replace(&self.request, ty, id, self.body, self.if_match()?).await?;
-                Ok(respond::resource(StatusCode::OK, &answer, &projected(ty, &projection, &answer)))
+                let answer = self
+                    .app
+                    .replace(&self.request, ty, id, self.body, self.if_match()?)
+                    .await?;
+                Ok(respond::resource(
+                    StatusCode::OK,
+                    &answer,
+                    &projected(ty, &projection, &answer),
+                ))
             }
             Method::PATCH => {
                 let projection = self.projection()?;
-                let answer = self.app.patch(&self.request, ty, id, self.body, self.if_match()?).await?;
+                let answer = self
+                    .app
+                    .patch(&self.request, ty, id, self.body, self.if_match()?)
+                    .await?;
                 // Entra wants 204 for a group, whose members nobody wants to read back, unless the client says what it
                 // wants to see (RFC 7644, section 3.5.2).
                 if ty.has_members() && !self.asks_for_attributes() {
@@ -112,27 +148,41 @@ impl Asked<'_> {
                     respond::tag(&mut response, &answer);
                     return Ok(response);
                 }
-                Ok(respond::resource(StatusCode::OK, &answer, &projected(ty, &projection, &answer)))
+                Ok(respond::resource(
+                    StatusCode::OK,
+                    &answer,
+                    &projected(ty, &projection, &answer),
+                ))
             }
             Method::DELETE => {
-                self.app.delete(&self.request, ty, id, self.if_match()?).await?;
+                self.app
+                    .delete(&self.request, ty, id, self.if_match()?)
+                    .await?;
                 Ok(respond::empty())
             }
-            _ => Ok(respond::method_not_allowed(self.method, "GET, PUT, PATCH, DELETE")),
+            _ => Ok(respond::method_not_allowed(
+                self.method,
+                "GET, PUT, PATCH, DELETE",
+            )),
         }
     }
 
     /// One type's listing, or those of several in a row as one.
     async fn list(&self, kinds: &[&ResourceType], query: ListQuery) -> Outcome {
         if let [ty] = kinds {
-            return Ok(respond::json(StatusCode::OK, &self.app.list(&self.request, ty, &query).await?));
+            return Ok(respond::json(
+                StatusCode::OK,
+                &self.app.list(&self.request, ty, &query).await?,
+            ));
         }
         let start = query.start_index;
         let (mut total, mut resources) = (0, Vec::new());
         for ty in kinds {
             let mut part = query.clone();
             part.start_index = start.saturating_sub(total).max(1);
-            part.count = query.count.map(|count| count.saturating_sub(resources.len() as u64));
+            part.count = query
+                .count
+                .map(|count| count.saturating_sub(resources.len() as u64));
             let mut listed = self.app.list(&self.request, ty, &part).await?;
             total += listed["totalResults"].as_u64().unwrap_or(0);
             if let Some(Value::Array(found)) = listed.get_mut("Resources").map(Value::take) {
@@ -142,7 +192,10 @@ impl Asked<'_> {
                 }));
             }
         }
-        Ok(respond::json(StatusCode::OK, &render::list(total, start, resources)))
+        Ok(respond::json(
+            StatusCode::OK,
+            &render::list(total, start, resources),
+        ))
     }
 
     fn discovery(&self) -> Outcome {
@@ -160,7 +213,10 @@ impl Asked<'_> {
             Place::Schemas(Some(urn)) => discovery::schema(catalog, base, urn),
             Place::ResourceTypes(None) => Some(list_of(discovery::resource_types(catalog, base))),
             Place::ResourceTypes(Some(name)) => discovery::resource_type(catalog, base, name),
-            _ => Some(discovery::service_provider_config(&self.app.capabilities(), base)),
+            _ => Some(discovery::service_provider_config(
+                &self.app.capabilities(),
+                base,
+            )),
         };
         let found = found.ok_or_else(|| self.nothing_here())?;
         Ok(respond::json(StatusCode::OK, &found))
@@ -170,15 +226,22 @@ impl Asked<'_> {
         match condition::if_match(self.headers) {
             Demand::Any => Ok(None),
             Demand::Version(version) => Ok(Some(version)),
-            Demand::Impossible => {
-                Err(ScimError::precondition("`If-Match` names no version that this host gave out; read the resource again").into())
-            }
+            Demand::Impossible => Err(ScimError::precondition(
+                "`If-Match` names no version that this host gave out; read the resource again",
+            )
+            .into()),
         }
     }
 
     fn projection(&self) -> Result<Projection, EngineError> {
-        let (attributes, excluded) = (self.parameter("attributes"), self.parameter("excludedAttributes"));
-        Ok(Projection::parse(attributes.as_deref(), excluded.as_deref())?)
+        let (attributes, excluded) = (
+            self.parameter("attributes"),
+            self.parameter("excludedAttributes"),
+        );
+        Ok(Projection::parse(
+            attributes.as_deref(),
+            excluded.as_deref(),
+        )?)
     }
 
     fn asks_for_attributes(&self) -> bool {

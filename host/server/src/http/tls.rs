@@ -51,12 +51,16 @@ impl Certificate {
     /// Reads certificate and key.
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let current = ArcSwap::from_pointee(read(certificate, key)?);
-        Ok(Arc::new(Self { files: (certificate.to_owned(), key.to_owned()), current }))
+        Ok(Arc::new(Self {
+            files: (certificate.to_owned(), key.to_owned()),
+            current,
+        }))
     }
 
     /// Reads both files again. On an error the old certificate stays.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.current.store(Arc::new(read(&self.files.0, &self.files.1)?));
+        self.current
+            .store(Arc::new(read(&self.files.0, &self.files.1)?));
         Ok(())
     }
 
@@ -68,11 +72,12 @@ impl Certificate {
     /// The listener's settings.
     pub fn server_config(self: &Arc<Self>) -> Result<Arc<rustls::ServerConfig>, TlsError> {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
-        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(TlsError::Settings)?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+        let mut config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+                .map_err(TlsError::Settings)?
+                .with_no_client_auth()
+                .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -98,5 +103,8 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let private = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
     CertifiedKey::from_der(chain, private, &ring::default_provider())
         .and_then(|certified| certified.keys_match().map(|()| certified))
-        .map_err(|why| TlsError::Key { file: key.to_owned(), why })
+        .map_err(|why| TlsError::Key {
+            file: key.to_owned(),
+            why,
+        })
 }

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tombolo_engine::{AppConfig, AppError, Engine};
 use tombolo_mapping::{Kind, Mapping};
-use tombolo_runtime::{AppSpec, Component, Connector, Directory, Limits, LoadError, Runtime, StateStore, Target};
+use tombolo_runtime::{
+    AppSpec, Component, Connector, Directory, Limits, LoadError, Runtime, StateStore, Target,
+};
 
 use super::Generation;
 use super::stamp::Stamps;
@@ -50,7 +52,11 @@ pub(super) enum ConnectorFile {
 impl Builder {
     /// On a runtime and an engine.
     pub fn new(runtime: Runtime, engine: Arc<Engine>) -> Self {
-        Self { runtime, engine, loaded: Mutex::default() }
+        Self {
+            runtime,
+            engine,
+            loaded: Mutex::default(),
+        }
     }
 
     pub(super) async fn attempt(&self, layout: &Layout, path: &Path) -> Attempt {
@@ -64,7 +70,9 @@ impl Builder {
             warnings: Report::default(),
             connector,
         };
-        let Some(file) = found.file else { return failed(before, errors(found.report), ConnectorFile::Present) };
+        let Some(file) = found.file else {
+            return failed(before, errors(found.report), ConnectorFile::Present);
+        };
         let inputs = material::inputs(layout, &file);
         let stamps = Stamps::take(inputs.into_iter().chain([path.to_owned()]));
         let (material, more) = material::gather(layout, &file, Timestamp::now());
@@ -79,23 +87,43 @@ impl Builder {
             return failed(stamps, errors(report), connector);
         }
         let fingerprint = material.fingerprint;
-        let outcome = self.build(&file, material).await.map_err(|found| Report(vec![found]));
-        Attempt { stamps, fingerprint: Some(fingerprint), outcome, warnings: report, connector }
+        let outcome = self
+            .build(&file, material)
+            .await
+            .map_err(|found| Report(vec![found]));
+        Attempt {
+            stamps,
+            fingerprint: Some(fingerprint),
+            outcome,
+            warnings: report,
+            connector,
+        }
     }
 
-    async fn build(&self, file: &AppFile, material: Material) -> Result<Arc<Generation>, Diagnostic> {
+    async fn build(
+        &self,
+        file: &AppFile,
+        material: Material,
+    ) -> Result<Arc<Generation>, Diagnostic> {
         let fingerprint = material.fingerprint;
         let digest = material.connector_digest;
         let component = self.component(file, &material, digest).await?;
         let spec = spec(file, material, self.engine.state_for(&file.name));
-        let connector = self.runtime.bind(&component, spec).await.map_err(|why| load_error(file, &why))?;
+        let connector = self
+            .runtime
+            .bind(&component, spec)
+            .await
+            .map_err(|why| load_error(file, &why))?;
         let config = AppConfig {
             name: file.name.clone(),
             connector,
             overrides: file.mapping.clone(),
             freshness: freshness(file.freshness),
         };
-        let app = self.engine.app(config).map_err(|why| app_error(file, &why))?;
+        let app = self
+            .engine
+            .app(config)
+            .map_err(|why| app_error(file, &why))?;
         Ok(Arc::new(Generation {
             app,
             verifier: Verifier::new(file.tokens.clone()),
@@ -106,12 +134,19 @@ impl Builder {
         }))
     }
 
-    async fn component(&self, file: &AppFile, material: &Material, digest: [u8; 32]) -> Result<Arc<Component>, Diagnostic> {
+    async fn component(
+        &self,
+        file: &AppFile,
+        material: &Material,
+        digest: [u8; 32],
+    ) -> Result<Arc<Component>, Diagnostic> {
         let key = (file.connector.value.clone(), digest);
         if let Some(component) = self.loaded.lock().get(&key).and_then(Weak::upgrade) {
             return Ok(component);
         }
-        let load = self.runtime.load(&file.connector.value, material.connector.clone());
+        let load = self
+            .runtime
+            .load(&file.connector.value, material.connector.clone());
         let component = load.await.map_err(|why| load_error(file, &why))?;
         let mut loaded = self.loaded.lock();
         loaded.retain(|_, component| component.strong_count() > 0);
@@ -141,7 +176,10 @@ pub async fn try_app(
     if !complete {
         return None;
     }
-    let loaded = match runtime.load(&file.connector.value, material.connector.clone()).await {
+    let loaded = match runtime
+        .load(&file.connector.value, material.connector.clone())
+        .await
+    {
         Ok(component) => {
             let state: Arc<dyn StateStore> = Arc::new(tombolo_runtime::state::Memory::default());
             runtime.bind(&component, spec(&file, material, state)).await
@@ -162,7 +200,10 @@ pub async fn try_app(
 
 /// What the engine would say of the app's mapping.
 fn mapping_errors(file: &AppFile, connector: &Connector) -> Vec<Diagnostic> {
-    let described = connector.description().get("kinds").and_then(|kinds| kinds.as_array());
+    let described = connector
+        .description()
+        .get("kinds")
+        .and_then(|kinds| kinds.as_array());
     let kinds: Vec<Kind> = described
         .into_iter()
         .flatten()
@@ -172,14 +213,25 @@ fn mapping_errors(file: &AppFile, connector: &Connector) -> Vec<Diagnostic> {
     for kind in &kinds {
         let overrides = file.mapping.get(&kind.kind).cloned().unwrap_or_default();
         if let Err(why) = Mapping::new(kind, &overrides) {
-            found.extend(why.problems.iter().map(|problem| mapping_error(file, &kind.kind, problem)));
+            found.extend(
+                why.problems
+                    .iter()
+                    .map(|problem| mapping_error(file, &kind.kind, problem)),
+            );
         }
     }
     let known: Vec<&str> = kinds.iter().map(|kind| kind.kind.as_str()).collect();
-    for kind in file.mapping.keys().filter(|kind| !known.contains(&kind.as_str())) {
+    for kind in file
+        .mapping
+        .keys()
+        .filter(|kind| !known.contains(&kind.as_str()))
+    {
         let span = file.outline.nearest(&["mapping", kind]);
         let message = format!("connector `{}` has no kind `{kind}`", file.connector.value);
-        found.push(Diagnostic::error(&file.source, span, message).hint(crate::config::reader::suggestion(kind, &known)));
+        found.push(
+            Diagnostic::error(&file.source, span, message)
+                .hint(crate::config::reader::suggestion(kind, &known)),
+        );
     }
     found
 }
@@ -210,14 +262,22 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
         .iter()
         .filter_map(|(name, granted)| {
             let host = material.directories.remove(name)?;
-            Some(Directory { name: name.clone(), host, writable: granted.writable })
+            Some(Directory {
+                name: name.clone(),
+                host,
+                writable: granted.writable,
+            })
         })
         .collect();
     let defaults = Limits::default();
     let limits = Limits {
         wall: file.limits.wall.unwrap_or(defaults.wall),
         cpu: file.limits.cpu.unwrap_or(defaults.cpu),
-        memory: file.limits.memory.and_then(|n| usize::try_from(n).ok()).unwrap_or(defaults.memory),
+        memory: file
+            .limits
+            .memory
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(defaults.memory),
         concurrency: file.limits.concurrency.unwrap_or(defaults.concurrency),
         state_bytes: file.limits.state.unwrap_or(defaults.state_bytes),
         ..defaults
@@ -250,15 +310,27 @@ fn freshness(freshness: Freshness) -> tombolo_engine::Freshness {
 fn load_error(file: &AppFile, why: &LoadError) -> Diagnostic {
     let at = |path: &[&str]| file.outline.nearest(path);
     match why {
-        LoadError::Grants { connector, lines, .. } => {
-            let message = format!("the connector `{connector}` wants what app `{}` does not grant", file.name);
+        LoadError::Grants {
+            connector, lines, ..
+        } => {
+            let message = format!(
+                "the connector `{connector}` wants what app `{}` does not grant",
+                file.name
+            );
             Diagnostic::error(&file.source, file.connector.span.clone(), message)
                 .hint(format!("add to this file:\n{}", lines.trim_end()))
         }
         LoadError::Settings { .. } => {
             let span = at(&["settings"]);
-            let span = if span.is_empty() { file.connector.span.clone() } else { span };
-            let hint = format!("`tombolo connector inspect connectors/{}.wasm` lists the settings", file.connector.value);
+            let span = if span.is_empty() {
+                file.connector.span.clone()
+            } else {
+                span
+            };
+            let hint = format!(
+                "`tombolo connector inspect connectors/{}.wasm` lists the settings",
+                file.connector.value
+            );
             Diagnostic::error(&file.source, span, why.to_string()).hint(hint)
         }
         LoadError::Target(_) => Diagnostic::error(&file.source, at(&["targets"]), why.to_string()),
@@ -285,7 +357,8 @@ fn app_error(file: &AppFile, why: &AppError) -> Diagnostic {
 
 fn mapping_error(file: &AppFile, kind: &str, problem: &tombolo_mapping::Problem) -> Diagnostic {
     use tombolo_mapping::Problem::{
-        BadConstant, BadPath, NothingToUnmap, Overlap, TwoPaths, UnknownAttribute, UnknownConstant, Unmappable,
+        BadConstant, BadPath, NothingToUnmap, Overlap, TwoPaths, UnknownAttribute, UnknownConstant,
+        Unmappable,
     };
     let span = match problem {
         BadPath { path, .. }
@@ -294,11 +367,19 @@ fn mapping_error(file: &AppFile, kind: &str, problem: &tombolo_mapping::Problem)
         | NothingToUnmap { path, .. }
         | Overlap { path, .. }
         | TwoPaths { path, .. } => file.outline.nearest(&["mapping", kind, path]),
-        UnknownConstant { attribute, .. } | BadConstant { attribute, .. } => {
-            file.outline.nearest(&["mapping", kind, "constants", attribute])
-        }
+        UnknownConstant { attribute, .. } | BadConstant { attribute, .. } => file
+            .outline
+            .nearest(&["mapping", kind, "constants", attribute]),
         _ => file.outline.nearest(&["mapping", kind]),
     };
-    let span = if span.is_empty() { file.connector.span.clone() } else { span };
-    Diagnostic::error(&file.source, span, format!("mapping of kind `{kind}`: {problem}"))
+    let span = if span.is_empty() {
+        file.connector.span.clone()
+    } else {
+        span
+    };
+    Diagnostic::error(
+        &file.source,
+        span,
+        format!("mapping of kind `{kind}`: {problem}"),
+    )
 }

@@ -31,6 +31,7 @@ use tombolo_engine::App;
 use tracing::{error, info, warn};
 
 use crate::auth::Verifier;
+use crate::config::material::EXPIRY_WARNING_DAYS;
 use crate::config::{Layout, Report};
 use crate::telemetry::metrics;
 
@@ -104,13 +105,21 @@ const SETTLE: Duration = Duration::from_millis(150);
 impl Registry {
     /// Empty until the first [`look`](Self::look).
     pub fn new(layout: Layout, builder: Builder) -> Arc<Self> {
-        Arc::new(Self { layout, builder, apps: ArcSwap::default(), looking: Mutex::default() })
+        Arc::new(Self {
+            layout,
+            builder,
+            apps: ArcSwap::default(),
+            looking: Mutex::default(),
+        })
     }
 
     /// The app of this name.
     pub fn find(&self, name: &str) -> Found {
         match self.apps.load().get(name) {
-            Some(Entry { generation: Some(generation), .. }) => Found::Serving(Arc::clone(generation)),
+            Some(Entry {
+                generation: Some(generation),
+                ..
+            }) => Found::Serving(Arc::clone(generation)),
             Some(_) => Found::Down,
             None => Found::Absent,
         }
@@ -153,14 +162,24 @@ impl Registry {
             .collect();
         let changed: Vec<_> = names
             .iter()
-            .filter(|(name, path)| current.get(name).is_none_or(|entry| entry.stamps.have_changed(path)))
+            .filter(|(name, path)| {
+                current
+                    .get(name)
+                    .is_none_or(|entry| entry.stamps.have_changed(path))
+            })
             .collect();
-        let removed: Vec<_> =
-            current.keys().filter(|name| !names.iter().any(|(there, _)| there == *name)).cloned().collect();
+        let removed: Vec<_> = current
+            .keys()
+            .filter(|name| !names.iter().any(|(there, _)| there == *name))
+            .cloned()
+            .collect();
         if changed.is_empty() && removed.is_empty() {
             return false;
         }
-        let first: Vec<_> = changed.iter().map(|(name, path)| self.stamps(&current, name, path)).collect();
+        let first: Vec<_> = changed
+            .iter()
+            .map(|(name, path)| self.stamps(&current, name, path))
+            .collect();
         if !settle.is_zero() {
             tokio::time::sleep(settle).await;
         }
@@ -184,9 +203,31 @@ impl Registry {
         any
     }
 
+    /// Names the tokens that have ended or are about to: an expired token stops an identity provider's whole job.
+    pub fn remind_of_expiry(&self, now: Timestamp) {
+        let horizon = jiff::SignedDuration::from_hours(24 * EXPIRY_WARNING_DAYS);
+        for (app, entry) in self.apps.load().iter() {
+            for token in entry
+                .generation
+                .iter()
+                .flat_map(|generation| generation.verifier.tokens())
+            {
+                if let Some(expires) = token
+                    .expires
+                    .filter(|expires| expires.duration_since(now) < horizon)
+                {
+                    warn!(app, token = token.name, %expires, "token ends soon or has ended; make another with `tombolo token new`");
+                }
+            }
+        }
+    }
+
     /// The stamps of everything the app was made of last time, as they are now.
     fn stamps(&self, current: &Apps, name: &str, path: &std::path::Path) -> Stamps {
-        current.get(name).map_or_else(|| Stamps::take([path.to_owned()]), |entry| entry.stamps.again(path))
+        current.get(name).map_or_else(
+            || Stamps::take([path.to_owned()]),
+            |entry| entry.stamps.again(path),
+        )
     }
 
     fn put(&self, name: &str, entry: Option<Entry>) {
@@ -204,10 +245,24 @@ impl Registry {
 /// Decides between what runs and what was tried; see the table above.
 fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Entry {
     let running = old.and_then(|entry| entry.generation.clone());
-    let build::Attempt { stamps, fingerprint, outcome, warnings, connector } = attempt;
+    let build::Attempt {
+        stamps,
+        fingerprint,
+        outcome,
+        warnings,
+        connector,
+    } = attempt;
     match outcome {
-        Ok(_) if running.as_ref().is_some_and(|running| Some(running.fingerprint) == fingerprint) => {
-            Entry { generation: running, trouble: None, stamps }
+        Ok(_)
+            if running
+                .as_ref()
+                .is_some_and(|running| Some(running.fingerprint) == fingerprint) =>
+        {
+            Entry {
+                generation: running,
+                trouble: None,
+                stamps,
+            }
         }
         Ok(generation) => {
             for warning in &warnings.0 {
@@ -215,12 +270,26 @@ fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Ent
             }
             let revision = &generation.digest[..12];
             if running.is_some() {
-                info!(app = name, connector = generation.connector, revision, "app reloaded; requests under way finish on the old revision");
+                info!(
+                    app = name,
+                    connector = generation.connector,
+                    revision,
+                    "app reloaded; requests under way finish on the old revision"
+                );
             } else {
-                info!(app = name, connector = generation.connector, revision, "app serving");
+                info!(
+                    app = name,
+                    connector = generation.connector,
+                    revision,
+                    "app serving"
+                );
             }
             metrics::reload(name, true);
-            Entry { generation: Some(generation), trouble: None, stamps }
+            Entry {
+                generation: Some(generation),
+                trouble: None,
+                stamps,
+            }
         }
         Err(report) => {
             metrics::reload(name, false);
@@ -229,12 +298,23 @@ fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Ent
             let generation = running.filter(|_| !taken_away);
             for problem in &report.0 {
                 if generation.is_some() {
-                    error!(app = name, "not taken over, the app runs on as it was: {}", problem.line());
+                    error!(
+                        app = name,
+                        "not taken over, the app runs on as it was: {}",
+                        problem.line()
+                    );
                 } else {
                     error!(app = name, "the app cannot be served: {}", problem.line());
                 }
             }
-            Entry { generation, trouble: Some(Trouble { since: Timestamp::now(), report }), stamps }
+            Entry {
+                generation,
+                trouble: Some(Trouble {
+                    since: Timestamp::now(),
+                    report,
+                }),
+                stamps,
+            }
         }
     }
 }

@@ -15,7 +15,12 @@ pub(crate) struct Stamps(BTreeMap<PathBuf, Stamp>);
 
 impl Stamps {
     pub(crate) fn take(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self(paths.into_iter().map(|path| (path.clone(), stamp(&path))).collect())
+        Self(
+            paths
+                .into_iter()
+                .map(|path| (path.clone(), stamp(&path)))
+                .collect(),
+        )
     }
 
     /// The same files and `also`, now.

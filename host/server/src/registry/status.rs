@@ -72,17 +72,27 @@ impl AppStatus {
             (Some(_), Some(_)) => State::Stale,
             (None, _) => State::Failed,
         };
-        let tokens = generation.map(|generation| generation.verifier.tokens()).unwrap_or_default();
+        let tokens = generation
+            .map(|generation| generation.verifier.tokens())
+            .unwrap_or_default();
         Self {
             name: name.to_owned(),
             connector: generation.map(|generation| generation.connector.clone()),
             revision: generation.map(|generation| generation.digest.clone()),
             state,
             since: generation.map(|generation| generation.since),
-            problems: entry.trouble.iter().flat_map(|trouble| &trouble.report.0).map(|found| found.line()).collect(),
+            problems: entry
+                .trouble
+                .iter()
+                .flat_map(|trouble| &trouble.report.0)
+                .map(|found| found.line())
+                .collect(),
             tokens: tokens
                 .iter()
-                .map(|token| TokenStatus { name: token.name.clone(), expires: token.expires })
+                .map(|token| TokenStatus {
+                    name: token.name.clone(),
+                    expires: token.expires,
+                })
                 .collect(),
         }
     }
@@ -90,7 +100,11 @@ impl AppStatus {
 
 /// All apps of a registry.
 pub fn apps(registry: &Registry) -> Vec<AppStatus> {
-    registry.apps().iter().map(|(name, entry)| AppStatus::of(name, entry)).collect()
+    registry
+        .apps()
+        .iter()
+        .map(|(name, entry)| AppStatus::of(name, entry))
+        .collect()
 }
 
 /// Where a running host keeps it.
@@ -109,7 +123,8 @@ impl HostStatus {
     pub fn read(store: &Path) -> Option<Self> {
         let status: Self = serde_json::from_slice(&std::fs::read(file(store)).ok()?).ok()?;
         // A host that was killed leaves its file behind.
-        let alive = !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{}", status.pid)).exists();
+        let alive = !Path::new("/proc/self").exists()
+            || Path::new(&format!("/proc/{}", status.pid)).exists();
         alive.then_some(status)
     }
 }

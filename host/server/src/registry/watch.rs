@@ -19,6 +19,9 @@ const RESCAN: Duration = Duration::from_secs(2);
 /// A copy or a checkout touches files in bursts; one look at the end of the burst is enough.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 
+/// How often tokens that are about to end are named in the log.
+const REMINDER: Duration = Duration::from_hours(24);
+
 /// Asks for a look now (`SIGHUP`).
 pub type Nudge = mpsc::Sender<()>;
 
@@ -34,6 +37,7 @@ pub async fn watch(
     let _watcher = listen(&registry, certificate.as_deref(), notices);
     let mut pair = certificate.as_deref().map(stamps);
     let host_file = registry.layout().host_file();
+    let mut reminded = tokio::time::Instant::now();
     let mut host_stamp = Stamps::take([host_file.clone()]);
     loop {
         tokio::select! {
@@ -51,6 +55,10 @@ pub async fn watch(
         }
         if let (Some(certificate), Some(before)) = (&certificate, &mut pair) {
             reload(certificate, before);
+        }
+        if reminded.elapsed() >= REMINDER {
+            reminded = tokio::time::Instant::now();
+            registry.remind_of_expiry(jiff::Timestamp::now());
         }
         if host_stamp.have_changed(&host_file) {
             host_stamp = Stamps::take([host_file.clone()]);
@@ -92,11 +100,18 @@ fn listen(
         }
     };
     let mut watcher = notify::recommended_watcher(handler)
-        .inspect_err(|why| warn!(%why, "the system does not tell of changes; looking every two seconds"))
+        .inspect_err(
+            |why| warn!(%why, "the system does not tell of changes; looking every two seconds"),
+        )
         .ok()?;
     let layout = registry.layout();
     let mut directories = vec![layout.apps(), layout.connectors()];
-    directories.extend(certificate.into_iter().flat_map(Certificate::files).filter_map(|file| Some(file.parent()?.to_owned())));
+    directories.extend(
+        certificate
+            .into_iter()
+            .flat_map(Certificate::files)
+            .filter_map(|file| Some(file.parent()?.to_owned())),
+    );
     for directory in directories {
         if let Err(why) = watcher.watch(&directory, RecursiveMode::NonRecursive) {
             warn!(directory = %directory.display(), %why, "cannot be watched; looking every two seconds");

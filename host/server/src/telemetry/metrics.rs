@@ -13,7 +13,9 @@ use tombolo_runtime::stats::{BUCKETS_US, Histogram};
 use crate::registry::Registry;
 
 /// Upper bounds of the buckets of request times, in seconds: from a read out of the mirror to the deadline.
-const BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
+const BUCKETS: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0,
+];
 
 /// Starts recording; what it gives renders the page.
 pub fn start() -> Result<PrometheusHandle, String> {
@@ -23,11 +25,26 @@ pub fn start() -> Result<PrometheusHandle, String> {
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|why| why.to_string())?;
-    metrics::describe_counter!("tombolo_requests_total", "SCIM requests by app, method and status.");
-    metrics::describe_histogram!("tombolo_request_seconds", "Time from a request's head to its answer.");
-    metrics::describe_counter!("tombolo_unauthorized_total", "Requests without a valid token, by app and reason.");
-    metrics::describe_counter!("tombolo_reloads_total", "Changes of an app's files, by outcome.");
-    metrics::describe_gauge!("tombolo_requests_in_flight", "Requests that are being worked on.");
+    metrics::describe_counter!(
+        "tombolo_requests_total",
+        "SCIM requests by app, method and status."
+    );
+    metrics::describe_histogram!(
+        "tombolo_request_seconds",
+        "Time from a request's head to its answer."
+    );
+    metrics::describe_counter!(
+        "tombolo_unauthorized_total",
+        "Requests without a valid token, by app and reason."
+    );
+    metrics::describe_counter!(
+        "tombolo_reloads_total",
+        "Changes of an app's files, by outcome."
+    );
+    metrics::describe_gauge!(
+        "tombolo_requests_in_flight",
+        "Requests that are being worked on."
+    );
     Ok(handle)
 }
 
@@ -36,18 +53,21 @@ pub fn request(app: &str, method: &'static str, status: u16, took: Duration) {
     let app = app.to_owned();
     metrics::counter!("tombolo_requests_total", "app" => app.clone(), "method" => method, "status" => status.to_string())
         .increment(1);
-    metrics::histogram!("tombolo_request_seconds", "app" => app, "method" => method).record(took.as_secs_f64());
+    metrics::histogram!("tombolo_request_seconds", "app" => app, "method" => method)
+        .record(took.as_secs_f64());
 }
 
 /// A request was turned away.
 pub fn unauthorized(app: &str, reason: &'static str) {
-    metrics::counter!("tombolo_unauthorized_total", "app" => app.to_owned(), "reason" => reason).increment(1);
+    metrics::counter!("tombolo_unauthorized_total", "app" => app.to_owned(), "reason" => reason)
+        .increment(1);
 }
 
 /// An app's files have changed.
 pub fn reload(app: &str, taken_over: bool) {
     let outcome = if taken_over { "taken-over" } else { "refused" };
-    metrics::counter!("tombolo_reloads_total", "app" => app.to_owned(), "outcome" => outcome).increment(1);
+    metrics::counter!("tombolo_reloads_total", "app" => app.to_owned(), "outcome" => outcome)
+        .increment(1);
 }
 
 /// One more is worked on, until what this gives is dropped.
@@ -77,38 +97,92 @@ fn family(page: &mut String, name: &str, kind: &str, help: &str) {
 
 /// Names of apps and tokens need no escape: see `is_sane_name`; a token's name may hold anything and gets one.
 fn escape(label: &str) -> String {
-    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    label
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
     let apps = registry.apps();
-    family(page, "tombolo_app_up", "gauge", "1 while requests to the app are served.");
+    family(
+        page,
+        "tombolo_app_up",
+        "gauge",
+        "1 while requests to the app are served.",
+    );
     for (name, entry) in apps.iter() {
-        let _ = writeln!(page, "tombolo_app_up{{app=\"{name}\"}} {}", u8::from(entry.generation.is_some()));
+        let _ = writeln!(
+            page,
+            "tombolo_app_up{{app=\"{name}\"}} {}",
+            u8::from(entry.generation.is_some())
+        );
     }
-    family(page, "tombolo_app_trouble", "gauge", "1 while the app's files are wrong.");
+    family(
+        page,
+        "tombolo_app_trouble",
+        "gauge",
+        "1 while the app's files are wrong.",
+    );
     for (name, entry) in apps.iter() {
-        let _ = writeln!(page, "tombolo_app_trouble{{app=\"{name}\"}} {}", u8::from(entry.trouble.is_some()));
+        let _ = writeln!(
+            page,
+            "tombolo_app_trouble{{app=\"{name}\"}} {}",
+            u8::from(entry.trouble.is_some())
+        );
     }
-    let serving = || apps.iter().filter_map(|(name, entry)| Some((name, entry.generation.as_deref()?)));
-    family(page, "tombolo_token_expiry_seconds", "gauge", "Seconds until a token ends; negative when it has.");
+    let serving = || {
+        apps.iter()
+            .filter_map(|(name, entry)| Some((name, entry.generation.as_deref()?)))
+    };
+    family(
+        page,
+        "tombolo_token_expiry_seconds",
+        "gauge",
+        "Seconds until a token ends; negative when it has.",
+    );
     for (name, generation) in serving() {
         for token in generation.verifier.tokens() {
             if let Some(expires) = token.expires {
                 let left = expires.as_second() - now.as_second();
                 let token = escape(&token.name);
-                let _ = writeln!(page, "tombolo_token_expiry_seconds{{app=\"{name}\",token=\"{token}\"}} {left}");
+                let _ = writeln!(
+                    page,
+                    "tombolo_token_expiry_seconds{{app=\"{name}\",token=\"{token}\"}} {left}"
+                );
             }
         }
     }
     // The counters start anew with each revision, as with a restart: Prometheus' `rate` knows how to take that.
-    let stats: Vec<_> = serving().map(|(name, generation)| (name, generation.app.connector().stats().read())).collect();
+    let stats: Vec<_> = serving()
+        .map(|(name, generation)| (name, generation.app.connector().stats().read()))
+        .collect();
     let counters: [(&str, &str, fn(&tombolo_runtime::stats::Snapshot) -> u64); 5] = [
-        ("tombolo_connector_calls_total", "Calls of the connector.", |s| s.calls),
-        ("tombolo_connector_dropped_total", "Calls whose caller went away.", |s| s.dropped),
-        ("tombolo_connector_instances_total", "Instances made.", |s| s.instantiations),
-        ("tombolo_connector_recycled_total", "Warm instances retired.", |s| s.recycled),
-        ("tombolo_connector_discarded_total", "Instances thrown away after a fault.", |s| s.discarded),
+        (
+            "tombolo_connector_calls_total",
+            "Calls of the connector.",
+            |s| s.calls,
+        ),
+        (
+            "tombolo_connector_dropped_total",
+            "Calls whose caller went away.",
+            |s| s.dropped,
+        ),
+        (
+            "tombolo_connector_instances_total",
+            "Instances made.",
+            |s| s.instantiations,
+        ),
+        (
+            "tombolo_connector_recycled_total",
+            "Warm instances retired.",
+            |s| s.recycled,
+        ),
+        (
+            "tombolo_connector_discarded_total",
+            "Instances thrown away after a fault.",
+            |s| s.discarded,
+        ),
     ];
     for (family_name, help, read) in counters {
         family(page, family_name, "counter", help);
@@ -116,20 +190,53 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             let _ = writeln!(page, "{family_name}{{app=\"{name}\"}} {}", read(stats));
         }
     }
-    family(page, "tombolo_connector_faults_total", "counter", "Calls that ended with an error, by kind.");
+    family(
+        page,
+        "tombolo_connector_faults_total",
+        "counter",
+        "Calls that ended with an error, by kind.",
+    );
     for (name, stats) in &stats {
         for (kind, count) in &stats.faults {
-            let _ = writeln!(page, "tombolo_connector_faults_total{{app=\"{name}\",kind=\"{kind}\"}} {count}");
+            let _ = writeln!(
+                page,
+                "tombolo_connector_faults_total{{app=\"{name}\",kind=\"{kind}\"}} {count}"
+            );
         }
     }
-    family(page, "tombolo_connector_memory_peak_bytes", "gauge", "The most memory that one instance held.");
+    family(
+        page,
+        "tombolo_connector_memory_peak_bytes",
+        "gauge",
+        "The most memory that one instance held.",
+    );
     for (name, stats) in &stats {
-        let _ = writeln!(page, "tombolo_connector_memory_peak_bytes{{app=\"{name}\"}} {}", stats.memory_peak);
+        let _ = writeln!(
+            page,
+            "tombolo_connector_memory_peak_bytes{{app=\"{name}\"}} {}",
+            stats.memory_peak
+        );
     }
-    let histograms: [(&str, &str, fn(&tombolo_runtime::stats::Snapshot) -> &Histogram); 3] = [
-        ("tombolo_connector_call_seconds", "Time from slot to answer.", |s| &s.wall),
-        ("tombolo_connector_cpu_seconds", "Processor time of calls.", |s| &s.cpu),
-        ("tombolo_connector_wait_seconds", "Time until there was a slot.", |s| &s.wait),
+    let histograms: [(
+        &str,
+        &str,
+        fn(&tombolo_runtime::stats::Snapshot) -> &Histogram,
+    ); 3] = [
+        (
+            "tombolo_connector_call_seconds",
+            "Time from slot to answer.",
+            |s| &s.wall,
+        ),
+        (
+            "tombolo_connector_cpu_seconds",
+            "Processor time of calls.",
+            |s| &s.cpu,
+        ),
+        (
+            "tombolo_connector_wait_seconds",
+            "Time until there was a slot.",
+            |s| &s.wait,
+        ),
     ];
     for (family_name, help, read) in histograms {
         family(page, family_name, "histogram", help);
@@ -148,9 +255,18 @@ fn histogram(page: &mut String, family: &str, app: &str, histogram: &Histogram) 
     let mut total = 0;
     for (n, count) in histogram.buckets.iter().enumerate() {
         total += count;
-        let bound = BUCKETS_US.get(n).map_or_else(|| "+Inf".to_owned(), |bound| seconds(*bound).to_string());
-        let _ = writeln!(page, "{family}_bucket{{app=\"{app}\",le=\"{bound}\"}} {total}");
+        let bound = BUCKETS_US
+            .get(n)
+            .map_or_else(|| "+Inf".to_owned(), |bound| seconds(*bound).to_string());
+        let _ = writeln!(
+            page,
+            "{family}_bucket{{app=\"{app}\",le=\"{bound}\"}} {total}"
+        );
     }
-    let _ = writeln!(page, "{family}_sum{{app=\"{app}\"}} {}", seconds(histogram.sum_us));
+    let _ = writeln!(
+        page,
+        "{family}_sum{{app=\"{app}\"}} {}",
+        seconds(histogram.sum_us)
+    );
     let _ = writeln!(page, "{family}_count{{app=\"{app}\"}} {total}");
 }
