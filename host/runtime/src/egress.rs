@@ -18,13 +18,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Addresses of the public internet only.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "targets that are not in the operator's file come with http"
-        )
-    )]
     Public,
     /// Loopback and private ranges too: the operator wrote the target down.
     Private,
