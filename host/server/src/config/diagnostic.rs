@@ -218,15 +218,22 @@ impl miette::SourceCode for Source {
         _before: usize,
         _after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
-        // Only the line that is at fault: its neighbours are none of the reader's business.
-        let inner = self.shown.read_span(span, 0, 0)?;
+        // Only the lines at fault: their neighbours are none of the reader's business.
+        let shown = self.shown.as_str();
+        if span.offset() > shown.len() {
+            return Err(miette::MietteError::OutOfBounds);
+        }
+        let end = (span.offset() + span.len()).min(shown.len());
+        let from = shown[..span.offset()].rfind('\n').map_or(0, |at| at + 1);
+        let to = shown[end..].find('\n').map_or(shown.len(), |at| end + at);
+        let (line, column) = self.position(span.offset());
         Ok(Box::new(miette::MietteSpanContents::new_named(
             self.name.clone(),
-            inner.data(),
-            *inner.span(),
-            inner.line(),
-            inner.column(),
-            inner.line_count(),
+            &shown.as_bytes()[from..to],
+            (from, to - from).into(),
+            line - 1,
+            if from == span.offset() { 0 } else { column - 1 },
+            shown[from..to].lines().count(),
         )))
     }
 }

@@ -9,10 +9,11 @@ use rustls_pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use super::app::{AppFile, Target};
+use super::app::AppFile;
 use super::diagnostic::Diagnostic;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
+use super::target::Target;
 use super::{Layout, Report};
 
 /// From so many days before its end a token is warned about.

@@ -5,10 +5,12 @@
 //! | [`diagnostic`] | what is wrong, where, what to do |
 //! | `mask` | lines that can be shown although a secret was written into them |
 //! | [`reader`] | walks TOML and collects everything that is wrong |
+//! | `json` | TOML values as JSON |
 //! | [`value`] | durations, sizes, dates |
 //! | [`secret`] | `env:NAME` and `file:PATH` |
 //! | [`host`] | `tombolo.toml` |
 //! | [`app`] | `apps/NAME.toml` |
+//! | [`target`] | `[targets.NAME]` in it |
 //! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
 //! | [`token`] | making and revoking tokens in an app's file |
 
@@ -17,10 +19,12 @@ use std::path::{Path, PathBuf};
 pub mod app;
 pub mod diagnostic;
 pub mod host;
+mod json;
 mod mask;
 pub mod material;
 pub mod reader;
 pub mod secret;
+pub mod target;
 pub mod token;
 pub mod value;
 

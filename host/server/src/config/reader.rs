@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Source};
+use super::json::{table_to_json, to_json};
 use super::value;
 
 /// A value and where it stands.
@@ -422,7 +423,7 @@ pub(crate) fn suggestion(given: &str, known: &[&str]) -> String {
     let lowered = given.to_lowercase().replace('_', "-");
     let near = known
         .iter()
-        .map(|word| (strsim::jaro_winkler(&lowered, &word.to_lowercase()), word))
+        .map(|word| (likeness(&lowered, &word.to_lowercase()), word))
         .filter(|(score, _)| *score > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match near {
@@ -439,6 +440,12 @@ pub(crate) fn suggestion(given: &str, known: &[&str]) -> String {
     }
 }
 
+/// From 0 to 1. In a short word one slip weighs too much for a proportion: two letters swapped are one slip.
+fn likeness(a: &str, b: &str) -> f64 {
+    let slip = strsim::damerau_levenshtein(a, b) <= 1 && b.len() > 1;
+    strsim::jaro_winkler(a, b).max(if slip { 0.95 } else { 0.0 })
+}
+
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -448,29 +455,5 @@ fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
-    }
-}
-
-fn table_to_json(table: &DeTable<'_>) -> serde_json::Value {
-    table
-        .iter()
-        .map(|(k, v)| (k.get_ref().to_string(), to_json(v.get_ref())))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
-}
-
-fn to_json(value: &DeValue<'_>) -> serde_json::Value {
-    match value {
-        DeValue::String(text) => text.to_string().into(),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or_else(|_| number.to_string().into(), serde_json::Value::from),
-        DeValue::Float(number) => number
-            .as_str()
-            .parse::<f64>()
-            .map_or(serde_json::Value::Null, serde_json::Value::from),
-        DeValue::Boolean(flag) => (*flag).into(),
-        DeValue::Datetime(datetime) => datetime.to_string().into(),
-        DeValue::Array(items) => items.iter().map(|item| to_json(item.get_ref())).collect(),
-        DeValue::Table(table) => table_to_json(table),
     }
 }

@@ -15,8 +15,9 @@ use tombolo_runtime::{
 use super::Generation;
 use super::stamp::Stamps;
 use crate::auth::Verifier;
-use crate::config::app::{self, AppFile, Freshness, Reuse};
+use crate::config::app::{AppFile, Freshness, Reuse};
 use crate::config::material::{self, Material};
+use crate::config::target;
 use crate::config::{Diagnostic, Layout, Report, Severity};
 
 /// Makes generations; knows the components that are loaded already.
@@ -244,7 +245,7 @@ fn errors(mut report: Report) -> Report {
 
 fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> AppSpec {
     let mut targets = BTreeMap::new();
-    for (name, app::Target::Ldap(ldap)) in &file.targets {
+    for (name, target::Target::Ldap(ldap)) in &file.targets {
         let ldap = tombolo_runtime::LdapTarget {
             url: ldap.url.clone(),
             start_tls: ldap.start_tls,
