@@ -1,0 +1,363 @@
+//! One configured use of a connector, and what `server` calls.
+//!
+//! An [`App`] is one generation: its connector, mapping and settings never
+//! change. A reload makes another one, which shares the locks and the mirror.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tombolo_mapping::{Mapping, MappingError, Overrides};
+use tombolo_runtime::{Call, CallError, Connector};
+use tombolo_scim::discovery::{AuthenticationScheme, Capabilities, Pagination};
+use tombolo_scim::patch::PatchRequest;
+use tombolo_scim::project::Projection;
+use tombolo_scim::query::ListQuery;
+use tombolo_scim::schema::{Catalog, CatalogError, ResourceType};
+use tombolo_store::Store;
+
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::kind::Kind;
+use crate::list::{DEFAULT_COUNT, MAX_COUNT};
+use crate::shared::Shared;
+
+/// Kept from the client's deadline for the host's own part of a request.
+const MARGIN: Duration = Duration::from_millis(200);
+
+/// How old the mirror may be when it answers a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Every read asks the target.
+    Live,
+    /// The mirror answers what the target confirmed this recently.
+    Bounded(Duration),
+    /// The mirror answers; the target is asked for what the mirror lacks.
+    Mirror,
+}
+
+/// What an app is made of.
+pub struct AppConfig {
+    /// The name in its URL.
+    pub name: String,
+    /// Its connector, bound to its settings, targets and limits.
+    pub connector: Connector,
+    /// Changes to the mapping that the connector suggests, by kind.
+    pub overrides: BTreeMap<String, Overrides>,
+    /// How old a read may be.
+    pub freshness: Freshness,
+}
+
+/// Why an app cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The connector's description is not usable.
+    #[error(
+        "connector `{connector}` describes its objects wrongly: {message}; its author has to correct that"
+    )]
+    Description {
+        /// Which connector.
+        connector: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The app's `[mapping]` does not fit the connector.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// `[mapping.KIND]` names a kind that the connector does not have.
+    #[error("`[mapping.{kind}]`: connector `{connector}` has no kind `{kind}`; it has {known}")]
+    UnknownKind {
+        /// Which connector.
+        connector: String,
+        /// The name in the file.
+        kind: String,
+        /// The names that exist.
+        known: String,
+    },
+    /// Two kinds make the same SCIM resource type.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// What comes with every request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// For logs, on both sides.
+    pub id: String,
+    /// The app's SCIM base URL: `https://host/apps/NAME/scim/v2`.
+    pub base_url: String,
+    /// When the client stops waiting.
+    pub deadline: Instant,
+}
+
+impl Request {
+    /// What a connector call of this request may take.
+    pub(crate) fn call(&self) -> Call {
+        Call {
+            request_id: self.id.clone(),
+            deadline: self.deadline - MARGIN,
+        }
+    }
+}
+
+/// A resource, ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Its SCIM id.
+    pub id: String,
+    /// Its URL.
+    pub location: String,
+    /// Its ETag is `W/"version"`.
+    pub version: u64,
+    /// The resource as the client asked to see it.
+    pub body: Value,
+}
+
+/// See the module.
+pub struct App {
+    pub(crate) name: String,
+    pub(crate) connector: Connector,
+    pub(crate) freshness: Freshness,
+    pub(crate) catalog: Catalog,
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Keys,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writes: TaskTracker,
+    /// A task settles intents in the background.
+    pub(crate) settling: AtomicBool,
+}
+
+impl App {
+    pub(crate) fn new(
+        config: AppConfig,
+        store: Arc<dyn Store>,
+        shared: Arc<Shared>,
+        writes: TaskTracker,
+    ) -> Result<Arc<Self>, AppError> {
+        let AppConfig {
+            name,
+            connector,
+            mut overrides,
+            freshness,
+        } = config;
+        let kinds = kinds(&connector, &mut overrides)?;
+        let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
+        let app = Arc::new(Self {
+            keys: Keys::new(&name),
+            name,
+            connector,
+            freshness,
+            catalog,
+            kinds,
+            store,
+            shared,
+            writes,
+            settling: AtomicBool::new(false),
+        });
+        app.settle_in_background();
+        Ok(app)
+    }
+
+    /// The app's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The resource types that it serves.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The connector behind it.
+    pub fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// What its ServiceProviderConfig promises.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            patch: self.connector.abilities().write,
+            bulk: None,
+            filter_max_results: Some(MAX_COUNT),
+            change_password: false,
+            sort: true,
+            etag: true,
+            pagination: Pagination {
+                cursor: false,
+                index: true,
+                default_page_size: DEFAULT_COUNT,
+                max_page_size: MAX_COUNT,
+            },
+            authentication: vec![AuthenticationScheme::bearer()],
+        }
+    }
+
+    /// The SCIM attributes that no target attribute takes, by kind: the host
+    /// keeps them itself.
+    pub fn kept_by_host(&self) -> BTreeMap<String, Vec<String>> {
+        self.kinds
+            .iter()
+            .map(|kind| (kind.name.clone(), kind.mapping.host_kept()))
+            .collect()
+    }
+
+    /// POST: a new resource.
+    ///
+    /// # Errors
+    /// 409 when the host or the target has one with the same unique value.
+    pub async fn create(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &ResourceType,
+        body: &[u8],
+    ) -> Result<Answer, Error> {
+        let document = tombolo_scim::resource::read(ty, body)?;
+        let (app, r, ty) = (Arc::clone(self), r.clone(), ty.name.clone());
+        self.to_its_end(async move { app.create_inner(&r, &ty, document).await })
+            .await
+    }
+
+    /// GET by id.
+    pub async fn get(
+        &self,
+        r: &Request,
+        ty: &ResourceType,
+        id: &str,
+        projection: &Projection,
+    ) -> Result<Answer, Error> {
+        self.read_one(r, self.kind_of(ty)?, id, projection).await
+    }
+
+    /// GET of the endpoint, or POST of `.search`: a ListResponse.
+    pub async fn list(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &ResourceType,
+        query: &ListQuery,
+    ) -> Result<Value, Error> {
+        self.list_kind(r, self.kind_of(ty)?, query).await
+    }
+
+    /// PUT: all of the resource.
+    pub async fn replace(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &ResourceType,
+        id: &str,
+        body: &[u8],
+        if_match: Option<u64>,
+    ) -> Result<Answer, Error> {
+        let document = tombolo_scim::resource::read(ty, body)?;
+        let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
+        self.to_its_end(async move { app.replace_inner(&r, &ty, &id, document, if_match).await })
+            .await
+    }
+
+    /// PATCH: part of the resource.
+    pub async fn patch(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &ResourceType,
+        id: &str,
+        body: &[u8],
+        if_match: Option<u64>,
+    ) -> Result<Answer, Error> {
+        let patch = PatchRequest::parse(body)?;
+        let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
+        self.to_its_end(async move { app.patch_inner(&r, &ty, &id, &patch, if_match).await })
+            .await
+    }
+
+    /// DELETE.
+    pub async fn delete(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &ResourceType,
+        id: &str,
+        if_match: Option<u64>,
+    ) -> Result<(), Error> {
+        let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
+        self.to_its_end(async move { app.delete_inner(&r, &ty, &id, if_match).await })
+            .await
+    }
+
+    /// A write goes on when its client has gone away: half a write is worse
+    /// than an answer that nobody reads.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        write: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.writes.spawn(write).await {
+            Ok(result) => result,
+            Err(panic) => {
+                tracing::error!(app = self.name, %panic, "a write ended in a defect of the host");
+                Err(Error::Corrupt(
+                    "the host has a defect; the log has its trace".to_owned(),
+                ))
+            }
+        }
+    }
+
+    /// The kind behind a resource type.
+    pub(crate) fn kind_of(&self, ty: &ResourceType) -> Result<&Kind, Error> {
+        self.kind_named(&ty.name)
+    }
+
+    /// The kind behind the resource type of this name.
+    pub(crate) fn kind_named(&self, ty: &str) -> Result<&Kind, Error> {
+        self.kinds
+            .iter()
+            .find(|kind| kind.ty().name == ty)
+            .ok_or_else(|| {
+                Error::NotSupported(format!("app `{}` has no resource type `{ty}`", self.name))
+            })
+    }
+
+    /// A connector's error as the engine's.
+    pub(crate) fn target(&self, source: CallError) -> Error {
+        Error::Target {
+            app: self.name.clone(),
+            source,
+        }
+    }
+}
+
+/// The kinds that the connector describes, with the app's changes.
+fn kinds(
+    connector: &Connector,
+    overrides: &mut BTreeMap<String, Overrides>,
+) -> Result<Vec<Kind>, AppError> {
+    let name = || connector.component().manifest().name.clone();
+    let wrong = |message: String| AppError::Description {
+        connector: name(),
+        message,
+    };
+    let described = connector
+        .description()
+        .get("kinds")
+        .and_then(Value::as_array)
+        .ok_or_else(|| wrong("it has no `kinds`".to_owned()))?;
+    let mut kinds = Vec::new();
+    for described in described {
+        let kind: tombolo_mapping::Kind =
+            serde_json::from_value(described.clone()).map_err(|e| wrong(e.to_string()))?;
+        let changes = overrides.remove(&kind.kind).unwrap_or_default();
+        let mapping = Mapping::new(&kind, &changes)?;
+        let members = kind.member_kinds().into_iter().map(str::to_owned).collect();
+        kinds.push(Kind::new(&kind.kind, mapping, members));
+    }
+    if let Some(kind) = overrides.keys().next() {
+        let known: Vec<String> = kinds.iter().map(|k| format!("`{}`", k.name)).collect();
+        return Err(AppError::UnknownKind {
+            connector: name(),
+            kind: kind.clone(),
+            known: known.join(", "),
+        });
+    }
+    Ok(kinds)
+}

@@ -1,0 +1,342 @@
+//! POST: a new object in the target, never a second one.
+//!
+//! The unique values are claimed in the same commit that writes the intent, so
+//! of two requests for the same name one gets 409, on one host or on many.
+
+use tombolo_runtime::contract::Entry;
+use tombolo_runtime::{CallError, Writes};
+use tombolo_scim::project::Projection;
+use tombolo_scim::resource::{Document, Resource};
+use tombolo_store::Commit;
+use uuid::Uuid;
+
+use crate::app::{Answer, App, Request};
+use crate::convert;
+use crate::error::Error;
+use crate::journal::mapping;
+use crate::kind::Kind;
+use crate::members::members_mark;
+use crate::reconcile::Stored;
+use crate::record::{Record, Step};
+
+/// How often a claim is looked at again after its holder turned out to be gone.
+const TRIES: usize = 4;
+/// How long a request waits for another that holds the name it wants.
+const HOLDER: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl App {
+    pub(crate) async fn create_inner(
+        self: &std::sync::Arc<Self>,
+        r: &Request,
+        ty: &str,
+        document: Document,
+    ) -> Result<Answer, Error> {
+        let kind = self.kind_named(ty)?;
+        self.can_write(kind)?;
+        let Document {
+            resource, members, ..
+        } = document;
+        let members = members.unwrap_or_default();
+        self.check_active(kind, None, &resource)?;
+        self.known_members(kind, &members).await?;
+        let references = self.references_of_resource(kind, &resource).await?;
+        let object = kind
+            .mapping
+            .to_object(&resource, &references)
+            .map_err(mapping)?;
+        kind.mapping.require(&object).map_err(mapping)?;
+
+        let id = Uuid::now_v7().to_string();
+        let _held = self.shared.locks.lock(&id).await;
+        let intent = Self::intent(
+            kind,
+            Step::Create {
+                resource: kind.without_secrets(&resource),
+            },
+        );
+        self.claim(r, kind, &id, None, &resource, &intent).await?;
+
+        let attributes = convert::attributes(&object);
+        let written = self
+            .write(
+                self.connector
+                    .create(&r.call(), &kind.name, &attributes, &intent.request),
+            )
+            .await;
+        let entry = match written {
+            Ok(entry) => entry,
+            Err(error) => return Err(self.failed(kind, &id, &intent.step, error).await),
+        };
+        let (id, mut stored) = self
+            .finish_create(kind, &id, &kind.without_secrets(&resource), &entry)
+            .await?;
+        if !members.is_empty() {
+            stored = self
+                .add_members(r, kind, &id, stored, &members)
+                .await
+                .map_err(|error| created_without_members(&id, error))?;
+        }
+        self.answer(r, kind, &id, &stored, &Projection::default())
+            .await
+    }
+
+    /// Writes the intent, and with it claims the unique values that `wanted` has
+    /// and the present record has not. Whoever has one of them already is asked
+    /// whether he still lives.
+    pub(crate) async fn claim(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        present: Option<&Stored>,
+        wanted: &Resource,
+        intent: &crate::record::Intent,
+    ) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let mut commit = Commit::new();
+            if let Some(present) = present {
+                commit =
+                    commit.equals(self.keys.record(&kind.ty().name, id), present.bytes.clone());
+            }
+            for index in kind.indexed.iter().filter(|index| index.unique) {
+                let has = present
+                    .map(|s| index.values(&s.record.resource))
+                    .unwrap_or_default();
+                for value in index
+                    .values(wanted)
+                    .iter()
+                    .filter(|value| !has.contains(value))
+                {
+                    let claim = self.keys.unique(&kind.ty().name, &index.label, value);
+                    commit = match self.store.get(&claim).await? {
+                        None => commit.absent(&claim).put(&claim, id),
+                        Some(holder) if holder == id.as_bytes() => commit,
+                        Some(holder) => {
+                            let other = String::from_utf8_lossy(&holder).into_owned();
+                            if self.lives(r, kind, &other, &index.label, value).await? {
+                                return Err(Error::Taken {
+                                    message: format!(
+                                        "another {} already has the {} `{value}`",
+                                        kind.ty().name,
+                                        index.label
+                                    ),
+                                });
+                            }
+                            match self.store.get(&claim).await? {
+                                // Its end gave the claim back.
+                                None => commit.absent(&claim).put(&claim, id),
+                                Some(still) if still == holder => {
+                                    commit.equals(&claim, still).put(&claim, id)
+                                }
+                                Some(_) => return Err(Error::Contended),
+                            }
+                        }
+                    };
+                }
+            }
+            match self.begin(id, intent, commit).await {
+                Err(Error::Contended) => {
+                    if let (Some(present), Some(now)) = (present, self.load(kind, id).await?)
+                        && present.bytes != now.bytes
+                    {
+                        return Err(Error::Contended);
+                    }
+                }
+                other => return other,
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Whether `id` really has this unique value: its unfinished write is
+    /// settled, and what the mirror says is old is asked for again.
+    async fn lives(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        label: &str,
+        value: &str,
+    ) -> Result<bool, Error> {
+        let Some(_held) = self.shared.locks.lock_within(id, HOLDER).await else {
+            return Err(self.unsettled(kind, id));
+        };
+        self.settled(kind, id, &r.call()).await?;
+        match self.fresh(r, kind, id).await {
+            Ok(stored) => Ok(kind
+                .indexed
+                .iter()
+                .filter(|index| index.label == label)
+                .any(|index| {
+                    index
+                        .values(&stored.record.resource)
+                        .iter()
+                        .any(|v| v == value)
+                })),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The commit that ends a create: record, link, indexes, the intent's end.
+    ///
+    /// A listing that ran meanwhile may have linked the object already; then
+    /// that link stays, since its id may have been handed out.
+    pub(crate) async fn finish_create(
+        &self,
+        kind: &Kind,
+        id: &str,
+        wanted: &Resource,
+        entry: &Entry,
+    ) -> Result<(String, Stored), Error> {
+        let object = convert::object(entry);
+        let references = self.references_of_object(kind, &object).await?;
+        let mut resource = wanted.clone();
+        kind.mapping.overlay(&mut resource, &object, &references);
+        for _ in 0..TRIES {
+            let end = Commit::new().delete(self.keys.intent(id));
+            let (id, commit, stored, new) = match self.linked(kind, &entry.anchor).await? {
+                Some(other) => match self.load(kind, &other).await? {
+                    Some(present) => {
+                        let end = self.hand_over_claims(kind, id, &other, wanted, end).await?;
+                        let record = present.record.next(entry.anchor.clone(), resource.clone());
+                        let (commit, stored) = self
+                            .put_record(kind, &other, Some(&present), &record, end)
+                            .await?;
+                        (other, commit, stored, 0)
+                    }
+                    None => {
+                        return Err(Error::Corrupt(format!(
+                            "the link of `{other}` has no record"
+                        )));
+                    }
+                },
+                None => {
+                    let record = Record::new(entry.anchor.clone(), resource.clone());
+                    let (commit, stored) = self.put_record(kind, id, None, &record, end).await?;
+                    (id.to_owned(), commit, stored, 1)
+                }
+            };
+            match self.store.commit(commit).await.map_err(Error::from) {
+                Ok(()) => {
+                    self.shared.confirm(&id);
+                    if new == 1 {
+                        // A new group has no members but those that we add.
+                        self.shared.confirm(&members_mark(&id));
+                    }
+                    self.shared.adjust_count(&kind.ty().name, new);
+                    return Ok((id, stored));
+                }
+                Err(Error::Contended) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    async fn hand_over_claims(
+        &self,
+        kind: &Kind,
+        from: &str,
+        to: &str,
+        wanted: &Resource,
+        mut commit: Commit,
+    ) -> Result<Commit, Error> {
+        for index in kind.indexed.iter().filter(|index| index.unique) {
+            for value in index.values(wanted) {
+                let claim = self.keys.unique(&kind.ty().name, &index.label, &value);
+                if self.store.get(&claim).await?.as_deref() == Some(from.as_bytes()) {
+                    commit = commit.put(&claim, to);
+                }
+            }
+        }
+        Ok(commit)
+    }
+
+    /// Runs a connector's write; one at a time when the connector asked for that.
+    pub(crate) async fn write<T>(
+        &self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, Error> {
+        let _one = match self.connector.component().manifest().writes {
+            Writes::Serial => Some(self.shared.serial.lock().await),
+            Writes::Parallel => None,
+        };
+        call.await.map_err(|error| self.target(error))
+    }
+
+    /// After a write that failed: an intent that changed nothing ends; one whose
+    /// outcome is unknown stays, and is settled in the background.
+    pub(crate) async fn failed(
+        self: &std::sync::Arc<Self>,
+        kind: &Kind,
+        id: &str,
+        step: &Step,
+        error: Error,
+    ) -> Error {
+        if error.outcome_unknown() {
+            tracing::warn!(app = self.name, kind = kind.name, id, %error, "a write ended without an answer; the target will be asked");
+            self.settle_in_background();
+            return error;
+        }
+        match self.abandon(kind, id, step).await {
+            Ok(()) => error,
+            Err(store) => store,
+        }
+    }
+
+    pub(crate) fn can_write(&self, kind: &Kind) -> Result<(), Error> {
+        if self.connector.abilities().write {
+            return Ok(());
+        }
+        Err(Error::NotSupported(format!(
+            "app `{}` is read-only: its connector `{}` does not export `write`, so no {} can be changed",
+            self.name,
+            self.connector.component().manifest().name,
+            kind.ty().name
+        )))
+    }
+
+    /// A disable that nothing in the target stands for would look like one and
+    /// be none.
+    pub(crate) fn check_active(
+        &self,
+        kind: &Kind,
+        old: Option<&Resource>,
+        new: &Resource,
+    ) -> Result<(), Error> {
+        let active = |r: &Resource| {
+            r.as_map()
+                .get("active")
+                .and_then(serde_json::Value::as_bool)
+                != Some(false)
+        };
+        if kind.ty().name != "User"
+            || kind.mapping.maps_active()
+            || active(new)
+            || old.is_some_and(|old| !active(old))
+        {
+            return Ok(());
+        }
+        Err(Error::Request(tombolo_scim::error::Error::invalid_value(
+            format!(
+                "app `{}` has no way to disable an account: nothing in the target is mapped to `active`; \
+             give the connector its rule for disabling, or map `active` in the app's file",
+                self.name
+            ),
+        )))
+    }
+}
+
+fn created_without_members(id: &str, error: Error) -> Error {
+    match error {
+        Error::Request(mut scim) => {
+            scim.detail = format!(
+                "the group was created with id `{id}`, but without members: {}",
+                scim.detail
+            );
+            Error::Request(scim)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,222 @@
+//! Every way to fail, and what the SCIM client is told.
+//!
+//! The client is Entra and its reader is an administrator in the provisioning
+//! log: `detail` says what happened and what to do. A backend's fault is never
+//! 401 (Entra would quarantine the whole job for bad credentials) and never 404
+//! (Entra would believe the person gone).
+//!
+//! | what happened | answer |
+//! |---|---|
+//! | the target has one already | 409 `uniqueness` |
+//! | the target refuses the value | 400 `invalidValue`, naming the attribute |
+//! | the object is not there (any more) | 404 |
+//! | the target does not do that | 501 |
+//! | the target refuses Tombolo's credentials | 503, with text |
+//! | the target forbids it to Tombolo's account | 502, with text |
+//! | the target asks to slow down | 429 and `Retry-After` |
+//! | unreachable, time-out, trap, limit | 503 and `Retry-After` |
+
+use std::time::Duration;
+
+use tombolo_runtime::CallError;
+use tombolo_runtime::contract::{Failure, Fault};
+use tombolo_scim::error::Error as ScimError;
+use tombolo_store::{CommitError, StoreError};
+
+/// What Entra is asked to wait when nobody knows better, in seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request itself is wrong; the answer says how.
+    #[error("{}", .0.detail)]
+    Request(#[from] ScimError),
+    /// There is no such resource.
+    #[error("{kind} `{id}` does not exist")]
+    NotFound {
+        /// The resource type.
+        kind: String,
+        /// The id that was asked for.
+        id: String,
+    },
+    /// A unique value is taken, by what the host knows or by what the target says.
+    #[error("{message}")]
+    Taken {
+        /// Which value of which attribute, or the target's words.
+        message: String,
+    },
+    /// The resource is not the version that the client named.
+    #[error(
+        "the resource is at version W/\"{current}\", not at the one that If-Match names; read it again"
+    )]
+    Precondition {
+        /// The version it has.
+        current: u64,
+    },
+    /// The app's connector or mapping has no way to do this.
+    #[error("{0}")]
+    NotSupported(String),
+    /// The connector or its target failed.
+    #[error("app `{app}`: {source}")]
+    Target {
+        /// Whose connector.
+        app: String,
+        /// What it said.
+        source: CallError,
+    },
+    /// A write was begun and nobody knows yet how it ended.
+    #[error(
+        "{kind} `{id}` has a write whose outcome is not known yet; it is being settled with the target; try again"
+    )]
+    Unsettled {
+        /// The resource type.
+        kind: String,
+        /// The resource.
+        id: String,
+    },
+    /// Somebody else changed the same thing at the same moment.
+    #[error("the resource was changed by another request at the same moment; try again")]
+    Contended,
+    /// The host's own store failed; nothing is acknowledged that may be lost.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the store holds cannot be read.
+    #[error(
+        "the store holds something unreadable: {0}; restore a backup, or remove the app's state and let Entra match again"
+    )]
+    Corrupt(String),
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict { .. } => Self::Contended,
+            CommitError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl Error {
+    /// Whether the target may have been changed although this is an error.
+    pub(crate) fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Target { source, .. } if source.outcome_unknown())
+    }
+
+    /// The fault that a connector named, when it named one.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Target {
+                source: CallError::Failure(failure),
+                ..
+            } => Some(failure.fault),
+            _ => None,
+        }
+    }
+
+    /// How long the client should wait before it tries again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Target {
+                source: CallError::Busy { retry_after },
+                ..
+            } => Some(*retry_after),
+            Self::Target {
+                source: CallError::Failure(failure),
+                ..
+            } => failure
+                .retry_after_ms
+                .map(|ms| Duration::from_millis(u64::from(ms)))
+                .or_else(|| matches!(self.status(), 429 | 503).then_some(PATIENCE)),
+            Self::Unsettled { .. } | Self::Contended => Some(Duration::from_secs(1)),
+            _ => (self.status() == 503).then_some(PATIENCE),
+        }
+    }
+
+    /// The HTTP status of the answer; see the module's table.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Request(error) => error.status,
+            Self::NotFound { .. } => 404,
+            Self::Taken { .. } => 409,
+            Self::Precondition { .. } => 412,
+            Self::NotSupported(_) => 501,
+            Self::Target {
+                source: CallError::Failure(failure),
+                ..
+            } => fault_status(failure.fault),
+            Self::Target {
+                source: CallError::NotExported { .. },
+                ..
+            } => 501,
+            Self::Target { .. } | Self::Unsettled { .. } | Self::Contended => 503,
+            Self::Store(_) => 503,
+            Self::Corrupt(_) => 500,
+        }
+    }
+
+    /// The answer as SCIM says it.
+    pub fn to_scim(&self) -> ScimError {
+        match self {
+            Self::Request(error) => error.clone(),
+            Self::NotFound { .. } => ScimError::not_found(self.to_string()),
+            Self::Taken { .. } => ScimError::uniqueness(self.to_string()),
+            Self::Target {
+                app,
+                source: CallError::Failure(failure),
+            } => {
+                let detail = failure_detail(app, failure);
+                match failure.fault {
+                    Fault::AlreadyExists => ScimError::uniqueness(detail),
+                    Fault::Invalid => ScimError::invalid_value(detail),
+                    _ => ScimError::new(self.status(), None, detail),
+                }
+            }
+            _ => ScimError::new(self.status(), None, self.to_string()),
+        }
+    }
+}
+
+fn fault_status(fault: Fault) -> u16 {
+    match fault {
+        Fault::NotFound => 404,
+        Fault::AlreadyExists => 409,
+        Fault::Changed => 412,
+        Fault::Invalid => 400,
+        Fault::Unsupported => 501,
+        Fault::Forbidden | Fault::Other => 502,
+        Fault::Busy => 429,
+        Fault::Unauthenticated | Fault::Unavailable | Fault::Timeout => 503,
+    }
+}
+
+/// What an administrator reads: whose fault, the target's words, its own code.
+fn failure_detail(app: &str, failure: &Failure) -> String {
+    let what = match failure.fault {
+        Fault::NotFound => "the target has no such object",
+        Fault::AlreadyExists => "the target already has an object with this value",
+        Fault::Changed => "the object was changed in the target meanwhile",
+        Fault::Invalid => "the target does not accept this value",
+        Fault::Unsupported => "the connector does not support this",
+        Fault::Unauthenticated => {
+            "the target refuses the credentials that Tombolo has for it; correct them in the app's file"
+        }
+        Fault::Forbidden => "the target does not permit this to the account that Tombolo uses",
+        Fault::Busy => "the target asks to slow down",
+        Fault::Unavailable => "the target cannot be reached",
+        Fault::Timeout => "the target did not answer in time",
+        Fault::Other => "the target failed",
+    };
+    let mut detail = format!("app `{app}`: {what}");
+    if let Some(attribute) = &failure.attribute {
+        detail.push_str(&format!(" (attribute `{attribute}`)"));
+    }
+    if !failure.message.is_empty() {
+        detail.push_str(": ");
+        detail.push_str(&failure.message);
+    }
+    if let Some(code) = &failure.target_code {
+        detail.push_str(&format!(" [{code}]"));
+    }
+    detail
+}

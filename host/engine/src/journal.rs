@@ -1,0 +1,488 @@
+//! Intents: writes that have begun and whose outcome is not known yet.
+//!
+//! An intent is on the disk before the target is touched, and leaves it in the
+//! commit that writes the outcome down. One that is found later (after a crash,
+//! a time-out, a trap) is settled by asking the target what is true:
+//!
+//! | begun | the target says | settled as |
+//! |---|---|---|
+//! | create | has it, by its unique attributes | done: linked under the id that was reserved |
+//! | create | has it not | not done: the reservation ends |
+//! | update | has the object | what the target has is what is true |
+//! | update | has it not, by anchor nor by unique attributes | gone: the link ends |
+//! | delete | has it not | done |
+//! | delete | has it | not done: the link stays |
+//! | members | has these members | these are the members |
+//!
+//! While the target cannot be asked the intent stays, and a request that needs
+//! the resource gets 503 and `Retry-After`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tombolo_mapping::Object;
+use tombolo_runtime::Call;
+use tombolo_runtime::contract::{Comparison, Entry, Fault, Node, Query, Scalar};
+use tombolo_scim::resource::Resource;
+use tombolo_store::{Commit, Range};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::convert;
+use crate::error::Error;
+use crate::keys::id_of;
+use crate::kind::Kind;
+use crate::reconcile::Stored;
+use crate::record::{Intent, Record, Step, decode, encode};
+
+/// A target may still be working on what was sent before the connection broke:
+/// "not there" is believed only so long after the beginning.
+const GRACE: Duration = Duration::from_secs(2);
+/// The waits between attempts to settle in the background; the last one repeats.
+const WAITS: [u64; 5] = [1, 2, 5, 15, 60];
+/// What asking the target may take in the background.
+const ASK: Duration = Duration::from_secs(30);
+/// How many entries a search by unique attributes may look at, page by page.
+const PAGE: u32 = 500;
+
+impl App {
+    /// The unfinished write of `id`, if there is one.
+    pub(crate) async fn open_intent(&self, id: &str) -> Result<Option<Intent>, Error> {
+        match self.store.get(&self.keys.intent(id)).await? {
+            Some(bytes) => Ok(Some(decode("an intent", &bytes)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// An intent for `step`, not yet written.
+    pub(crate) fn intent(kind: &Kind, step: Step) -> Intent {
+        Intent {
+            kind: kind.name.clone(),
+            request: Uuid::now_v7().to_string(),
+            begun: Timestamp::now(),
+            step,
+        }
+    }
+
+    /// Commits the intent, with what else must hold at that moment.
+    pub(crate) async fn begin(
+        &self,
+        id: &str,
+        intent: &Intent,
+        commit: Commit,
+    ) -> Result<(), Error> {
+        let key = self.keys.intent(id);
+        let commit = commit.absent(&key).put(&key, encode(intent)?);
+        Ok(self.store.commit(commit).await?)
+    }
+
+    /// Ends an intent that changed nothing.
+    pub(crate) async fn abandon(&self, kind: &Kind, id: &str, step: &Step) -> Result<(), Error> {
+        let mut commit = Commit::new().delete(self.keys.intent(id));
+        if let Step::Create { resource } | Step::Update { resource, .. } = step {
+            commit = self.release_claims(kind, id, resource, commit).await?;
+        }
+        Ok(self.store.commit(commit).await?)
+    }
+
+    /// Gives back the unique values that the write had reserved and that the
+    /// resource, as it is, does not have.
+    async fn release_claims(
+        &self,
+        kind: &Kind,
+        id: &str,
+        wanted: &Resource,
+        mut commit: Commit,
+    ) -> Result<Commit, Error> {
+        let stored = self.load(kind, id).await?;
+        for index in kind.indexed.iter().filter(|index| index.unique) {
+            let has = stored
+                .as_ref()
+                .map(|s| index.values(&s.record.resource))
+                .unwrap_or_default();
+            for value in index
+                .values(wanted)
+                .iter()
+                .filter(|value| !has.contains(value))
+            {
+                let claim = self.keys.unique(&kind.ty().name, &index.label, value);
+                if self.store.get(&claim).await?.as_deref() == Some(id.as_bytes()) {
+                    commit = commit.delete(&claim);
+                }
+            }
+        }
+        Ok(commit)
+    }
+
+    /// Makes sure that `id` has no unfinished write. The caller holds its lock.
+    pub(crate) async fn settled(&self, kind: &Kind, id: &str, call: &Call) -> Result<(), Error> {
+        match self.open_intent(id).await? {
+            Some(intent) => self.settle(kind, id, &intent, call).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Settles one intent; see the module's table. The caller holds the lock of `id`.
+    pub(crate) async fn settle(
+        &self,
+        kind: &Kind,
+        id: &str,
+        intent: &Intent,
+        call: &Call,
+    ) -> Result<(), Error> {
+        let asked = Instant::now();
+        let outcome = match &intent.step {
+            Step::Create { resource } => self.settle_create(kind, id, intent, resource, call).await,
+            Step::Update { anchor, resource } => {
+                self.settle_update(kind, id, intent, anchor, resource, call)
+                    .await
+            }
+            Step::Delete { anchor } => self.settle_delete(kind, id, anchor, call).await,
+            Step::Members { anchor, .. } => {
+                let settled = self.read_members(kind, id, anchor, asked, call, true).await;
+                match settled {
+                    Err(error) if error.fault() == Some(Fault::NotFound) => {
+                        self.drop_vanished(kind, id).await
+                    }
+                    other => other,
+                }
+            }
+        };
+        match &outcome {
+            Ok(()) => tracing::info!(
+                app = self.name,
+                kind = kind.name,
+                id,
+                "settled an unfinished write with the target"
+            ),
+            Err(error) => {
+                tracing::warn!(app = self.name, kind = kind.name, id, %error, "an unfinished write cannot be settled yet")
+            }
+        }
+        outcome
+    }
+
+    async fn settle_create(
+        &self,
+        kind: &Kind,
+        id: &str,
+        intent: &Intent,
+        resource: &Resource,
+        call: &Call,
+    ) -> Result<(), Error> {
+        let references = self.references_of_resource(kind, resource).await?;
+        let object = kind
+            .mapping
+            .to_object(resource, &references)
+            .map_err(mapping)?;
+        match self.find(kind, &object, call).await? {
+            Some(entry) => self
+                .finish_create(kind, id, resource, &entry)
+                .await
+                .map(|_| ()),
+            None if within_grace(intent) => Err(self.unsettled(kind, id)),
+            None => self.abandon(kind, id, &intent.step).await,
+        }
+    }
+
+    async fn settle_update(
+        &self,
+        kind: &Kind,
+        id: &str,
+        intent: &Intent,
+        anchor: &str,
+        resource: &Resource,
+        call: &Call,
+    ) -> Result<(), Error> {
+        let Some(stored) = self.load(kind, id).await? else {
+            return self.abandon(kind, id, &intent.step).await;
+        };
+        let entry = match self
+            .connector
+            .get(call, &kind.name, anchor, &[])
+            .await
+            .map_err(|e| self.target(e))
+        {
+            Ok(entry) => Some(entry),
+            Err(error) if error.fault() == Some(Fault::NotFound) => {
+                // The anchor may have changed with the update.
+                self.find_either(kind, resource, &stored.record.resource, call)
+                    .await?
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(entry) = entry else {
+            if within_grace(intent) {
+                return Err(self.unsettled(kind, id));
+            }
+            return self.unlink(kind, id, &stored).await;
+        };
+        // What the host keeps itself goes with the rest: all or nothing.
+        let object = convert::object(&entry);
+        let references = self.references_of_object(kind, &object).await?;
+        let mut as_wanted = resource.clone();
+        kind.mapping.overlay(&mut as_wanted, &object, &references);
+        let base = if as_wanted == *resource {
+            resource
+        } else if within_grace(intent) {
+            return Err(self.unsettled(kind, id));
+        } else {
+            &stored.record.resource
+        };
+        self.finish_update(kind, id, &stored, base, &entry).await?;
+        // Claims of a rename that did not happen.
+        let commit = self
+            .release_claims(kind, id, resource, Commit::new())
+            .await?;
+        Ok(self.store.commit(commit).await?)
+    }
+
+    async fn settle_delete(
+        &self,
+        kind: &Kind,
+        id: &str,
+        anchor: &str,
+        call: &Call,
+    ) -> Result<(), Error> {
+        match self
+            .connector
+            .get(call, &kind.name, anchor, &[])
+            .await
+            .map_err(|e| self.target(e))
+        {
+            Ok(_) => Ok(self
+                .store
+                .commit(Commit::new().delete(self.keys.intent(id)))
+                .await?),
+            Err(error) if error.fault() == Some(Fault::NotFound) => {
+                self.drop_vanished(kind, id).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The target has no such object any more: link, mirror and intent end.
+    pub(crate) async fn drop_vanished(&self, kind: &Kind, id: &str) -> Result<(), Error> {
+        match self.load(kind, id).await? {
+            Some(stored) => self.unlink(kind, id, &stored).await,
+            None => Ok(self
+                .store
+                .commit(Commit::new().delete(self.keys.intent(id)))
+                .await?),
+        }
+    }
+
+    async fn find_either(
+        &self,
+        kind: &Kind,
+        new: &Resource,
+        old: &Resource,
+        call: &Call,
+    ) -> Result<Option<Entry>, Error> {
+        for resource in [new, old] {
+            let references = self.references_of_resource(kind, resource).await?;
+            let object = kind
+                .mapping
+                .to_object(resource, &references)
+                .map_err(mapping)?;
+            if let Some(entry) = self.find(kind, &object, call).await? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The one object of the target that has the unique values of `object`.
+    ///
+    /// Two such objects are an ambiguity that nobody can settle by guessing:
+    /// then it is none, and the log says so.
+    pub(crate) async fn find(
+        &self,
+        kind: &Kind,
+        object: &Object,
+        call: &Call,
+    ) -> Result<Option<Entry>, Error> {
+        let wanted = kind.mapping.correlation(object);
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let wanted: Vec<(String, Scalar)> = wanted
+            .into_iter()
+            .map(|(name, scalar)| (name, convert::scalar(&scalar)))
+            .collect();
+        let mut nodes: Vec<Node> = wanted
+            .iter()
+            .map(|(name, scalar)| Node::Test((name.clone(), Comparison::Equal, scalar.clone())))
+            .collect();
+        let all: Vec<u32> = (0u32..).take(nodes.len()).collect();
+        nodes.push(Node::All(all));
+        let found = match self.search_all(kind, Some(nodes), call).await {
+            Err(error) if error.fault() == Some(Fault::Unsupported) => {
+                self.search_all(kind, None, call).await?
+            }
+            other => other?,
+        };
+        let mut matching = found
+            .into_iter()
+            .filter(|entry| wanted.iter().all(|(n, s)| convert::has(entry, n, s)));
+        let first = matching.next();
+        if matching.next().is_some() {
+            tracing::error!(
+                app = self.name,
+                kind = kind.name,
+                "the target has several objects with the same unique values; the unfinished write is linked to none of them"
+            );
+            return Ok(None);
+        }
+        Ok(first)
+    }
+
+    async fn search_all(
+        &self,
+        kind: &Kind,
+        filter: Option<Vec<Node>>,
+        call: &Call,
+    ) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        let mut cursor = None;
+        let mut seen = BTreeSet::new();
+        loop {
+            let query = Query {
+                filter: filter.clone(),
+                attributes: Vec::new(),
+                cursor,
+                limit: PAGE,
+            };
+            let page = self
+                .connector
+                .search(call, &kind.name, query)
+                .await
+                .map_err(|e| self.target(e))?;
+            entries.extend(page.entries);
+            match page.cursor {
+                // A cursor that comes back leads in a circle.
+                Some(next) if seen.insert(next.clone()) => cursor = Some(next),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    pub(crate) fn unsettled(&self, kind: &Kind, id: &str) -> Error {
+        Error::Unsettled {
+            kind: kind.ty().name.clone(),
+            id: id.to_owned(),
+        }
+    }
+
+    /// Settles what has no outcome yet, until nothing is left. Asked for again
+    /// while it runs, it goes on.
+    pub(crate) fn settle_in_background(self: &Arc<Self>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if self.settling.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let app = Arc::downgrade(self);
+        runtime.spawn(async move {
+            let mut attempt = 0;
+            // Upgraded for one round only: a reload lets the old app go.
+            while let Some(live) = app.upgrade() {
+                if live.settle_all().await == 0 {
+                    live.settling.store(false, Ordering::Release);
+                    // One that came between the look and the flag would wait for ever.
+                    if live.unfinished().await == 0 || live.settling.swap(true, Ordering::AcqRel) {
+                        return;
+                    }
+                }
+                drop(live);
+                tokio::time::sleep(Duration::from_secs(WAITS[attempt.min(WAITS.len() - 1)])).await;
+                attempt += 1;
+            }
+        });
+    }
+
+    /// How many writes have no outcome yet.
+    async fn unfinished(&self) -> usize {
+        self.store
+            .scan(Range::prefix(self.keys.intents()))
+            .await
+            .map_or(1, |intents| intents.len())
+    }
+
+    /// One round; answers how many intents are left.
+    async fn settle_all(&self) -> usize {
+        let intents = match self.store.scan(Range::prefix(self.keys.intents())).await {
+            Ok(intents) => intents,
+            Err(error) => {
+                tracing::error!(app = self.name, %error, "the journal cannot be read");
+                return 1;
+            }
+        };
+        let mut left = 0;
+        for (key, _) in intents {
+            let id = id_of(&key);
+            let _held = self.shared.locks.lock(&id).await;
+            // While the lock was waited for, its holder may have finished.
+            let Ok(Some(intent)) = self.open_intent(&id).await else {
+                continue;
+            };
+            let Some(kind) = self.kinds.iter().find(|kind| kind.name == intent.kind) else {
+                tracing::warn!(
+                    app = self.name,
+                    kind = intent.kind,
+                    id,
+                    "an unfinished write is of a kind that the connector no longer has; it waits"
+                );
+                left += 1;
+                continue;
+            };
+            let call = Call {
+                request_id: format!("settle-{}", intent.request),
+                deadline: tokio::time::Instant::now() + ASK,
+            };
+            if self.settle(kind, &id, &intent, &call).await.is_err() {
+                left += 1;
+            }
+        }
+        left
+    }
+}
+
+/// Whether the target may still be working on it.
+fn within_grace(intent: &Intent) -> bool {
+    let age = Timestamp::now().duration_since(intent.begun);
+    age < jiff::SignedDuration::try_from(GRACE).unwrap_or(jiff::SignedDuration::ZERO)
+        && !age.is_negative()
+}
+
+/// What cannot be mapped now could be mapped when the write began.
+pub(crate) fn mapping(error: tombolo_mapping::ConvertError) -> Error {
+    Error::Request(tombolo_scim::error::Error::invalid_value(error.to_string()))
+}
+
+impl App {
+    /// For callers that need the record as it is after settling.
+    pub(crate) async fn load_settled(
+        &self,
+        kind: &Kind,
+        id: &str,
+        call: &Call,
+    ) -> Result<Stored, Error> {
+        self.settled(kind, id, call).await?;
+        self.load(kind, id).await?.ok_or_else(|| Error::NotFound {
+            kind: kind.ty().name.clone(),
+            id: id.to_owned(),
+        })
+    }
+}
+
+impl Stored {
+    /// The record that follows when the target has this anchor and these values.
+    pub(crate) fn next(&self, anchor: &str, resource: Resource) -> Record {
+        self.record.next(anchor.to_owned(), resource)
+    }
+}

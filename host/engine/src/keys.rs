@@ -1,0 +1,98 @@
+//! The keys under which an app's state is kept.
+//!
+//! | key | value |
+//! |---|---|
+//! | app, `r`, type, id | [`Record`](crate::record::Record): link and mirror |
+//! | app, `a`, type, anchor | id: the link, read backwards |
+//! | app, `u`, type, attribute, value | id: who has this unique value, or is about to |
+//! | app, `x`, type, attribute, value, id | nothing: the index of match queries |
+//! | app, `m`, group id, member id | the member's resource type |
+//! | app, `g`, member id, group id | nothing: memberships, read backwards |
+//! | app, `i`, id | [`Intent`](crate::record::Intent): at most one a resource |
+//! | app, `s`, key | the connector's own state |
+//!
+//! Ids are UUIDs of version 7: the order of the keys is the order in which the
+//! objects were first seen, and stays so.
+
+use tombolo_store::Key;
+use tombolo_store::key::last_text;
+
+/// The keys of one app.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    app: String,
+}
+
+impl Keys {
+    pub(crate) fn new(app: &str) -> Self {
+        Self {
+            app: app.to_owned(),
+        }
+    }
+
+    fn room(&self, room: &str) -> Key {
+        Key::of(&self.app).text(room)
+    }
+
+    pub(crate) fn records(&self, ty: &str) -> Key {
+        self.room("r").text(ty)
+    }
+
+    pub(crate) fn record(&self, ty: &str, id: &str) -> Key {
+        self.records(ty).text(id)
+    }
+
+    pub(crate) fn anchor(&self, ty: &str, anchor: &str) -> Key {
+        self.room("a").text(ty).text(anchor)
+    }
+
+    pub(crate) fn anchors(&self, ty: &str) -> Key {
+        self.room("a").text(ty)
+    }
+
+    pub(crate) fn unique(&self, ty: &str, attribute: &str, value: &str) -> Key {
+        self.room("u").text(ty).text(attribute).text(value)
+    }
+
+    pub(crate) fn indexed(&self, ty: &str, attribute: &str, value: &str) -> Key {
+        self.room("x").text(ty).text(attribute).text(value)
+    }
+
+    pub(crate) fn members(&self, group: &str) -> Key {
+        self.room("m").text(group)
+    }
+
+    pub(crate) fn member(&self, group: &str, member: &str) -> Key {
+        self.members(group).text(member)
+    }
+
+    pub(crate) fn groups_of(&self, member: &str) -> Key {
+        self.room("g").text(member)
+    }
+
+    pub(crate) fn group_of(&self, member: &str, group: &str) -> Key {
+        self.groups_of(member).text(group)
+    }
+
+    pub(crate) fn intents(&self) -> Key {
+        self.room("i")
+    }
+
+    pub(crate) fn intent(&self, id: &str) -> Key {
+        self.intents().text(id)
+    }
+
+    pub(crate) fn states(&self) -> Key {
+        self.room("s")
+    }
+
+    pub(crate) fn state(&self, key: &str) -> Key {
+        self.states().text(key)
+    }
+}
+
+/// The id that ends `key`; empty for a key that ends in none, which the store
+/// does not hold.
+pub(crate) fn id_of(key: &[u8]) -> String {
+    last_text(key).unwrap_or_default()
+}

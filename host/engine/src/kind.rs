@@ -1,0 +1,43 @@
+//! One object type of an app: the connector's kind, its mapping, its indexes.
+
+use tombolo_mapping::Mapping;
+use tombolo_scim::resource::Resource;
+use tombolo_scim::schema::ResourceType;
+
+use crate::index::{self, Indexed};
+
+/// See the module.
+pub(crate) struct Kind {
+    /// The connector's name of it: `user`.
+    pub(crate) name: String,
+    pub(crate) mapping: Mapping,
+    pub(crate) indexed: Vec<Indexed>,
+    /// The kinds that its members are of; they share one name space of anchors.
+    pub(crate) members: Vec<String>,
+}
+
+impl Kind {
+    pub(crate) fn new(name: &str, mapping: Mapping, members: Vec<String>) -> Self {
+        let indexed = index::of(mapping.resource_type());
+        Self {
+            name: name.to_owned(),
+            mapping,
+            indexed,
+            members,
+        }
+    }
+
+    pub(crate) fn ty(&self) -> &ResourceType {
+        self.mapping.resource_type()
+    }
+}
+
+impl Kind {
+    /// The resource without what is only ever written: a password is never kept,
+    /// neither in the mirror nor in the journal.
+    pub(crate) fn without_secrets(&self, resource: &Resource) -> Resource {
+        let mut open = resource.clone();
+        self.mapping.strip_write_only(&mut open);
+        open
+    }
+}

@@ -1,0 +1,121 @@
+//! The engine: where the product's judgement lives.
+//!
+//! It stands between SCIM and the connectors and knows both. It owns the links
+//! (SCIM id ↔ anchor), the mirror (what it last knew of every linked object),
+//! the journal of intents (writes begun and not yet settled) and the rules by
+//! which these three never lose, double or invent an account.
+//!
+//! It may not know HTTP, TOML or the command line (that is `server`), nor what
+//! is behind a connector (that is `runtime`), nor how bytes are kept (`store`).
+//!
+//! A write walks through it like this:
+//!
+//! 1. [`scim`] reads the body; every dialect ends there.
+//! 2. [`mapping`] turns the resource into the target's attributes, or into edits.
+//! 3. The intent is committed, durably, before the target is touched.
+//! 4. The connector acts.
+//! 5. One commit ends the intent and writes record, link, indexes and version.
+//!
+//! A crash, a time-out or a trap between 3 and 5 leaves the intent behind. It is
+//! settled by asking the target what is true: never by guessing, never by
+//! repeating blindly.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`app`] | one configured use of a connector; what `server` calls |
+//! | `create`, `update`, `delete`, `members` | the writes, a file each |
+//! | `read`, `list`, `import` | reading: one resource, a query, everything |
+//! | `journal` | intents, and settling them |
+//! | `reconcile` | what a target's entry does to the mirror |
+//! | `record`, `keys`, `index` | what is kept, and under which keys |
+//! | `shared` | what outlives a reload of an app: locks, freshness, counts |
+//! | `state` | the connectors' own small store |
+//! | [`error`] | every way to fail, and its SCIM answer |
+//!
+//! [`scim`]: tombolo_scim
+//! [`mapping`]: tombolo_mapping
+
+pub mod app;
+mod convert;
+mod create;
+mod delete;
+pub mod error;
+mod import;
+mod index;
+mod journal;
+mod keys;
+mod kind;
+mod list;
+mod locks;
+mod members;
+mod read;
+mod reconcile;
+mod record;
+mod references;
+mod shared;
+mod state;
+mod update;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
+use tombolo_runtime::StateStore;
+use tombolo_store::Store;
+
+pub use app::{Answer, App, AppConfig, AppError, Freshness, Request};
+pub use error::Error;
+
+use shared::Shared;
+use state::ConnectorState;
+
+/// The engine of one host: a store, and what its apps share across reloads.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    shared: Mutex<HashMap<String, Arc<Shared>>>,
+    writes: TaskTracker,
+}
+
+impl Engine {
+    /// An engine over `store`, which nobody else may write to.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            shared: Mutex::default(),
+            writes: TaskTracker::new(),
+        }
+    }
+
+    /// Puts an app together: its object types, mappings and journal. Intents
+    /// that an earlier life left open are settled in the background; a request
+    /// that meets one settles it first.
+    ///
+    /// # Errors
+    /// The connector describes something that cannot be mapped, or the app's
+    /// mapping names what the connector does not have.
+    pub fn app(&self, config: AppConfig) -> Result<Arc<App>, AppError> {
+        let shared = Arc::clone(
+            self.shared
+                .lock()
+                .entry(config.name.clone())
+                .or_insert_with(|| Arc::new(Shared::new())),
+        );
+        App::new(config, Arc::clone(&self.store), shared, self.writes.clone())
+    }
+
+    /// The durable key-value state that the connector of `app` may use.
+    pub fn state_for(&self, app: &str) -> Arc<dyn StateStore> {
+        Arc::new(ConnectorState::new(Arc::clone(&self.store), app))
+    }
+
+    /// Waits until every write that has begun is finished, `at_most` so long.
+    /// Answers whether all of them did.
+    pub async fn drain(&self, at_most: Duration) -> bool {
+        self.writes.close();
+        tokio::time::timeout(at_most, self.writes.wait())
+            .await
+            .is_ok()
+    }
+}

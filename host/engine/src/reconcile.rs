@@ -1,0 +1,282 @@
+//! What an entry of the target does to the mirror.
+//!
+//! An answer of the target describes the moment at which it was asked. A write
+//! that has finished since knows better, and so does one that is under way:
+//! both win over the answer.
+
+use std::time::Instant;
+
+use tombolo_mapping::{Object, References};
+use tombolo_runtime::contract::Entry;
+use tombolo_scim::resource::Resource;
+use tombolo_store::{Commit, CommitError, Range};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::convert;
+use crate::error::Error;
+use crate::keys::id_of;
+use crate::kind::Kind;
+use crate::record::{Record, decode, encode};
+
+/// How often a commit that lost against another is tried again.
+const TRIES: usize = 8;
+
+/// A record and the bytes by which the store knows this version of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) record: Record,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl App {
+    /// The record of `id`, if the host has one.
+    pub(crate) async fn load(&self, kind: &Kind, id: &str) -> Result<Option<Stored>, Error> {
+        match self
+            .store
+            .get(&self.keys.record(&kind.ty().name, id))
+            .await?
+        {
+            Some(bytes) => Ok(Some(Stored {
+                record: decode("a record", &bytes)?,
+                bytes,
+            })),
+            None => Ok(None),
+        }
+    }
+
+    /// The id that `anchor` is linked to.
+    pub(crate) async fn linked(&self, kind: &Kind, anchor: &str) -> Result<Option<String>, Error> {
+        let id = self
+            .store
+            .get(&self.keys.anchor(&kind.ty().name, anchor))
+            .await?;
+        Ok(id.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Adds to `commit` what makes `new` the record of `id`: the record itself,
+    /// the link, the indexes and the claims to unique values.
+    pub(crate) async fn put_record(
+        &self,
+        kind: &Kind,
+        id: &str,
+        old: Option<&Stored>,
+        new: &Record,
+        mut commit: Commit,
+    ) -> Result<(Commit, Stored), Error> {
+        let ty = &kind.ty().name;
+        let key = self.keys.record(ty, id);
+        let bytes = encode(new)?;
+        commit = match old {
+            Some(old) => commit.equals(&key, old.bytes.clone()),
+            None => commit.absent(&key),
+        };
+        commit = commit.put(&key, bytes.clone());
+        if old.is_none_or(|old| old.record.anchor != new.anchor) {
+            let anchor = self.keys.anchor(ty, &new.anchor);
+            commit = commit.absent(&anchor).put(&anchor, id);
+            if let Some(old) = old {
+                commit = commit.delete(self.keys.anchor(ty, &old.record.anchor));
+            }
+        }
+        commit = self
+            .put_indexes(
+                kind,
+                id,
+                old.map(|old| &old.record.resource),
+                Some(&new.resource),
+                commit,
+            )
+            .await?;
+        Ok((
+            commit,
+            Stored {
+                record: new.clone(),
+                bytes,
+            },
+        ))
+    }
+
+    async fn put_indexes(
+        &self,
+        kind: &Kind,
+        id: &str,
+        old: Option<&Resource>,
+        new: Option<&Resource>,
+        mut commit: Commit,
+    ) -> Result<Commit, Error> {
+        let ty = &kind.ty().name;
+        for index in &kind.indexed {
+            let before = old.map(|r| index.values(r)).unwrap_or_default();
+            let after = new.map(|r| index.values(r)).unwrap_or_default();
+            for value in before.iter().filter(|v| !after.contains(v)) {
+                commit = commit.delete(self.keys.indexed(ty, &index.label, value).text(id));
+                let claim = self.keys.unique(ty, &index.label, value);
+                if index.unique && self.store.get(&claim).await?.as_deref() == Some(id.as_bytes()) {
+                    commit = commit.delete(&claim);
+                }
+            }
+            for value in &after {
+                if !before.contains(value) {
+                    commit = commit.put(self.keys.indexed(ty, &index.label, value).text(id), "");
+                }
+                let claim = self.keys.unique(ty, &index.label, value);
+                // A target may hold the same value twice; the first one keeps the claim.
+                if index.unique
+                    && !before.contains(value)
+                    && self.store.get(&claim).await?.is_none()
+                {
+                    commit = commit.absent(&claim).put(&claim, id);
+                }
+            }
+        }
+        Ok(commit)
+    }
+
+    /// Takes what the target says of one object into the mirror. `asked` is when
+    /// the target was asked. None: a delete has finished since.
+    pub(crate) async fn absorb(
+        &self,
+        kind: &Kind,
+        entry: &Entry,
+        asked: Instant,
+    ) -> Result<Option<(String, Stored)>, Error> {
+        let object = convert::object(entry);
+        let references = self.references_of_object(kind, &object).await?;
+        for _ in 0..TRIES {
+            if self.shared.gone_since(&kind.name, &entry.anchor, asked) {
+                return Ok(None);
+            }
+            let known = match self.linked(kind, &entry.anchor).await? {
+                Some(id) => self.load(kind, &id).await?.map(|stored| (id, stored)),
+                None => None,
+            };
+            let outcome = match known {
+                Some((id, stored)) => {
+                    if self.shared.confirmed_since(&id, asked)
+                        || self.open_intent(&id).await?.is_some()
+                    {
+                        return Ok(Some((id, stored)));
+                    }
+                    self.refresh(kind, &id, stored, &object, &references, asked)
+                        .await
+                }
+                None => {
+                    self.adopt(kind, &entry.anchor, &object, &references, asked)
+                        .await
+                }
+            };
+            match outcome {
+                Err(Error::Contended) => {}
+                other => return other.map(Some),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    async fn refresh(
+        &self,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+        object: &Object,
+        references: &References,
+        asked: Instant,
+    ) -> Result<(String, Stored), Error> {
+        let mut resource = stored.record.resource.clone();
+        kind.mapping.overlay(&mut resource, object, references);
+        if resource == stored.record.resource {
+            self.shared.confirm_at(id, asked);
+            return Ok((id.to_owned(), stored));
+        }
+        let record = stored.record.next(stored.record.anchor.clone(), resource);
+        let (commit, stored) = self
+            .put_record(kind, id, Some(&stored), &record, Commit::new())
+            .await?;
+        self.store.commit(commit).await?;
+        self.shared.confirm_at(id, asked);
+        tracing::debug!(
+            app = self.name,
+            kind = kind.name,
+            id,
+            "the target changed this object by itself"
+        );
+        Ok((id.to_owned(), stored))
+    }
+
+    /// Links an object that the host has not seen before.
+    async fn adopt(
+        &self,
+        kind: &Kind,
+        anchor: &str,
+        object: &Object,
+        references: &References,
+        asked: Instant,
+    ) -> Result<(String, Stored), Error> {
+        let id = Uuid::now_v7().to_string();
+        let mut resource = Resource::default();
+        kind.mapping.overlay(&mut resource, object, references);
+        let record = Record::new(anchor.to_owned(), resource);
+        let (commit, stored) = self
+            .put_record(kind, &id, None, &record, Commit::new())
+            .await?;
+        self.store.commit(commit).await?;
+        self.shared.confirm_at(&id, asked);
+        self.shared.adjust_count(&kind.ty().name, 1);
+        tracing::debug!(
+            app = self.name,
+            kind = kind.name,
+            id,
+            "linked an object of the target"
+        );
+        Ok((id, stored))
+    }
+
+    /// The end of a link: the record and everything that hangs on it.
+    pub(crate) async fn unlink(&self, kind: &Kind, id: &str, stored: &Stored) -> Result<(), Error> {
+        let ty = &kind.ty().name;
+        for _ in 0..TRIES {
+            let key = self.keys.record(ty, id);
+            let mut commit = Commit::new()
+                .equals(&key, stored.bytes.clone())
+                .delete(&key)
+                .delete(self.keys.anchor(ty, &stored.record.anchor))
+                .delete(self.keys.intent(id));
+            commit = self
+                .put_indexes(kind, id, Some(&stored.record.resource), None, commit)
+                .await?;
+            for (key, _) in self
+                .store
+                .scan(Range::prefix(self.keys.members(id)))
+                .await?
+            {
+                commit = commit
+                    .delete(self.keys.group_of(&id_of(&key), id))
+                    .delete(key);
+            }
+            for (key, _) in self
+                .store
+                .scan(Range::prefix(self.keys.groups_of(id)))
+                .await?
+            {
+                commit = commit
+                    .delete(self.keys.member(&id_of(&key), id))
+                    .delete(key);
+            }
+            match self.store.commit(commit).await {
+                Ok(()) => {
+                    self.shared.gone(&kind.name, &stored.record.anchor, id);
+                    self.shared.adjust_count(ty, -1);
+                    return Ok(());
+                }
+                Err(CommitError::Conflict { .. })
+                    if self
+                        .load(kind, id)
+                        .await?
+                        .is_some_and(|now| now.bytes == stored.bytes) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended)
+    }
+}

@@ -1,0 +1,94 @@
+//! What the store holds of one linked object, and of one unfinished write.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tombolo_scim::render::Meta;
+use tombolo_scim::resource::Resource;
+
+use crate::error::Error;
+
+/// The link and the mirror of one object. Memberships are keys of their own:
+/// a group of 50,000 does not rewrite itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// The target's key of the object.
+    pub(crate) anchor: String,
+    /// What the host last knew: mapped attributes as the target had them, the
+    /// rest as the client sent them.
+    pub(crate) resource: Resource,
+    /// Counts the changes; the ETag.
+    pub(crate) version: u64,
+    pub(crate) created: Timestamp,
+    pub(crate) modified: Timestamp,
+}
+
+impl Record {
+    /// The first record of an object.
+    pub(crate) fn new(anchor: String, resource: Resource) -> Self {
+        let now = Timestamp::now();
+        Self {
+            anchor,
+            resource,
+            version: 1,
+            created: now,
+            modified: now,
+        }
+    }
+
+    /// This record after a change.
+    pub(crate) fn next(&self, anchor: String, resource: Resource) -> Self {
+        Self {
+            anchor,
+            resource,
+            version: self.version + 1,
+            created: self.created,
+            modified: Timestamp::now(),
+        }
+    }
+
+    pub(crate) fn meta(&self) -> Meta {
+        Meta {
+            created: self.created,
+            last_modified: self.modified,
+            version: self.version,
+        }
+    }
+}
+
+/// A write that has begun and whose outcome is not yet known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    /// The connector's kind of the object.
+    pub(crate) kind: String,
+    /// Given to the connector with the write; stable for as long as it lives.
+    pub(crate) request: String,
+    pub(crate) begun: Timestamp,
+    pub(crate) step: Step,
+}
+
+/// What was to be done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Step {
+    /// An object that does not exist yet.
+    Create { resource: Resource },
+    /// New values for an object.
+    Update { anchor: String, resource: Resource },
+    /// The end of an object.
+    Delete { anchor: String },
+    /// Members come and go; SCIM ids.
+    Members {
+        anchor: String,
+        add: Vec<String>,
+        remove: Vec<String>,
+    },
+}
+
+/// Writes a record or an intent as the store keeps it.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|e| Error::Corrupt(format!("cannot be written: {e}")))
+}
+
+/// Reads what [`encode`] wrote.
+pub(crate) fn decode<T: for<'de> Deserialize<'de>>(what: &str, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|e| Error::Corrupt(format!("{what}: {e}")))
+}

@@ -1,0 +1,243 @@
+//! PATCH and PUT: what has really changed, and nothing else, goes to the target.
+
+use std::sync::Arc;
+
+use tombolo_runtime::contract::{Entry, Fault};
+use tombolo_scim::patch::{MemberEdit, PatchRequest};
+use tombolo_scim::project::Projection;
+use tombolo_scim::resource::{Document, Resource};
+use tombolo_store::Commit;
+
+use crate::app::{Answer, App, Request};
+use crate::convert;
+use crate::error::Error;
+use crate::journal::mapping;
+use crate::kind::Kind;
+use crate::reconcile::Stored;
+use crate::record::Step;
+
+/// How often a change is made again on top of one that got between.
+const TRIES: usize = 4;
+
+impl App {
+    pub(crate) async fn patch_inner(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &str,
+        id: &str,
+        patch: &PatchRequest,
+        if_match: Option<u64>,
+    ) -> Result<Answer, Error> {
+        let kind = self.kind_named(ty)?;
+        self.can_write(kind)?;
+        let _held = self.shared.locks.lock(id).await;
+        for _ in 0..TRIES {
+            let stored = self.load_settled(kind, id, &r.call()).await?;
+            matches_version(&stored, if_match)?;
+            let patched = patch.apply(kind.ty(), &stored.record.resource)?;
+            match self
+                .change(r, kind, id, stored, patched.resource, &patched.members)
+                .await
+            {
+                Err(Error::Contended) => {}
+                other => {
+                    return self
+                        .answer(r, kind, id, &other?, &Projection::default())
+                        .await;
+                }
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    pub(crate) async fn replace_inner(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &str,
+        id: &str,
+        document: Document,
+        if_match: Option<u64>,
+    ) -> Result<Answer, Error> {
+        let kind = self.kind_named(ty)?;
+        self.can_write(kind)?;
+        // What PUT leaves out is cleared (RFC 7644 section 3.5.1), members too.
+        let members = vec![MemberEdit::Replace(document.members.unwrap_or_default())];
+        let members = if kind.ty().has_members() {
+            members
+        } else {
+            Vec::new()
+        };
+        let _held = self.shared.locks.lock(id).await;
+        for _ in 0..TRIES {
+            let stored = self.load_settled(kind, id, &r.call()).await?;
+            matches_version(&stored, if_match)?;
+            let wanted = tombolo_scim::resource::replace(
+                kind.ty(),
+                &stored.record.resource,
+                document.resource.clone(),
+            )?;
+            match self.change(r, kind, id, stored, wanted, &members).await {
+                Err(Error::Contended) => {}
+                other => {
+                    return self
+                        .answer(r, kind, id, &other?, &Projection::default())
+                        .await;
+                }
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    async fn change(
+        self: &Arc<Self>,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+        wanted: Resource,
+        members: &[MemberEdit],
+    ) -> Result<Stored, Error> {
+        let plan = self.plan_members(kind, id, members).await?;
+        let stored = if wanted == stored.record.resource {
+            stored
+        } else {
+            self.change_attributes(r, kind, id, stored, wanted).await?
+        };
+        if plan.is_empty() {
+            return Ok(stored);
+        }
+        self.change_members(r, kind, id, stored, plan).await
+    }
+
+    async fn change_attributes(
+        self: &Arc<Self>,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+        wanted: Resource,
+    ) -> Result<Stored, Error> {
+        let old = &stored.record.resource;
+        self.check_active(kind, Some(old), &wanted)?;
+        let references = self.references_of_resource(kind, &wanted).await?;
+        let new_object = kind
+            .mapping
+            .to_object(&wanted, &references)
+            .map_err(mapping)?;
+        let references = self.references_of_resource(kind, old).await?;
+        let old_object = kind.mapping.to_object(old, &references).map_err(mapping)?;
+        let edits = convert::edits(&kind.mapping.edits(&old_object, &new_object));
+        let kept = kind.without_secrets(&wanted);
+
+        let same_names = kind
+            .indexed
+            .iter()
+            .filter(|index| index.unique)
+            .all(|index| index.values(old) == index.values(&wanted));
+        if edits.is_empty() && same_names {
+            // Only what the host keeps itself has changed: nothing to journal.
+            return self.finish_kept(kind, id, &stored, kept).await;
+        }
+        let anchor = stored.record.anchor.clone();
+        let step = Step::Update {
+            anchor: anchor.clone(),
+            resource: kept.clone(),
+        };
+        let intent = Self::intent(kind, step);
+        self.claim(r, kind, id, Some(&stored), &wanted, &intent)
+            .await?;
+        if edits.is_empty() {
+            return self.finish_kept(kind, id, &stored, kept).await;
+        }
+        let written = self
+            .write(self.connector.update(
+                &r.call(),
+                &kind.name,
+                &anchor,
+                &edits,
+                None,
+                &intent.request,
+            ))
+            .await;
+        match written {
+            Ok(entry) => self.finish_update(kind, id, &stored, &kept, &entry).await,
+            Err(error) if error.fault() == Some(Fault::NotFound) => {
+                // Deleted behind our back: the truth is that it does not exist.
+                self.abandon(kind, id, &intent.step).await?;
+                self.drop_vanished(kind, id).await?;
+                Err(Error::NotFound {
+                    kind: kind.ty().name.clone(),
+                    id: id.to_owned(),
+                })
+            }
+            Err(error) => Err(self.failed(kind, id, &intent.step, error).await),
+        }
+    }
+
+    async fn finish_kept(
+        &self,
+        kind: &Kind,
+        id: &str,
+        stored: &Stored,
+        kept: Resource,
+    ) -> Result<Stored, Error> {
+        let end = Commit::new().delete(self.keys.intent(id));
+        let record = stored.next(&stored.record.anchor, kept);
+        let (commit, stored) = self
+            .put_record(kind, id, Some(stored), &record, end)
+            .await?;
+        self.store.commit(commit).await?;
+        Ok(stored)
+    }
+
+    /// The commit that ends an update: the mirror is what the target now has,
+    /// over what the client wanted for the attributes that the host keeps.
+    pub(crate) async fn finish_update(
+        &self,
+        kind: &Kind,
+        id: &str,
+        stored: &Stored,
+        base: &Resource,
+        entry: &Entry,
+    ) -> Result<Stored, Error> {
+        let object = convert::object(entry);
+        let references = self.references_of_object(kind, &object).await?;
+        let mut resource = base.clone();
+        kind.mapping.overlay(&mut resource, &object, &references);
+        let mut present = stored.clone();
+        for _ in 0..TRIES {
+            let record = present.next(&entry.anchor, resource.clone());
+            let end = Commit::new().delete(self.keys.intent(id));
+            let (commit, new) = self
+                .put_record(kind, id, Some(&present), &record, end)
+                .await?;
+            match self.store.commit(commit).await.map_err(Error::from) {
+                Ok(()) => {
+                    self.shared.confirm(id);
+                    return Ok(new);
+                }
+                Err(Error::Contended) => match self.load(kind, id).await? {
+                    Some(now) => present = now,
+                    None => {
+                        return Err(Error::NotFound {
+                            kind: kind.ty().name.clone(),
+                            id: id.to_owned(),
+                        });
+                    }
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Contended)
+    }
+}
+
+/// If-Match is honoured when it comes and never asked for: Entra sends none.
+pub(crate) fn matches_version(stored: &Stored, if_match: Option<u64>) -> Result<(), Error> {
+    match if_match {
+        Some(wanted) if wanted != stored.record.version => Err(Error::Precondition {
+            current: stored.record.version,
+        }),
+        _ => Ok(()),
+    }
+}
