@@ -55,7 +55,7 @@ pub use call::{Call, CallError};
 pub use compile::{CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection,
-    manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget},
+    manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{Connector, Cost};
 pub use runtime::{Options, Runtime, RuntimeError};

@@ -138,7 +138,7 @@ impl Connector {
         anchor: &str,
         attributes: &[String],
     ) -> Result<Entry, CallError> {
-        let entry = invoke!(self, call, Reads, read.call_get(kind, anchor, attributes))?;
+        let entry = invoke!(self, call, Reads, read.call_get(kind, &anchor.to_owned(), attributes))?;
         self.inner.checked(call, entry, check::entry)
     }
 
@@ -181,7 +181,7 @@ impl Connector {
             self,
             call,
             Writes,
-            write.call_update(kind, anchor, edits, if_version, request)
+            write.call_update(kind, &anchor.to_owned(), edits, if_version, request)
         )?;
         self.inner.checked(call, entry, check::entry)
     }
@@ -194,7 +194,7 @@ impl Connector {
         anchor: &str,
         request: &str,
     ) -> Result<(), CallError> {
-        invoke!(self, call, Writes, write.call_delete(kind, anchor, request))
+        invoke!(self, call, Writes, write.call_delete(kind, &anchor.to_owned(), request))
     }
 
     /// One page of a group's members.
@@ -209,7 +209,7 @@ impl Connector {
             self,
             call,
             Reads,
-            members.call_list_members(group, cursor, limit)
+            members.call_list_members(&group.to_owned(), cursor, limit)
         )?;
         self.inner.checked(call, page, |page, budget| {
             check::members(page, limit, budget)
@@ -229,7 +229,7 @@ impl Connector {
             self,
             call,
             Writes,
-            members.call_change_members(group, add, remove, request)
+            members.call_change_members(&group.to_owned(), add, remove, request)
         )
     }
 
@@ -254,7 +254,7 @@ impl Connector {
                     let lent = wasmtime::component::Resource::new_borrow(handle.rep());
                     let (api, store) = instance.password()?;
                     let answer = api
-                        .call_set_password(store, anchor, lent, must_change)
+                        .call_set_password(store, &anchor.to_owned(), lent, must_change)
                         .await?;
                     instance.take_back(handle)?;
                     Ok(answer)
