@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use futures::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tombolo_runtime::contract::{Fault, Query};
 use tombolo_store::Range;
@@ -90,8 +91,12 @@ impl App {
                 .await
                 .map_err(|e| self.target(e))?;
             // Together, so that the commits share their flushes.
-            stream::iter(&page.entries)
-                .map(|entry| self.absorb(kind, entry, asked))
+            let absorbing: Vec<_> = page
+                .entries
+                .iter()
+                .map(|entry| self.absorb(kind, entry, asked).boxed())
+                .collect();
+            stream::iter(absorbing)
                 .buffer_unordered(TOGETHER)
                 .try_for_each(|_| std::future::ready(Ok(())))
                 .await?;
