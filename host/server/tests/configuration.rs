@@ -114,10 +114,10 @@ fn everything_that_is_wrong_in_every_file_is_said_at_once_each_at_its_place() {
     );
     expect(
         &report,
-        "apps/three.toml:3:18",
+        "apps/three.toml:3:17",
         "`nowhere` is not a directory",
     );
-    expect(&report, "apps/three.toml:3:38", "cannot be `write`");
+    expect(&report, "apps/three.toml:3:37", "cannot be `write`");
     expect(
         &report,
         "apps/three.toml:5:7",

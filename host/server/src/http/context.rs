@@ -52,7 +52,7 @@ pub(crate) fn origin(
     // HTTP/2 has the authority in the request's URI.
     let authority = uri
         .authority()
-        .map(|authority| authority.as_str())
+        .map(http::uri::Authority::as_str)
         .or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
         .filter(|host| {
             host.bytes()

@@ -24,7 +24,7 @@ use crate::telemetry::metrics;
 /// What the engine gets beyond its deadline to say so itself: its answer is better than ours.
 const GRACE: Duration = Duration::from_secs(1);
 /// When to come back to an app whose files somebody has to correct.
-const UNTIL_CORRECTED: Duration = Duration::from_secs(60);
+const UNTIL_CORRECTED: Duration = Duration::from_mins(1);
 
 /// Every request that is not for the monitoring pages.
 pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Response<Body> {
@@ -58,9 +58,9 @@ pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Re
             method = label(&method),
             route = template,
             status,
-            ms = took.as_micros() as f64 / 1e3,
+            ms = took.as_secs_f64() * 1e3,
             "answered"
-        )
+        );
     });
     response
 }

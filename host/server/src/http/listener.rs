@@ -1,6 +1,5 @@
 //! Accepts connections, and stops without breaking off what has begun.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -130,9 +129,7 @@ impl Connection {
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             let answer = router.clone().oneshot(request.map(Body::new));
-            async move {
-                answer.await.or_else(|never: Infallible| match never {}) as Result<_, Infallible>
-            }
+            async move { answer.await }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder

@@ -178,19 +178,19 @@ impl Registry {
         }
         let first: Vec<_> = changed
             .iter()
-            .map(|(name, path)| self.stamps(&current, name, path))
+            .map(|(name, path)| stamps(&current, name, path))
             .collect();
         if !settle.is_zero() {
             tokio::time::sleep(settle).await;
         }
         let mut any = false;
         for ((name, path), first) in changed.into_iter().zip(first) {
-            if !settle.is_zero() && self.stamps(&current, name, path) != first {
+            if !settle.is_zero() && stamps(&current, name, path) != first {
                 continue; // Still being written: the next look finds it.
             }
             let attempt = self.builder.attempt(&self.layout, path).await;
             let entry = settle_entry(name, current.get(name), attempt);
-            self.put(name, Some(entry));
+            self.put(name, Some(&entry));
             any = true;
         }
         for name in removed {
@@ -222,18 +222,10 @@ impl Registry {
         }
     }
 
-    /// The stamps of everything the app was made of last time, as they are now.
-    fn stamps(&self, current: &Apps, name: &str, path: &std::path::Path) -> Stamps {
-        current.get(name).map_or_else(
-            || Stamps::take([path.to_owned()]),
-            |entry| entry.stamps.again(path),
-        )
-    }
-
-    fn put(&self, name: &str, entry: Option<Entry>) {
+    fn put(&self, name: &str, entry: Option<&Entry>) {
         self.apps.rcu(|apps| {
             let mut apps = Apps::clone(apps);
-            match &entry {
+            match entry {
                 Some(entry) => apps.insert(name.to_owned(), entry.clone()),
                 None => apps.remove(name),
             };
@@ -317,4 +309,12 @@ fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Ent
             }
         }
     }
+}
+
+/// The stamps of everything the app was made of last time, as they are now.
+fn stamps(current: &Apps, name: &str, path: &std::path::Path) -> Stamps {
+    current.get(name).map_or_else(
+        || Stamps::take([path.to_owned()]),
+        |entry| entry.stamps.again(path),
+    )
 }

@@ -85,7 +85,7 @@ impl AppStatus {
                 .trouble
                 .iter()
                 .flat_map(|trouble| &trouble.report.0)
-                .map(|found| found.line())
+                .map(crate::config::Diagnostic::line)
                 .collect(),
             tokens: tokens
                 .iter()

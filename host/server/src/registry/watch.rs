@@ -33,8 +33,8 @@ pub async fn watch(
     stop: CancellationToken,
     changed: impl Fn(&Registry) + Send,
 ) {
-    let (notices, mut noticed) = mpsc::channel(1);
-    let _watcher = listen(&registry, certificate.as_deref(), notices);
+    let (tell, mut noticed) = mpsc::channel(1);
+    let _watcher = listen(&registry, certificate.as_deref(), tell);
     let mut pair = certificate.as_deref().map(stamps);
     let host_file = registry.layout().host_file();
     let mut reminded = tokio::time::Instant::now();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tombolo_runtime::stats::{BUCKETS_US, Histogram};
+use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
 use crate::registry::Registry;
 
@@ -95,6 +95,12 @@ fn family(page: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
+/// One of a connector's distributions.
+type Times = fn(&Snapshot) -> &Histogram;
+
+/// A family of one connector's counters: name, help, and which of them.
+type Family<T> = (&'static str, &'static str, fn(&Snapshot) -> T);
+
 /// Names of apps and tokens need no escape: see `is_sane_name`; a token's name may hold anything and gets one.
 fn escape(label: &str) -> String {
     label
@@ -157,7 +163,7 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
     let stats: Vec<_> = serving()
         .map(|(name, generation)| (name, generation.app.connector().stats().read()))
         .collect();
-    let counters: [(&str, &str, fn(&tombolo_runtime::stats::Snapshot) -> u64); 5] = [
+    let counters: [Family<u64>; 5] = [
         (
             "tombolo_connector_calls_total",
             "Calls of the connector.",
@@ -217,11 +223,7 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             stats.memory_peak
         );
     }
-    let histograms: [(
-        &str,
-        &str,
-        fn(&tombolo_runtime::stats::Snapshot) -> &Histogram,
-    ); 3] = [
+    let histograms: [(&str, &str, Times); 3] = [
         (
             "tombolo_connector_call_seconds",
             "Time from slot to answer.",
