@@ -206,7 +206,7 @@ impl App {
             .collect()
     }
 
-    /// POST: a new resource.
+    /// POST: a new resource, answered as `projection` wants to see it.
     ///
     /// # Errors
     /// 409 when the host or the target has one with the same unique value.
@@ -215,10 +215,15 @@ impl App {
         r: &Request,
         ty: &ResourceType,
         body: &[u8],
+        projection: &Projection,
     ) -> Result<Answer, Error> {
         let document = tombolo_scim::resource::read(ty, body)?;
-        let (app, r, ty) = (Arc::clone(self), r.clone(), ty.name.clone());
-        self.to_its_end(async move { app.create_inner(&r, &ty, document).await })
+        let (id, stored) = {
+            let (app, r, ty) = (Arc::clone(self), r.clone(), ty.name.clone());
+            self.to_its_end(async move { app.create_inner(&r, &ty, document).await })
+                .await?
+        };
+        self.answer(r, self.kind_of(ty)?, &id, &stored, projection)
             .await
     }
 
@@ -251,14 +256,22 @@ impl App {
         id: &str,
         body: &[u8],
         if_match: Option<u64>,
+        projection: &Projection,
     ) -> Result<Answer, Error> {
         let document = tombolo_scim::resource::read(ty, body)?;
-        let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
-        self.to_its_end(async move { app.replace_inner(&r, &ty, &id, document, if_match).await })
+        let stored = {
+            let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
+            self.to_its_end(
+                async move { app.replace_inner(&r, &ty, &id, document, if_match).await },
+            )
+            .await?
+        };
+        self.answer(r, self.kind_of(ty)?, id, &stored, projection)
             .await
     }
 
-    /// PATCH: part of the resource.
+    /// PATCH: part of the resource. A `projection` without members saves the
+    /// reading of them: a group's answer need not cost what its size is.
     pub async fn patch(
         self: &Arc<Self>,
         r: &Request,
@@ -266,10 +279,15 @@ impl App {
         id: &str,
         body: &[u8],
         if_match: Option<u64>,
+        projection: &Projection,
     ) -> Result<Answer, Error> {
         let patch = PatchRequest::parse(body)?;
-        let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
-        self.to_its_end(async move { app.patch_inner(&r, &ty, &id, &patch, if_match).await })
+        let stored = {
+            let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
+            self.to_its_end(async move { app.patch_inner(&r, &ty, &id, &patch, if_match).await })
+                .await?
+        };
+        self.answer(r, self.kind_of(ty)?, id, &stored, projection)
             .await
     }
 

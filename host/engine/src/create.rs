@@ -5,12 +5,11 @@
 
 use tombolo_runtime::contract::Entry;
 use tombolo_runtime::{CallError, Writes};
-use tombolo_scim::project::Projection;
 use tombolo_scim::resource::{Document, Resource};
 use tombolo_store::Commit;
 use uuid::Uuid;
 
-use crate::app::{Answer, App, Request};
+use crate::app::{App, Request};
 use crate::convert;
 use crate::error::Error;
 use crate::journal::mapping;
@@ -30,12 +29,15 @@ impl App {
         r: &Request,
         ty: &str,
         document: Document,
-    ) -> Result<Answer, Error> {
+    ) -> Result<(String, Stored), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
         let Document {
-            resource, members, ..
+            resource,
+            members,
+            ignored,
         } = document;
+        self.note_ignored(kind, &ignored);
         let members = members.unwrap_or_default();
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
@@ -76,8 +78,7 @@ impl App {
                 .await
                 .map_err(|error| created_without_members(&id, error))?;
         }
-        self.answer(r, kind, &id, &stored, &Projection::default())
-            .await
+        Ok((id, stored))
     }
 
     /// Writes the intent, and with it claims the unique values that `wanted` has

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use tombolo_runtime::contract::{Entry, Fault};
 use tombolo_scim::patch::{MemberEdit, PatchRequest};
-use tombolo_scim::project::Projection;
 use tombolo_scim::resource::{Document, Resource};
 use tombolo_store::Commit;
 
-use crate::app::{Answer, App, Request};
+use crate::app::{App, Request};
 use crate::convert;
 use crate::error::Error;
 use crate::journal::mapping;
@@ -27,7 +26,7 @@ impl App {
         id: &str,
         patch: &PatchRequest,
         if_match: Option<u64>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Stored, Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
         let _held = self.shared.locks.lock(id).await;
@@ -35,16 +34,13 @@ impl App {
             let stored = self.load_settled(kind, id, &r.call()).await?;
             matches_version(&stored, if_match)?;
             let patched = patch.apply(kind.ty(), &stored.record.resource)?;
+            self.note_ignored(kind, &patched.ignored);
             match self
                 .change(r, kind, id, stored, patched.resource, &patched.members)
                 .await
             {
                 Err(Error::Contended) => {}
-                other => {
-                    return self
-                        .answer(r, kind, id, &other?, &Projection::default())
-                        .await;
-                }
+                other => return other,
             }
         }
         Err(Error::Contended)
@@ -57,16 +53,17 @@ impl App {
         id: &str,
         document: Document,
         if_match: Option<u64>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Stored, Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
-        // What PUT leaves out is cleared (RFC 7644 section 3.5.1), members too.
-        let members = vec![MemberEdit::Replace(document.members.unwrap_or_default())];
-        let members = if kind.ty().has_members() {
-            members
-        } else {
-            Vec::new()
-        };
+        self.note_ignored(kind, &document.ignored);
+        // What PUT leaves out is cleared (RFC 7644 section 3.5.1), except members:
+        // a client that renames a group need not know who is in it.
+        let members: Vec<MemberEdit> = document
+            .members
+            .map(MemberEdit::Replace)
+            .into_iter()
+            .collect();
         let _held = self.shared.locks.lock(id).await;
         for _ in 0..TRIES {
             let stored = self.load_settled(kind, id, &r.call()).await?;
@@ -78,14 +75,22 @@ impl App {
             )?;
             match self.change(r, kind, id, stored, wanted, &members).await {
                 Err(Error::Contended) => {}
-                other => {
-                    return self
-                        .answer(r, kind, id, &other?, &Projection::default())
-                        .await;
-                }
+                other => return other,
             }
         }
         Err(Error::Contended)
+    }
+
+    /// What the app's schema does not have is let go by; the log says what.
+    pub(crate) fn note_ignored(&self, kind: &Kind, ignored: &[String]) {
+        if !ignored.is_empty() {
+            tracing::debug!(
+                app = self.name,
+                kind = kind.name,
+                ?ignored,
+                "attributes that the app's schema does not have were ignored"
+            );
+        }
     }
 
     async fn change(

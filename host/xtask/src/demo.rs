@@ -27,17 +27,30 @@ pub(crate) fn run(options: &DemoOptions) -> Result<ExitCode> {
         temporary = tempfile::Builder::new().prefix("tombolo-demo-").tempdir()?;
         temporary.path()
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(show(options, &binary, directory))
 }
 
 async fn show(options: &DemoOptions, binary: &Path, directory: &Path) -> Result<ExitCode> {
     let (url, token) = init(binary, directory)?;
-    let start = Start { binary: Some(binary.to_owned()), listen: listen(), ..Start::default() };
+    let start = Start {
+        binary: Some(binary.to_owned()),
+        listen: listen(),
+        ..Start::default()
+    };
     let mut host = Host::start_with(directory, &start).await?;
-    let path = url.find("/apps/").map(|at| url[at..].to_owned()).context("the URL names no app")?;
+    let path = url
+        .find("/apps/")
+        .map(|at| url[at..].to_owned())
+        .context("the URL names no app")?;
     let url = format!("{}{path}", host.url());
-    println!("\nconfiguration  {}\nlistening      {}\n", directory.display(), host.url());
+    println!(
+        "\nconfiguration  {}\nlistening      {}\n",
+        directory.display(),
+        host.url()
+    );
 
     let scim = Scim::new(&url, &token)?;
     let began = Instant::now();
@@ -47,16 +60,32 @@ async fn show(options: &DemoOptions, binary: &Path, directory: &Path) -> Result<
         .meter()
         .lines()
         .into_iter()
-        .map(|l| vec![l.kind, l.count.to_string(), l.errors.to_string(), millis(l.p50), millis(l.p99)])
+        .map(|l| {
+            vec![
+                l.kind,
+                l.count.to_string(),
+                l.errors.to_string(),
+                millis(l.p50),
+                millis(l.p99),
+            ]
+        })
         .collect();
     table::print(&["request", "count", "errors", "p50", "p99"], &rows);
     let wrong = wrong?;
     let total: usize = scim.meter().lines().iter().map(|l| l.count).sum();
-    println!("\n{total} requests in {:.1} s; what was sent and what is there: {}", began.elapsed().as_secs_f64(), verdict(&wrong));
+    println!(
+        "\n{total} requests in {:.1} s; what was sent and what is there: {}",
+        began.elapsed().as_secs_f64(),
+        verdict(&wrong)
+    );
     for line in wrong.iter().take(20) {
         println!("  {line}");
     }
-    ensure!(wrong.is_empty(), "{} objects are not as they were sent", wrong.len());
+    ensure!(
+        wrong.is_empty(),
+        "{} objects are not as they were sent",
+        wrong.len()
+    );
     if options.exit {
         host.terminate()?;
         let status = host.ended(Duration::from_secs(30)).await?;
@@ -90,7 +119,11 @@ async fn host_ended(host: &mut Host) -> Result<std::process::ExitStatus> {
 }
 
 fn verdict(wrong: &[String]) -> String {
-    if wrong.is_empty() { "the same".to_owned() } else { format!("{} DIFFERENCES", wrong.len()) }
+    if wrong.is_empty() {
+        "the same".to_owned()
+    } else {
+        format!("{} DIFFERENCES", wrong.len())
+    }
 }
 
 /// `tombolo init`, unless that was done before; returns the app's URL and token.
@@ -107,33 +140,47 @@ fn init(binary: &Path, directory: &Path) -> Result<(String, String)> {
         directory.display(),
         String::from_utf8_lossy(&output.stderr).trim()
     );
-    let facts: Value = serde_json::from_slice(&output.stdout).context("tombolo init printed no JSON")?;
+    let facts: Value =
+        serde_json::from_slice(&output.stdout).context("tombolo init printed no JSON")?;
     let text = |name: &str| -> Result<String> {
-        Ok(facts[name].as_str().with_context(|| format!("tombolo init printed no {name}"))?.to_owned())
+        Ok(facts[name]
+            .as_str()
+            .with_context(|| format!("tombolo init printed no {name}"))?
+            .to_owned())
     };
     Ok((text("url")?, text("token")?))
 }
 
 /// The usual port if it is free, else any.
 fn listen() -> Option<String> {
-    TcpListener::bind(("127.0.0.1", 8880)).is_ok().then(|| "127.0.0.1:8880".to_owned())
+    TcpListener::bind(("127.0.0.1", 8880))
+        .is_ok()
+        .then(|| "127.0.0.1:8880".to_owned())
 }
 
 /// The cycles; returns what was not as it was sent.
 async fn play(scim: Scim, options: &DemoOptions) -> Result<Vec<String>> {
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{prefix:<42} {bar:30} {pos}/{len}")?);
+    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
+        "{prefix:<42} {bar:30} {pos}/{len}",
+    )?);
     let stage = Arc::new(Mutex::new(String::new()));
     let mut player = {
         let (bar, stage) = (bar.clone(), Arc::clone(&stage));
         Player::new(scim, Dialect::Legacy).with_progress(Arc::new(move |what, done, total| {
-            let stage = stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let stage = stage
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             bar.set_prefix(format!("{stage}: {what}"));
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         }))
     };
     let say = |text: &str| {
-        text.clone_into(&mut stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        text.clone_into(
+            &mut stage
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
         bar.suspend(|| println!("· {text}"));
     };
     player.baseline().await?;

@@ -16,11 +16,21 @@ pub(crate) fn build() -> Result<PathBuf> {
     eprintln!("building the connectors for wasm32-wasip2 …");
     let dist = root().join("dist");
     for name in CONNECTORS {
-        let built = component(&format!("tombolo-connector-{name}"), &format!("connector_{name}"))?;
+        let built = component(
+            &format!("tombolo-connector-{name}"),
+            &format!("connector_{name}"),
+        )?;
         copy(&built, &dist.join(format!("connectors/{name}.wasm")))?;
     }
     eprintln!("building the host …");
-    run(cargo().args(["build", "--release", "--package", "tombolo", "--bin", "tombolo"]))?;
+    run(cargo().args([
+        "build",
+        "--release",
+        "--package",
+        "tombolo",
+        "--bin",
+        "tombolo",
+    ]))?;
     let binary = dist.join("tombolo");
     copy(&target().join("release/tombolo"), &binary)?;
     Ok(binary)
@@ -30,7 +40,11 @@ pub(crate) fn build() -> Result<PathBuf> {
 pub(crate) fn run_task() -> Result<()> {
     let binary = build()?;
     let mut files = vec![binary];
-    files.extend(CONNECTORS.iter().map(|name| root().join(format!("dist/connectors/{name}.wasm"))));
+    files.extend(
+        CONNECTORS
+            .iter()
+            .map(|name| root().join(format!("dist/connectors/{name}.wasm"))),
+    );
     for file in files {
         let size = std::fs::metadata(&file)?.len();
         let shown = file.strip_prefix(root()).unwrap_or(&file);
@@ -43,7 +57,10 @@ pub(crate) fn run_task() -> Result<()> {
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let folder = to.parent().context("a file lies in a folder")?;
     std::fs::create_dir_all(folder)?;
-    let temporary = folder.join(format!(".{}.new", to.file_name().unwrap_or_default().to_string_lossy()));
+    let temporary = folder.join(format!(
+        ".{}.new",
+        to.file_name().unwrap_or_default().to_string_lossy()
+    ));
     std::fs::copy(from, &temporary).with_context(|| from.display().to_string())?;
     std::fs::rename(&temporary, to).with_context(|| to.display().to_string())?;
     Ok(())

@@ -23,9 +23,14 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
     directory.connector("guest", &guest()?)?;
     apps::csv(&directory, "csv", &reads)?;
     apps::guest(&directory, "nothing", "", &reads)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
-        let start = Start { binary: Some(binary), ..Start::default() };
+        let start = Start {
+            binary: Some(binary),
+            ..Start::default()
+        };
         let host = Host::start_with(directory.path(), &start).await?;
         let mut rows = Vec::new();
         let mut errors = 0;
@@ -40,7 +45,8 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
                     rate: options.rate,
                     parallel: options.parallel,
                 };
-                let figure = measure(stream, Duration::from_secs(options.seconds), host.pid()).await?;
+                let figure =
+                    measure(stream, Duration::from_secs(options.seconds), host.pid()).await?;
                 errors += figure.errors;
                 if let Some(example) = &figure.example {
                     eprintln!("{app}, {}: {example}", op.name());
@@ -56,8 +62,26 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
                 ]);
             }
         }
-        println!("\nfreshness {}, {} under way at once, {} users\n", options.freshness, options.parallel, options.users);
-        table::print(&["app: request", "count", "errors", "rate/s", "p50", "p99", "CPU/request"], &rows);
-        Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        println!(
+            "\nfreshness {}, {} under way at once, {} users\n",
+            options.freshness, options.parallel, options.users
+        );
+        table::print(
+            &[
+                "app: request",
+                "count",
+                "errors",
+                "rate/s",
+                "p50",
+                "p99",
+                "CPU/request",
+            ],
+            &rows,
+        );
+        Ok(if errors == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     })
 }

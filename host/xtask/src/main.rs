@@ -19,7 +19,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Builds, shows, tests and measures Tombolo")]
+#[command(
+    name = "cargo xtask",
+    about = "Builds, shows, tests and measures Tombolo"
+)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,

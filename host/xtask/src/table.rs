@@ -27,7 +27,10 @@ pub(crate) fn print(header: &[&str], rows: &[Vec<String>]) {
     };
     let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
     line(&header);
-    println!(" {}", "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
+    println!(
+        " {}",
+        "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1))
+    );
     for row in rows {
         line(row);
     }

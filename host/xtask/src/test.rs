@@ -30,15 +30,35 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode> {
         steps.push(step("format", &mut command(&["fmt", "--all", "--check"]))?);
     }
     if wanted("lints") {
-        let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+        let lints = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ];
         steps.push(step("lints", &mut command(&lints))?);
     }
     if wanted("crates") {
-        let tests = ["test", "--workspace", "--exclude", "tombolo-tests", "--no-fail-fast"];
+        let tests = [
+            "test",
+            "--workspace",
+            "--exclude",
+            "tombolo-tests",
+            "--no-fail-fast",
+        ];
         steps.push(step("crates", &mut command(&tests))?);
     }
     if wanted("product") {
-        let tests = ["test", "--package", "tombolo-tests", "--no-fail-fast", "--", "--nocapture"];
+        let tests = [
+            "test",
+            "--package",
+            "tombolo-tests",
+            "--no-fail-fast",
+            "--",
+            "--nocapture",
+        ];
         steps.push(step("product", &mut command(&tests))?);
     }
     Ok(summary(&steps))
@@ -46,12 +66,17 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode> {
 
 /// The target that connectors are built for, added if rustup is there to do it.
 pub(crate) fn ensure_wasm_target() -> Result<()> {
-    let installed = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    let installed = Command::new("rustup")
+        .args(["target", "list", "--installed"])
+        .output();
     let Ok(installed) = installed else {
         // No rustup: the toolchain came another way and may have the target; if not, cargo says so.
         return Ok(());
     };
-    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line == WASM) {
+    if String::from_utf8_lossy(&installed.stdout)
+        .lines()
+        .any(|line| line == WASM)
+    {
         return Ok(());
     }
     crate::shell::run(Command::new("rustup").args(["target", "add", WASM]))
@@ -66,7 +91,10 @@ fn prerequisites() -> Result<()> {
         ("openssl", "openssl"),
         ("python3", "python3 python3-venv"),
     ];
-    let missing: Vec<(&str, &str)> = needed.into_iter().filter(|(program, _)| !has(program)).collect();
+    let missing: Vec<(&str, &str)> = needed
+        .into_iter()
+        .filter(|(program, _)| !has(program))
+        .collect();
     if !missing.is_empty() {
         let programs: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
         let packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
@@ -94,7 +122,14 @@ fn step(name: &'static str, command: &mut Command) -> Result<Step> {
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {}", describe(command)))?;
-    let mut step = Step { name, took: Duration::ZERO, passed: 0, failed: 0, skipped: 0, good: false };
+    let mut step = Step {
+        name,
+        took: Duration::ZERO,
+        passed: 0,
+        failed: 0,
+        skipped: 0,
+        good: false,
+    };
     if let Some(out) = child.stdout.take() {
         for line in BufReader::new(out).lines() {
             let line = line?;
@@ -142,7 +177,10 @@ fn summary(steps: &[Step]) -> ExitCode {
             ]
         })
         .collect();
-    crate::table::print(&["step", "result", "passed", "failed", "skipped", "time"], &rows);
+    crate::table::print(
+        &["step", "result", "passed", "failed", "skipped", "time"],
+        &rows,
+    );
     let sum = |field: fn(&Step) -> usize| steps.iter().map(field).sum::<usize>();
     println!(
         "\n{} passed, {} failed, {} skipped",
@@ -150,7 +188,11 @@ fn summary(steps: &[Step]) -> ExitCode {
         sum(|s| s.failed),
         sum(|s| s.skipped)
     );
-    if steps.iter().all(|s| s.good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if steps.iter().all(|s| s.good) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +201,15 @@ mod tests {
 
     #[test]
     fn cargos_result_line_is_counted() {
-        let line = "FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
-        assert_eq!((count(line, "passed"), count(line, "failed"), count(line, "ignored")), (12, 3, 1));
+        let line =
+            "FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(
+            (
+                count(line, "passed"),
+                count(line, "failed"),
+                count(line, "ignored")
+            ),
+            (12, 3, 1)
+        );
     }
 }

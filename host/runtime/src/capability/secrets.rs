@@ -8,6 +8,7 @@ use crate::bindings::tombolo::connector::secrets::{Host, HostSecret};
 use crate::guest::Guest;
 
 /// What a handle stands for.
+#[allow(unreachable_pub)] // the bindings name it in what they generate
 pub struct Secret {
     pub(crate) name: String,
     /// Read by the capabilities that substitute it, never by the guest.

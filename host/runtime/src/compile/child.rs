@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::bind::LoadError;
 
 /// The argument that makes an executable a compiling child.
-pub const COMMAND: &str = "__compile";
+pub(crate) const COMMAND: &str = "__compile";
 
 /// The slowest honest component needs 8 s of two cores.
 const WALL: Duration = Duration::from_secs(180);

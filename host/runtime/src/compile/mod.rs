@@ -24,7 +24,8 @@ pub enum CompileWith {
     /// In this process, without limits: for tests and tools that compile what they built themselves.
     #[default]
     InProcess,
-    /// In a child: this executable, called with [`child::COMMAND`], answers with [`child::compile_child_main`].
+    /// In a child: this executable, called with the one argument `__compile`, answers with
+    /// [`compile_child_main`](crate::compile_child_main).
     Child(PathBuf),
 }
 

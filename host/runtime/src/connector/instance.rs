@@ -9,7 +9,6 @@ use wasmtime::{AsContextMut as _, Store, StoreContextMut};
 
 use super::clock::on_tick;
 use crate::bindings::exports::tombolo::connector as exports;
-use crate::capability::Grants;
 use crate::capability::secrets::Secret;
 use crate::component::Component;
 use crate::guest::Guest;
@@ -88,10 +87,6 @@ impl Instance {
     pub(super) fn begin(&mut self, request_id: Arc<str>, deadline: Instant) {
         self.guest().begin(request_id, deadline);
         self.store.set_epoch_deadline(1);
-    }
-
-    pub(super) fn grants(&self) -> &Arc<Grants> {
-        &self.store.data().grants
     }
 
     /// Puts a secret where the guest can be lent a handle to it.

@@ -138,7 +138,12 @@ impl Connector {
         anchor: &str,
         attributes: &[String],
     ) -> Result<Entry, CallError> {
-        let entry = invoke!(self, call, Reads, read.call_get(kind, &anchor.to_owned(), attributes))?;
+        let entry = invoke!(
+            self,
+            call,
+            Reads,
+            read.call_get(kind, &anchor.to_owned(), attributes)
+        )?;
         self.inner.checked(call, entry, check::entry)
     }
 
@@ -194,7 +199,12 @@ impl Connector {
         anchor: &str,
         request: &str,
     ) -> Result<(), CallError> {
-        invoke!(self, call, Writes, write.call_delete(kind, &anchor.to_owned(), request))
+        invoke!(
+            self,
+            call,
+            Writes,
+            write.call_delete(kind, &anchor.to_owned(), request)
+        )
     }
 
     /// One page of a group's members.

@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::Value;
-use tombolo_engine::{Answer, App, Error as EngineError, Request};
+use tombolo_engine::{App, Error as EngineError, Request};
 use tombolo_scim::error::Error as ScimError;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
@@ -97,11 +97,14 @@ impl Asked<'_> {
             }
             Method::POST => {
                 let projection = self.projection()?;
-                let answer = self.app.create(&self.request, ty, self.body).await?;
+                let answer = self
+                    .app
+                    .create(&self.request, ty, self.body, &projection)
+                    .await?;
                 Ok(respond::resource(
                     StatusCode::CREATED,
                     &answer,
-                    &projected(ty, &projection, &answer),
+                    &answer.body,
                 ))
             }
             _ => Ok(respond::method_not_allowed(self.method, "GET, POST")),
@@ -127,32 +130,43 @@ impl Asked<'_> {
                 let projection = self.projection()?;
                 let answer = self
                     .app
-                    .replace(&self.request, ty, id, self.body, self.if_match()?)
+                    .replace(
+                        &self.request,
+                        ty,
+                        id,
+                        self.body,
+                        self.if_match()?,
+                        &projection,
+                    )
                     .await?;
-                Ok(respond::resource(
-                    StatusCode::OK,
-                    &answer,
-                    &projected(ty, &projection, &answer),
-                ))
+                Ok(respond::resource(StatusCode::OK, &answer, &answer.body))
             }
             Method::PATCH => {
-                let projection = self.projection()?;
-                let answer = self
-                    .app
-                    .patch(&self.request, ty, id, self.body, self.if_match()?)
-                    .await?;
                 // Entra wants 204 for a group, whose members nobody wants to read back, unless the client says what it
                 // wants to see (RFC 7644, section 3.5.2).
-                if ty.has_members() && !self.asks_for_attributes() {
+                let bare = ty.has_members() && !self.asks_for_attributes();
+                let projection = if bare {
+                    Projection::parse(None, Some("members"))?
+                } else {
+                    self.projection()?
+                };
+                let answer = self
+                    .app
+                    .patch(
+                        &self.request,
+                        ty,
+                        id,
+                        self.body,
+                        self.if_match()?,
+                        &projection,
+                    )
+                    .await?;
+                if bare {
                     let mut response = respond::empty();
                     respond::tag(&mut response, &answer);
                     return Ok(response);
                 }
-                Ok(respond::resource(
-                    StatusCode::OK,
-                    &answer,
-                    &projected(ty, &projection, &answer),
-                ))
+                Ok(respond::resource(StatusCode::OK, &answer, &answer.body))
             }
             Method::DELETE => {
                 self.app
@@ -258,14 +272,6 @@ impl Asked<'_> {
 
 fn not_implemented(detail: &str) -> EngineError {
     ScimError::not_implemented(detail).into()
-}
-
-fn projected(ty: &ResourceType, projection: &Projection, answer: &Answer) -> Value {
-    let mut body = answer.body.clone();
-    if let Value::Object(rendered) = &mut body {
-        projection.apply(ty, rendered);
-    }
-    body
 }
 
 fn list_of(documents: Vec<Value>) -> Value {
