@@ -160,7 +160,7 @@ impl App {
         value: &str,
     ) -> Result<bool, Error> {
         let Some(_held) = self.shared.locks.lock_within(id, HOLDER).await else {
-            return Err(self.unsettled(kind, id));
+            return Err(Self::unsettled(kind, id));
         };
         self.settled(kind, id, &r.call()).await?;
         match self.fresh(r, kind, id).await {

@@ -159,7 +159,7 @@ impl App {
                 "settled an unfinished write with the target"
             ),
             Err(error) => {
-                tracing::warn!(app = self.name, kind = kind.name, id, %error, "an unfinished write cannot be settled yet")
+                tracing::warn!(app = self.name, kind = kind.name, id, %error, "an unfinished write cannot be settled yet");
             }
         }
         outcome
@@ -183,7 +183,7 @@ impl App {
                 .finish_create(kind, id, resource, &entry)
                 .await
                 .map(|_| ()),
-            None if within_grace(intent) => Err(self.unsettled(kind, id)),
+            None if within_grace(intent) => Err(Self::unsettled(kind, id)),
             None => self.abandon(kind, id, &intent.step).await,
         }
     }
@@ -216,7 +216,7 @@ impl App {
         };
         let Some(entry) = entry else {
             if within_grace(intent) {
-                return Err(self.unsettled(kind, id));
+                return Err(Self::unsettled(kind, id));
             }
             return self.unlink(kind, id, &stored).await;
         };
@@ -228,7 +228,7 @@ impl App {
         let base = if as_wanted == *resource {
             resource
         } else if within_grace(intent) {
-            return Err(self.unsettled(kind, id));
+            return Err(Self::unsettled(kind, id));
         } else {
             &stored.record.resource
         };
@@ -370,7 +370,7 @@ impl App {
         }
     }
 
-    pub(crate) fn unsettled(&self, kind: &Kind, id: &str) -> Error {
+    pub(crate) fn unsettled(kind: &Kind, id: &str) -> Error {
         Error::Unsettled {
             kind: kind.ty().name.clone(),
             id: id.to_owned(),
@@ -460,6 +460,7 @@ fn within_grace(intent: &Intent) -> bool {
 }
 
 /// What cannot be mapped now could be mapped when the write began.
+#[allow(clippy::needless_pass_by_value)] // it is what `map_err` gives
 pub(crate) fn mapping(error: tombolo_mapping::ConvertError) -> Error {
     Error::Request(tombolo_scim::error::Error::invalid_value(error.to_string()))
 }

@@ -10,27 +10,29 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
+type Taken = Arc<Mutex<HashMap<String, Arc<AsyncMutex<()>>>>>;
+
 /// Locks by key, made when asked for and forgotten when nobody holds them.
 #[derive(Default)]
 pub(crate) struct Locks {
-    held: Arc<Mutex<HashMap<String, Arc<AsyncMutex<()>>>>>,
+    taken: Taken,
 }
 
 /// Holding this is holding the lock.
 pub(crate) struct Held {
     guard: Option<OwnedMutexGuard<()>>,
     key: String,
-    held: Arc<Mutex<HashMap<String, Arc<AsyncMutex<()>>>>>,
+    taken: Taken,
 }
 
 impl Locks {
     /// Waits for the lock of `key`.
     pub(crate) async fn lock(&self, key: &str) -> Held {
-        let mutex = Arc::clone(self.held.lock().entry(key.to_owned()).or_default());
+        let mutex = Arc::clone(self.taken.lock().entry(key.to_owned()).or_default());
         Held {
             guard: Some(mutex.lock_owned().await),
             key: key.to_owned(),
-            held: Arc::clone(&self.held),
+            taken: Arc::clone(&self.taken),
         }
     }
 
@@ -44,14 +46,14 @@ impl Locks {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut held = self.held.lock();
+        let mut taken = self.taken.lock();
         self.guard = None;
         // The map's own reference is the last one: nobody waits.
-        if held
+        if taken
             .get(&self.key)
             .is_some_and(|m| Arc::strong_count(m) == 1)
         {
-            held.remove(&self.key);
+            taken.remove(&self.key);
         }
     }
 }
@@ -83,6 +85,6 @@ mod tests {
                 .await
                 .expect("free again"),
         );
-        assert!(locks.held.lock().is_empty());
+        assert!(locks.taken.lock().is_empty());
     }
 }

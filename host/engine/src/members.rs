@@ -70,7 +70,7 @@ impl App {
                 }
                 MemberEdit::Clear => self.plan_replace(kind, group, &mut plan, &[]).await?,
                 MemberEdit::Replace(members) => {
-                    self.plan_replace(kind, group, &mut plan, members).await?
+                    self.plan_replace(kind, group, &mut plan, members).await?;
                 }
             }
         }
@@ -304,7 +304,7 @@ impl App {
                     }
                     match self.load(kind, group).await? {
                         Some(now) if now.bytes != present.bytes || arrived.len() < before => {
-                            present = now
+                            present = now;
                         }
                         Some(_) => return Err(Error::Contended),
                         None => {

@@ -86,7 +86,7 @@ fn percent(secret: &str, upper: bool, form: bool) -> String {
     for byte in secret.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             b' ' if form => out.push('+'),
             _ if upper => _ = write!(out, "%{byte:02X}"),

@@ -168,6 +168,6 @@ impl fmt::Debug for Component {
         f.debug_struct("Component")
             .field("name", &self.manifest.name)
             .field("digest", self.digest())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

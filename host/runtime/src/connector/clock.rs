@@ -64,6 +64,7 @@ impl CpuClock {
 ///
 /// `yield_now`, not wasmtime's own yield: tokio looks at its I/O and timers before it resumes the task, so a
 /// spinning guest on every worker still lets sockets and time-outs through.
+#[allow(clippy::needless_pass_by_value)] // the signature that wasmtime calls
 pub(crate) fn on_tick(store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
     let clock = &store.data().clock;
     if clock.running() > clock.limit {

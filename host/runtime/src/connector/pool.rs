@@ -18,6 +18,7 @@ const GROWTH: usize = 8 << 20;
 
 /// The idle instances of one connector.
 #[derive(Default)]
+#[allow(clippy::vec_box)] // an instance is large, and travels through every call's future
 pub(super) struct Pool {
     idle: Mutex<Vec<Box<Instance>>>,
 }

@@ -322,9 +322,8 @@ fn show(component: &Component, cost: &Result<(Cost, Value), String>) {
             .unwrap_or_default()
             .to_owned();
         if let Some(default) = schema.get("default") {
-            description = format!("{description} (default {default})")
-                .trim()
-                .to_owned();
+            let with_default = format!("{description} (default {default})");
+            description = with_default.trim().into();
         }
         want(
             format!("setting ({kind})"),

@@ -77,7 +77,7 @@ impl Command {
                 token::revoke(&file(&dir, &app)?, &app, &name)?;
                 match output {
                     Output::Json => {
-                        output::json(&json!({ "app": app, "name": name, "revoked": true }))?
+                        output::json(&json!({ "app": app, "name": name, "revoked": true }))?;
                     }
                     Output::Text => println!("token `{name}` of app `{app}` is revoked"),
                 }

@@ -388,7 +388,7 @@ impl<'d> Section<'d> {
         found
             .map_err(|why| {
                 self.sink
-                    .error(value.span(), format!("`{}` {why}", self.dotted(key)))
+                    .error(value.span(), format!("`{}` {why}", self.dotted(key)));
             })
             .ok()
     }

@@ -61,7 +61,7 @@ pub async fn serve(
                 tokio::spawn(connection.run(stream, acceptor.clone()));
             }
             Err(why) if is_the_clients_fault(&why) => {
-                debug!(%why, "a connection ended before it was accepted")
+                debug!(%why, "a connection ended before it was accepted");
             }
             Err(why) => {
                 warn!(%why, "cannot accept connections; trying again");
@@ -128,8 +128,7 @@ impl Connection {
         let router = self.router;
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            let answer = router.clone().oneshot(request.map(Body::new));
-            async move { answer.await }
+            router.clone().oneshot(request.map(Body::new))
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder

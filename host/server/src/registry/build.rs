@@ -20,12 +20,15 @@ use crate::config::material::{self, Material};
 use crate::config::target;
 use crate::config::{Diagnostic, Layout, Report, Severity};
 
+/// A component by its name and the digest of its bytes.
+type Loaded = (String, [u8; 32]);
+
 /// Makes generations; knows the components that are loaded already.
 pub struct Builder {
     runtime: Runtime,
     engine: Arc<Engine>,
     /// By name and digest: apps on the same file share its code.
-    loaded: Mutex<HashMap<(String, [u8; 32]), Weak<Component>>>,
+    loaded: Mutex<HashMap<Loaded, Weak<Component>>>,
 }
 
 /// What came of trying an app's files.
