@@ -14,7 +14,9 @@ pub fn csv(directory: &Directory, name: &str, rest: &str) -> Result<()> {
     directory.app(
         name,
         "csv",
-        &format!("[directories]\ndata = {{ path = \"data/{name}\", access = \"read-write\" }}\n\n{rest}"),
+        &format!(
+            "[directories]\ndata = {{ path = \"data/{name}\", access = \"read-write\" }}\n\n{rest}"
+        ),
     )
 }
 
@@ -36,7 +38,10 @@ pub fn ldap(directory: &Directory, name: &str, slapd: &Slapd, rest: &str) -> Res
 
 /// How a host is started that has an [`ldap`] app.
 pub fn with_password(password: &str) -> Start {
-    Start { environment: vec![(PASSWORD_VARIABLE.to_owned(), password.to_owned())], ..Start::default() }
+    Start {
+        environment: vec![(PASSWORD_VARIABLE.to_owned(), password.to_owned())],
+        ..Start::default()
+    }
 }
 
 /// An app on `connectors/guest.wasm`; `settings` are lines of its `[settings]`.

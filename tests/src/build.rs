@@ -36,7 +36,10 @@ pub fn tombolo() -> PathBuf {
 
 /// A shipped connector (`csv`, `ldap`) as a component.
 pub fn connector(name: &str) -> Result<PathBuf> {
-    component(&format!("tombolo-connector-{name}"), &format!("connector_{name}"))
+    component(
+        &format!("tombolo-connector-{name}"),
+        &format!("connector_{name}"),
+    )
 }
 
 /// The test guest (see `tests/guest`) as a component.
@@ -59,7 +62,9 @@ pub fn component(package: &str, artifact: &str) -> Result<PathBuf> {
         "--profile",
         "connector",
         "--target-dir",
-        directory.to_str().context("the target directory's name is not UTF-8")?,
+        directory
+            .to_str()
+            .context("the target directory's name is not UTF-8")?,
     ])?;
     let path = directory.join(format!("wasm32-wasip2/connector/{artifact}.wasm"));
     ensure!(path.exists(), "{} was not built", path.display());

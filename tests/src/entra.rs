@@ -80,7 +80,10 @@ impl Player {
     }
 
     async fn total(&self, endpoint: &str) -> Result<usize> {
-        let reply = self.scim.send("list", Method::GET, &format!("/{endpoint}?count=1"), None).await?;
+        let reply = self
+            .scim
+            .send("list", Method::GET, &format!("/{endpoint}?count=1"), None)
+            .await?;
         ensure!(reply.status == 200, "list {endpoint}: {reply:?}");
         let total = reply.body["totalResults"].as_u64().unwrap_or_default();
         Ok(usize::try_from(total)?)
@@ -124,17 +127,29 @@ impl Player {
     pub async fn initial(&mut self, tenant: &Tenant, send: Send) -> Result<()> {
         self.probe().await?;
         let people: Vec<&Person> = tenant.people.values().collect();
-        let links = self.each("users", people, |p| self.import_user(p, send)).await;
+        let links = self
+            .each("users", people, |p| self.import_user(p, send))
+            .await;
         self.users.extend(settle(links)?);
-        let managed: Vec<&Person> = tenant.people.values().filter(|p| p.manager.is_some()).collect();
-        let links = self.each("managers", managed, |p| self.flow_manager(p, send)).await;
+        let managed: Vec<&Person> = tenant
+            .people
+            .values()
+            .filter(|p| p.manager.is_some())
+            .collect();
+        let links = self
+            .each("managers", managed, |p| self.flow_manager(p, send))
+            .await;
         settle(links)?;
         let teams: Vec<&Team> = tenant.teams.values().collect();
-        let links = self.each("groups", teams, |t| self.import_group(t, send)).await;
+        let links = self
+            .each("groups", teams, |t| self.import_group(t, send))
+            .await;
         self.groups.extend(settle(links)?);
         let teams: Vec<&Team> = tenant.teams.values().collect();
         let links = self
-            .each("members", teams, |t| self.flow_members(t, BTreeSet::new(), t.members.clone()))
+            .each("members", teams, |t| {
+                self.flow_members(t, BTreeSet::new(), t.members.clone())
+            })
             .await;
         settle(links)?;
         Ok(())
@@ -146,41 +161,85 @@ impl Player {
         let changed: Vec<&Person> = after
             .people
             .values()
-            .filter(|p| before.people.get(&p.external_id).is_some_and(|old| old != *p))
+            .filter(|p| {
+                before
+                    .people
+                    .get(&p.external_id)
+                    .is_some_and(|old| old != *p)
+            })
             .collect();
-        let links = self.each("updates", changed.clone(), |p| self.update_user(p)).await;
+        let links = self
+            .each("updates", changed.clone(), |p| self.update_user(p))
+            .await;
         settle(links)?;
         let new: Vec<&Person> = after
             .people
             .values()
             .filter(|p| !before.people.contains_key(&p.external_id))
             .collect();
-        let links = self.each("new users", new.clone(), |p| self.import_user(p, Send::Differences)).await;
+        let links = self
+            .each("new users", new.clone(), |p| {
+                self.import_user(p, Send::Differences)
+            })
+            .await;
         self.users.extend(settle(links)?);
         let moved: Vec<&Person> = after
             .people
             .values()
-            .filter(|p| before.people.get(&p.external_id).and_then(|old| old.manager.as_ref()) != p.manager.as_ref())
+            .filter(|p| {
+                before
+                    .people
+                    .get(&p.external_id)
+                    .and_then(|old| old.manager.as_ref())
+                    != p.manager.as_ref()
+            })
             .collect();
-        let links = self.each("managers", moved, |p| self.flow_manager(p, Send::Differences)).await;
+        let links = self
+            .each("managers", moved, |p| {
+                self.flow_manager(p, Send::Differences)
+            })
+            .await;
         settle(links)?;
 
-        let fresh: Vec<&Team> = after.teams.values().filter(|t| !before.teams.contains_key(&t.external_id)).collect();
-        let links = self.each("new groups", fresh, |t| self.import_group(t, Send::Differences)).await;
+        let fresh: Vec<&Team> = after
+            .teams
+            .values()
+            .filter(|t| !before.teams.contains_key(&t.external_id))
+            .collect();
+        let links = self
+            .each("new groups", fresh, |t| {
+                self.import_group(t, Send::Differences)
+            })
+            .await;
         self.groups.extend(settle(links)?);
         let renamed: Vec<&Team> = after
             .teams
             .values()
-            .filter(|t| before.teams.get(&t.external_id).is_some_and(|old| old.display != t.display))
+            .filter(|t| {
+                before
+                    .teams
+                    .get(&t.external_id)
+                    .is_some_and(|old| old.display != t.display)
+            })
             .collect();
-        let links = self.each("group names", renamed, |t| self.rename_group(t)).await;
+        let links = self
+            .each("group names", renamed, |t| self.rename_group(t))
+            .await;
         settle(links)?;
-        let gone_people: BTreeSet<&String> = before.people.keys().filter(|k| !after.people.contains_key(*k)).collect();
+        let gone_people: BTreeSet<&String> = before
+            .people
+            .keys()
+            .filter(|k| !after.people.contains_key(*k))
+            .collect();
         let rows: Vec<(&Team, BTreeSet<String>)> = after
             .teams
             .values()
             .map(|t| {
-                let mut old = before.teams.get(&t.external_id).map(|b| b.members.clone()).unwrap_or_default();
+                let mut old = before
+                    .teams
+                    .get(&t.external_id)
+                    .map(|b| b.members.clone())
+                    .unwrap_or_default();
                 // Whoever is deleted leaves the group by being deleted.
                 old.retain(|m| !gone_people.contains(m));
                 (t, old)
@@ -188,18 +247,30 @@ impl Player {
             .filter(|(t, old)| t.members != *old)
             .collect();
         let links = self
-            .each("members", rows, |(t, old)| self.flow_members(t, old, t.members.clone()))
+            .each("members", rows, |(t, old)| {
+                self.flow_members(t, old, t.members.clone())
+            })
             .await;
         settle(links)?;
 
-        let gone: Vec<&String> = before.teams.keys().filter(|k| !after.teams.contains_key(*k)).collect();
-        let links = self.each("deletes", gone.clone(), |k| self.delete("Groups", &self.groups, k)).await;
+        let gone: Vec<&String> = before
+            .teams
+            .keys()
+            .filter(|k| !after.teams.contains_key(*k))
+            .collect();
+        let links = self
+            .each("deletes", gone.clone(), |k| {
+                self.delete("Groups", &self.groups, k)
+            })
+            .await;
         settle(links)?;
         for key in gone {
             self.groups.remove(key);
         }
         let links = self
-            .each("deletes", gone_people.iter().copied().collect(), |k| self.delete("Users", &self.users, k))
+            .each("deletes", gone_people.iter().copied().collect(), |k| {
+                self.delete("Users", &self.users, k)
+            })
             .await;
         settle(links)?;
         for key in gone_people {
@@ -211,20 +282,36 @@ impl Player {
     /// Reads everything back and says what is not as the tenant has it.
     pub async fn verify(&self, tenant: &Tenant) -> Result<Vec<String>> {
         let people: Vec<&Person> = tenant.people.values().collect();
-        let mut wrong = settle_texts(self.each("verify users", people, |p| self.verify_user(p)).await)?;
+        let mut wrong = settle_texts(
+            self.each("verify users", people, |p| self.verify_user(p))
+                .await,
+        )?;
         let teams: Vec<&Team> = tenant.teams.values().collect();
-        wrong.extend(settle_texts(self.each("verify groups", teams, |t| self.verify_group(t)).await)?);
-        let scope = [("Users", tenant.people.len()), ("Groups", tenant.teams.len())];
+        wrong.extend(settle_texts(
+            self.each("verify groups", teams, |t| self.verify_group(t))
+                .await,
+        )?);
+        let scope = [
+            ("Users", tenant.people.len()),
+            ("Groups", tenant.teams.len()),
+        ];
         for ((endpoint, expected), strangers) in scope.into_iter().zip(self.strangers) {
             let total = self.total(endpoint).await?;
             if total != expected + strangers {
-                wrong.push(format!("{endpoint}: {expected} in scope and {strangers} others, the list says {total}"));
+                wrong.push(format!(
+                    "{endpoint}: {expected} in scope and {strangers} others, the list says {total}"
+                ));
             }
         }
         Ok(wrong)
     }
 
-    async fn each<'a, T: 'a, F>(&'a self, stage: &'a str, items: Vec<T>, work: impl Fn(T) -> F) -> Links
+    async fn each<'a, T: 'a, F>(
+        &'a self,
+        stage: &'a str,
+        items: Vec<T>,
+        work: impl Fn(T) -> F,
+    ) -> Links
     where
         F: Future<Output = (String, Result<String>)>,
     {
@@ -250,7 +337,10 @@ impl Player {
     }
 
     async fn import_user(&self, person: &Person, send: Send) -> (String, Result<String>) {
-        (person.external_id.clone(), self.try_import_user(person, send).await)
+        (
+            person.external_id.clone(),
+            self.try_import_user(person, send).await,
+        )
     }
 
     async fn try_import_user(&self, person: &Person, send: Send) -> Result<String> {
@@ -262,25 +352,46 @@ impl Player {
             self.patch_user(&id, there, person, send).await?;
             return Ok(id);
         }
-        ensure!(found.resources().is_empty(), "{filter} has more than one hit");
+        ensure!(
+            found.resources().is_empty(),
+            "{filter} has more than one hit"
+        );
         let reply = self
             .scim
-            .send("create user", Method::POST, "/Users", Some(person.to_scim().to_string()))
+            .send(
+                "create user",
+                Method::POST,
+                "/Users",
+                Some(person.to_scim().to_string()),
+            )
             .await?;
-        ensure!(reply.status == 201 && !reply.id().is_empty(), "POST {filter}: {reply:?}");
-        ensure!(reply.body["userName"] == json!(person.user_name), "userName is not echoed: {reply:?}");
+        ensure!(
+            reply.status == 201 && !reply.id().is_empty(),
+            "POST {filter}: {reply:?}"
+        );
+        ensure!(
+            reply.body["userName"] == json!(person.user_name),
+            "userName is not echoed: {reply:?}"
+        );
         Ok(reply.id())
     }
 
     async fn update_user(&self, person: &Person) -> (String, Result<String>) {
-        (person.external_id.clone(), self.try_update_user(person).await)
+        (
+            person.external_id.clone(),
+            self.try_update_user(person).await,
+        )
     }
 
     async fn try_update_user(&self, person: &Person) -> Result<String> {
         let id = linked(&self.users, &person.external_id)?;
-        let there = self.scim.send("get user", Method::GET, &format!("/Users/{id}"), None).await?;
+        let there = self
+            .scim
+            .send("get user", Method::GET, &format!("/Users/{id}"), None)
+            .await?;
         ensure!(there.status == 200, "GET user {id}: {there:?}");
-        self.patch_user(&id, &there.body, person, Send::Differences).await?;
+        self.patch_user(&id, &there.body, person, Send::Differences)
+            .await?;
         Ok(id)
     }
 
@@ -288,7 +399,9 @@ impl Player {
         let changes: Vec<(String, Value)> = person
             .attributes()
             .into_iter()
-            .filter(|(path, value)| send == Send::Everything || read_path(there, path) != Some(value))
+            .filter(|(path, value)| {
+                send == Send::Everything || read_path(there, path) != Some(value)
+            })
             .collect();
         if changes.is_empty() {
             return Ok(());
@@ -299,8 +412,13 @@ impl Player {
             (true, true) => "restore user".to_owned(),
             _ => format!("patch user ({})", self.dialect.name()),
         };
-        let reply = self.patch(&kind, &format!("/Users/{id}"), self.operations(changes)).await?;
-        ensure!(matches!(reply.status, 200 | 204), "PATCH user {id}: {reply:?}");
+        let reply = self
+            .patch(&kind, &format!("/Users/{id}"), self.operations(changes))
+            .await?;
+        ensure!(
+            matches!(reply.status, 200 | 204),
+            "PATCH user {id}: {reply:?}"
+        );
         Ok(())
     }
 
@@ -337,7 +455,10 @@ impl Player {
     }
 
     async fn flow_manager(&self, person: &Person, send: Send) -> (String, Result<String>) {
-        (person.external_id.clone(), self.try_flow_manager(person, send).await)
+        (
+            person.external_id.clone(),
+            self.try_flow_manager(person, send).await,
+        )
     }
 
     async fn try_flow_manager(&self, person: &Person, send: Send) -> Result<String> {
@@ -353,30 +474,53 @@ impl Player {
             }
             None => json!({ "op": "Replace", "path": path, "value": "" }),
         };
-        let reply = self.patch("set manager", &format!("/Users/{id}"), json!([operation])).await?;
-        ensure!(matches!(reply.status, 200 | 204), "manager of {id}: {reply:?}");
+        let reply = self
+            .patch("set manager", &format!("/Users/{id}"), json!([operation]))
+            .await?;
+        ensure!(
+            matches!(reply.status, 200 | 204),
+            "manager of {id}: {reply:?}"
+        );
         Ok(id)
     }
 
     async fn has_manager(&self, id: &str, manager: &str) -> Result<bool> {
         let filter = format!("id eq \"{id}\" and manager eq \"{manager}\"");
-        let path = format!("/Users?filter={}&attributes=id", crate::scim::encode(&filter));
-        let reply = self.scim.send("reference check", Method::GET, &path, None).await?;
+        let path = format!(
+            "/Users?filter={}&attributes=id",
+            crate::scim::encode(&filter)
+        );
+        let reply = self
+            .scim
+            .send("reference check", Method::GET, &path, None)
+            .await?;
         ensure!(reply.status == 200, "{filter}: {reply:?}");
         Ok(reply.body["totalResults"] == 1)
     }
 
     async fn import_group(&self, team: &Team, send: Send) -> (String, Result<String>) {
-        (team.external_id.clone(), self.try_import_group(team, send).await)
+        (
+            team.external_id.clone(),
+            self.try_import_group(team, send).await,
+        )
     }
 
     async fn try_import_group(&self, team: &Team, send: Send) -> Result<String> {
         let filter = format!("displayName eq {}", literal(&team.display));
-        let path = format!("/Groups?excludedAttributes=members&filter={}", crate::scim::encode(&filter));
-        let found = self.scim.send("match group", Method::GET, &path, None).await?;
+        let path = format!(
+            "/Groups?excludedAttributes=members&filter={}",
+            crate::scim::encode(&filter)
+        );
+        let found = self
+            .scim
+            .send("match group", Method::GET, &path, None)
+            .await?;
         ensure!(found.status == 200, "{filter}: {found:?}");
         if let Some(there) = found.resources().first() {
-            ensure!(there.get("members").is_none(), "members were excluded: {found:?}");
+            ensure!(
+                there.get("members").is_none(),
+                "members were excluded: {found:?}"
+            );
             let id = there["id"].as_str().unwrap_or_default().to_owned();
             if send == Send::Everything || there["displayName"] != json!(team.display) {
                 self.put_name(&id, team).await?;
@@ -389,8 +533,19 @@ impl Player {
             "displayName": team.display,
             "meta": { "resourceType": "Group" },
         });
-        let reply = self.scim.send("create group", Method::POST, "/Groups", Some(body.to_string())).await?;
-        ensure!(reply.status == 201 && !reply.id().is_empty(), "POST {filter}: {reply:?}");
+        let reply = self
+            .scim
+            .send(
+                "create group",
+                Method::POST,
+                "/Groups",
+                Some(body.to_string()),
+            )
+            .await?;
+        ensure!(
+            reply.status == 201 && !reply.id().is_empty(),
+            "POST {filter}: {reply:?}"
+        );
         Ok(reply.id())
     }
 
@@ -405,19 +560,41 @@ impl Player {
 
     async fn put_name(&self, id: &str, team: &Team) -> Result<()> {
         let operation = match self.dialect {
-            Dialect::Legacy => json!({ "op": "Replace", "path": "displayName", "value": team.display }),
-            Dialect::Flagged => json!({ "op": "replace", "value": { "displayName": team.display } }),
+            Dialect::Legacy => {
+                json!({ "op": "Replace", "path": "displayName", "value": team.display })
+            }
+            Dialect::Flagged => {
+                json!({ "op": "replace", "value": { "displayName": team.display } })
+            }
         };
-        let reply = self.patch("rename group", &format!("/Groups/{id}"), json!([operation])).await?;
-        ensure!(matches!(reply.status, 200 | 204), "rename group {id}: {reply:?}");
+        let reply = self
+            .patch("rename group", &format!("/Groups/{id}"), json!([operation]))
+            .await?;
+        ensure!(
+            matches!(reply.status, 200 | 204),
+            "rename group {id}: {reply:?}"
+        );
         Ok(())
     }
 
-    async fn flow_members(&self, team: &Team, old: BTreeSet<String>, new: BTreeSet<String>) -> (String, Result<String>) {
-        (team.external_id.clone(), self.try_flow_members(team, &old, &new).await)
+    async fn flow_members(
+        &self,
+        team: &Team,
+        old: BTreeSet<String>,
+        new: BTreeSet<String>,
+    ) -> (String, Result<String>) {
+        (
+            team.external_id.clone(),
+            self.try_flow_members(team, &old, &new).await,
+        )
     }
 
-    async fn try_flow_members(&self, team: &Team, old: &BTreeSet<String>, new: &BTreeSet<String>) -> Result<String> {
+    async fn try_flow_members(
+        &self,
+        team: &Team,
+        old: &BTreeSet<String>,
+        new: &BTreeSet<String>,
+    ) -> Result<String> {
         let id = linked(&self.groups, &team.external_id)?;
         let (mut add, mut remove) = (Vec::new(), Vec::new());
         for member in new.difference(old) {
@@ -426,18 +603,30 @@ impl Player {
         for member in old.difference(new) {
             remove.push(linked(&self.users, member)?);
         }
-        let values = |ids: &[String]| -> Value { ids.iter().map(|m| json!({ "$ref": null, "value": m })).collect() };
+        let values = |ids: &[String]| -> Value {
+            ids.iter()
+                .map(|m| json!({ "$ref": null, "value": m }))
+                .collect()
+        };
         for batch in add.chunks(20) {
-            let op = if self.dialect == Dialect::Legacy { "Add" } else { "add" };
+            let op = if self.dialect == Dialect::Legacy {
+                "Add"
+            } else {
+                "add"
+            };
             let operations = json!([{ "op": op, "path": "members", "value": values(batch) }]);
             self.members("add members", &id, operations).await?;
         }
         for batch in remove.chunks(20) {
             let operations = match self.dialect {
-                Dialect::Legacy => json!([{ "op": "Remove", "path": "members", "value": values(batch) }]),
+                Dialect::Legacy => {
+                    json!([{ "op": "Remove", "path": "members", "value": values(batch) }])
+                }
                 Dialect::Flagged => batch
                     .iter()
-                    .map(|m| json!({ "op": "remove", "path": format!("members[value eq \"{m}\"]") }))
+                    .map(
+                        |m| json!({ "op": "remove", "path": format!("members[value eq \"{m}\"]") }),
+                    )
                     .collect(),
             };
             self.members("remove members", &id, operations).await?;
@@ -446,16 +635,30 @@ impl Player {
     }
 
     async fn members(&self, kind: &str, id: &str, operations: Value) -> Result<()> {
-        let reply = self.patch(kind, &format!("/Groups/{id}"), operations).await?;
+        let reply = self
+            .patch(kind, &format!("/Groups/{id}"), operations)
+            .await?;
         ensure!(reply.status == 204, "{kind} {id}: {reply:?}");
         Ok(())
     }
 
-    async fn delete(&self, endpoint: &str, links: &BTreeMap<String, String>, key: &str) -> (String, Result<String>) {
+    async fn delete(
+        &self,
+        endpoint: &str,
+        links: &BTreeMap<String, String>,
+        key: &str,
+    ) -> (String, Result<String>) {
         let work = async {
             let id = linked(links, key)?;
-            let kind = if endpoint == "Users" { "delete user" } else { "delete group" };
-            let reply = self.scim.send(kind, Method::DELETE, &format!("/{endpoint}/{id}"), None).await?;
+            let kind = if endpoint == "Users" {
+                "delete user"
+            } else {
+                "delete group"
+            };
+            let reply = self
+                .scim
+                .send(kind, Method::DELETE, &format!("/{endpoint}/{id}"), None)
+                .await?;
             ensure!(reply.status == 204, "DELETE {endpoint} {id}: {reply:?}");
             Ok(id)
         };
@@ -468,12 +671,18 @@ impl Player {
     }
 
     async fn verify_user(&self, person: &Person) -> (String, Result<String>) {
-        (person.external_id.clone(), self.try_verify_user(person).await)
+        (
+            person.external_id.clone(),
+            self.try_verify_user(person).await,
+        )
     }
 
     async fn try_verify_user(&self, person: &Person) -> Result<String> {
         let id = linked(&self.users, &person.external_id)?;
-        let reply = self.scim.send("get user", Method::GET, &format!("/Users/{id}"), None).await?;
+        let reply = self
+            .scim
+            .send("get user", Method::GET, &format!("/Users/{id}"), None)
+            .await?;
         ensure!(reply.status == 200, "GET user {id}: {reply:?}");
         let mut wrong = Vec::new();
         for (path, value) in person.attributes() {
@@ -496,11 +705,17 @@ impl Player {
 
     async fn try_verify_group(&self, team: &Team) -> Result<String> {
         let id = linked(&self.groups, &team.external_id)?;
-        let reply = self.scim.send("get group", Method::GET, &format!("/Groups/{id}"), None).await?;
+        let reply = self
+            .scim
+            .send("get group", Method::GET, &format!("/Groups/{id}"), None)
+            .await?;
         ensure!(reply.status == 200, "GET group {id}: {reply:?}");
         let mut wrong = Vec::new();
         if reply.body["displayName"] != json!(team.display) {
-            wrong.push(format!("displayName is {}, sent was {:?}", reply.body["displayName"], team.display));
+            wrong.push(format!(
+                "displayName is {}, sent was {:?}",
+                reply.body["displayName"], team.display
+            ));
         }
         let there: BTreeSet<&str> = reply.body["members"]
             .as_array()
@@ -510,11 +725,14 @@ impl Player {
             .collect();
         let expected: BTreeSet<&str> = team.members.iter().filter_map(|m| self.user(m)).collect();
         if there != expected {
-            wrong.push(format!("{} members, sent were {}", there.len(), expected.len()));
+            wrong.push(format!(
+                "{} members, sent were {}",
+                there.len(),
+                expected.len()
+            ));
         }
         Ok(wrong.join("; "))
     }
-
 }
 
 fn linked(links: &BTreeMap<String, String>, key: &str) -> Result<String> {

@@ -131,7 +131,12 @@ impl Host {
             .arg(directory)
             .args(["--listen", start.listen.as_deref().unwrap_or("127.0.0.1:0")])
             .args(&start.arguments)
-            .envs(start.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+            .envs(
+                start
+                    .environment
+                    .iter()
+                    .map(|(k, v)| (k.as_str(), v.as_str())),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -144,7 +149,11 @@ impl Host {
         if let Some(err) = child.stderr.take() {
             collect(err, &log);
         }
-        let mut host = Self { child, url: String::new(), log };
+        let mut host = Self {
+            child,
+            url: String::new(),
+            log,
+        };
         host.wait_ready().await?;
         Ok(host)
     }
@@ -157,7 +166,11 @@ impl Host {
                 break;
             }
             self.alive()?;
-            ensure!(Instant::now() < deadline, "no address in the log:\n{}", self.log());
+            ensure!(
+                Instant::now() < deadline,
+                "no address in the log:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         if self.url.starts_with("https:") {
@@ -165,9 +178,19 @@ impl Host {
         }
         let http = http_client(None)?;
         // Ready or not: a bad app is reported there, and the good ones serve.
-        while http.get(format!("{}/readyz", self.url)).send().await.is_err() {
+        while http
+            .get(format!("{}/readyz", self.url))
+            .send()
+            .await
+            .is_err()
+        {
             self.alive()?;
-            ensure!(Instant::now() < deadline, "no answer on {}:\n{}", self.url, self.log());
+            ensure!(
+                Instant::now() < deadline,
+                "no answer on {}:\n{}",
+                self.url,
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
@@ -193,7 +216,10 @@ impl Host {
 
     /// Everything that it has written so far, both streams.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// A client of one of its apps, with [`TOKEN`].
@@ -203,7 +229,10 @@ impl Host {
 
     /// GET outside SCIM: `/healthz`, `/readyz`, `/metrics`.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let response = http_client(None)?.get(format!("{}{path}", self.url)).send().await?;
+        let response = http_client(None)?
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await?;
         Ok((response.status().as_u16(), response.text().await?))
     }
 
@@ -215,7 +244,11 @@ impl Host {
             if good(status, &text) {
                 return Ok(text);
             }
-            ensure!(Instant::now() < deadline, "{path} still says {status} {text}\n{}", self.log());
+            ensure!(
+                Instant::now() < deadline,
+                "{path} still says {status} {text}\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -223,7 +256,9 @@ impl Host {
     /// Waits until `/readyz` says of an app that it is in `state` (`serving`, `stale`, `failed`).
     pub async fn until_app(&self, app: &str, state: &str) -> Result<Value> {
         let text = self
-            .until("/readyz", |_, text| app_in(text, app).is_some_and(|found| found["state"] == state))
+            .until("/readyz", |_, text| {
+                app_in(text, app).is_some_and(|found| found["state"] == state)
+            })
             .await
             .with_context(|| format!("app {app} never was {state}"))?;
         Ok(app_in(&text, app).unwrap_or_default())
@@ -243,7 +278,9 @@ impl Host {
 
     /// SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
+        let status = Command::new("kill")
+            .args(["-TERM", &self.pid().to_string()])
+            .status()?;
         ensure!(status.success(), "kill -TERM: {status}");
         Ok(())
     }
@@ -255,7 +292,11 @@ impl Host {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            ensure!(Instant::now() < deadline, "still there after {within:?}:\n{}", self.log());
+            ensure!(
+                Instant::now() < deadline,
+                "still there after {within:?}:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -318,7 +359,11 @@ pub fn run_ok(arguments: &[&str]) -> Result<String> {
 
 fn app_in(ready: &str, app: &str) -> Option<Value> {
     let ready: Value = serde_json::from_str(ready).ok()?;
-    ready["apps"].as_array()?.iter().find(|a| a["name"] == app).cloned()
+    ready["apps"]
+        .as_array()?
+        .iter()
+        .find(|a| a["name"] == app)
+        .cloned()
 }
 
 fn collect(from: impl Read + std::marker::Send + 'static, log: &Arc<Mutex<String>>) {
@@ -335,14 +380,23 @@ fn collect(from: impl Read + std::marker::Send + 'static, log: &Arc<Mutex<String
 /// The address in the line that says where the host listens.
 fn listening(log: &str) -> Option<String> {
     let plain = strip_ansi(log);
-    for line in plain.lines().filter(|l| l.to_ascii_lowercase().contains("listening")) {
-        let Some(start) = line.find("127.0.0.1:") else { continue };
+    for line in plain
+        .lines()
+        .filter(|l| l.to_ascii_lowercase().contains("listening"))
+    {
+        let Some(start) = line.find("127.0.0.1:") else {
+            continue;
+        };
         let port: String = line[start + "127.0.0.1:".len()..]
             .chars()
             .take_while(char::is_ascii_digit)
             .collect();
         if port != "0" && !port.is_empty() {
-            let scheme = if line.contains("https://") { "https" } else { "http" };
+            let scheme = if line.contains("https://") {
+                "https"
+            } else {
+                "http"
+            };
             return Some(format!("{scheme}://127.0.0.1:{port}"));
         }
     }

@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn plain_and_base64_values_are_read() {
-        let entries = parse("dn: uid=a,dc=x\nuid: a\ncn:: w4TDtg==\nmail: a@x\nmail: b@x\n\ndn:: ZGM9eA==\n");
+        let entries =
+            parse("dn: uid=a,dc=x\nuid: a\ncn:: w4TDtg==\nmail: a@x\nmail: b@x\n\ndn:: ZGM9eA==\n");
         assert_eq!(entries.len(), 2);
         assert_eq!(entries[0].one("CN"), Some("Äö"));
         assert_eq!(entries[0].all("mail"), ["a@x", "b@x"]);

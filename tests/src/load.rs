@@ -146,7 +146,9 @@ impl Stream {
                 while !stop.load(Ordering::Relaxed) {
                     if let Some(rate) = stream.rate {
                         let turn = sent.fetch_add(1, Ordering::Relaxed);
-                        let due = began + Duration::from_secs(1) * u32::try_from(turn).unwrap_or(u32::MAX) / rate.max(1);
+                        let due = began
+                            + Duration::from_secs(1) * u32::try_from(turn).unwrap_or(u32::MAX)
+                                / rate.max(1);
                         tokio::time::sleep_until(due.into()).await;
                         if stop.load(Ordering::Relaxed) {
                             break;
@@ -157,7 +159,11 @@ impl Stream {
                 samples
             });
         }
-        Running { began, stop, workers }
+        Running {
+            began,
+            stop,
+            workers,
+        }
     }
 
     async fn one(&self, dice: &mut Dice) -> Sample {
@@ -167,22 +173,42 @@ impl Stream {
         let at = Instant::now();
         let reply = match op {
             Op::Get => self.scim.get(&format!("/Users/{id}")).await,
-            Op::Match => self.scim.find("match", "Users", &format!("userName eq \"{name}\"")).await,
+            Op::Match => {
+                self.scim
+                    .find("match", "Users", &format!("userName eq \"{name}\""))
+                    .await
+            }
             Op::Patch => {
                 let value = format!("Ada Crowd {serial}");
-                let body = patch_op(&json!([{ "op": "Replace", "path": "displayName", "value": value }]));
+                let body =
+                    patch_op(&json!([{ "op": "Replace", "path": "displayName", "value": value }]));
                 self.scim.patch(&format!("/Users/{id}"), &body).await
             }
-            Op::Post => post(&self.scim, &format!("new.{}.{serial}@example.test", uuid::Uuid::new_v4())).await,
+            Op::Post => {
+                post(
+                    &self.scim,
+                    &format!("new.{}.{serial}@example.test", uuid::Uuid::new_v4()),
+                )
+                .await
+            }
         };
         let error = match reply {
             Ok(reply) if !op.expected(reply.status) => Some(format!("{reply:?}")),
-            Ok(reply) if op == Op::Get && reply.body["userName"] != json!(name) => Some(format!("another user: {reply:?}")),
-            Ok(reply) if op == Op::Match && reply.body["totalResults"] != 1 => Some(format!("no match: {reply:?}")),
+            Ok(reply) if op == Op::Get && reply.body["userName"] != json!(name) => {
+                Some(format!("another user: {reply:?}"))
+            }
+            Ok(reply) if op == Op::Match && reply.body["totalResults"] != 1 => {
+                Some(format!("no match: {reply:?}"))
+            }
             Ok(_) => None,
             Err(error) => Some(format!("{error:#}")),
         };
-        Sample { at, op, took: at.elapsed(), error }
+        Sample {
+            at,
+            op,
+            took: at.elapsed(),
+            error,
+        }
     }
 }
 
@@ -236,7 +262,10 @@ pub async fn measure(stream: Stream, during: Duration, pid: u32) -> Result<Figur
 impl Figure {
     /// Sums up samples that were sent in `took` and cost `cpu`.
     pub fn of(samples: &[Sample], took: Duration, cpu: Duration) -> Self {
-        let mut micros: Vec<u64> = samples.iter().map(|s| u64::try_from(s.took.as_micros()).unwrap_or(u64::MAX)).collect();
+        let mut micros: Vec<u64> = samples
+            .iter()
+            .map(|s| u64::try_from(s.took.as_micros()).unwrap_or(u64::MAX))
+            .collect();
         micros.sort_unstable();
         let count = samples.len();
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]

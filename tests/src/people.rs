@@ -15,20 +15,84 @@ pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
 const GIVEN: &[&str] = &[
-    "Ana", "Jürgen", "Zoë", "Łukasz", "Éloïse", "Žofie", "Íñigo", "Çağla", "Åsa", "João", "葵", "محمد", "Ελένη",
-    "Анастасия", "小明", "Nguyễn", "Þóra", "अदिति", "Siobhán", "Dvořák", "Renée", "Mary Jane", "O", "Ægir",
+    "Ana",
+    "Jürgen",
+    "Zoë",
+    "Łukasz",
+    "Éloïse",
+    "Žofie",
+    "Íñigo",
+    "Çağla",
+    "Åsa",
+    "João",
+    "葵",
+    "محمد",
+    "Ελένη",
+    "Анастасия",
+    "小明",
+    "Nguyễn",
+    "Þóra",
+    "अदिति",
+    "Siobhán",
+    "Dvořák",
+    "Renée",
+    "Mary Jane",
+    "O",
+    "Ægir",
 ];
 const FAMILY: &[&str] = &[
-    "Ruiz", "Müller", "O'Brien", "Wiśniewska", "Lefèvre", "Nováková", "Muñoz", "Yılmaz", "Öberg", "Conceição",
-    "佐藤", "الحسن", "Παπαδόπουλος", "Кузнецов", "王", "Trần", "Guðmundsdóttir", "शर्मा", "van der Berg", "Smith-Jones",
+    "Ruiz",
+    "Müller",
+    "O'Brien",
+    "Wiśniewska",
+    "Lefèvre",
+    "Nováková",
+    "Muñoz",
+    "Yılmaz",
+    "Öberg",
+    "Conceição",
+    "佐藤",
+    "الحسن",
+    "Παπαδόπουλος",
+    "Кузнецов",
+    "王",
+    "Trần",
+    "Guðmundsdóttir",
+    "शर्मा",
+    "van der Berg",
+    "Smith-Jones",
 ];
 /// What RFC 4514 wants escaped, alone and in bad company.
 const HOSTILE: &[&str] = &[
-    ", Jr.", "+plus", " \"quoted\"", "\\back", "<less", ">more", ";semi", "#hash", "=equal", ",+\"\\<>;#=", " (paren) *",
-    "\\2C", " / slash",
+    ", Jr.",
+    "+plus",
+    " \"quoted\"",
+    "\\back",
+    "<less",
+    ">more",
+    ";semi",
+    "#hash",
+    "=equal",
+    ",+\"\\<>;#=",
+    " (paren) *",
+    "\\2C",
+    " / slash",
 ];
-const DEPARTMENTS: &[&str] = &["Sales", "Engineering", "Finance, EU", "R&D", "Legal + Risk", "Qualité"];
-const TITLES: &[&str] = &["Engineer", "Analyst", "Head of \"Things\"", "Directrice", "C++ Developer"];
+const DEPARTMENTS: &[&str] = &[
+    "Sales",
+    "Engineering",
+    "Finance, EU",
+    "R&D",
+    "Legal + Risk",
+    "Qualité",
+];
+const TITLES: &[&str] = &[
+    "Engineer",
+    "Analyst",
+    "Head of \"Things\"",
+    "Directrice",
+    "C++ Developer",
+];
 
 /// One person, as the tenant knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +166,10 @@ impl Person {
             ("emails[type eq \"work\"].value", json!(self.mail)),
             ("phoneNumbers[type eq \"mobile\"].value", json!(self.mobile)),
             (&format!("{ENTERPRISE}:department"), json!(self.department)),
-            (&format!("{ENTERPRISE}:employeeNumber"), json!(self.employee_number)),
+            (
+                &format!("{ENTERPRISE}:employeeNumber"),
+                json!(self.employee_number),
+            ),
             ("active", json!(self.active)),
         ]
         .into_iter()
@@ -176,7 +243,11 @@ impl Tenant {
                     members.insert(everybody[dice.below(everybody.len())].clone());
                 }
             }
-            let team = Team { external_id, display, members };
+            let team = Team {
+                external_id,
+                display,
+                members,
+            };
             tenant.teams.insert(team.external_id.clone(), team);
         }
         tenant
@@ -232,7 +303,9 @@ impl Tenant {
             if !dice.one_in(share.max(1)) {
                 continue;
             }
-            let Some(person) = after.people.get_mut(key) else { continue };
+            let Some(person) = after.people.get_mut(key) else {
+                continue;
+            };
             match dice.below(6) {
                 0 => person.title = format!("{} II", dice.pick(TITLES)),
                 1 => {
@@ -262,7 +335,9 @@ impl Tenant {
         let here: Vec<String> = after.people.keys().cloned().collect();
         let teams: Vec<String> = after.teams.keys().cloned().collect();
         for (n, key) in teams.iter().enumerate() {
-            let Some(team) = after.teams.get_mut(key) else { continue };
+            let Some(team) = after.teams.get_mut(key) else {
+                continue;
+            };
             match n % 5 {
                 0 => team.display = format!("{} EU", team.display.trim()),
                 1 | 2 if !here.is_empty() => {
@@ -290,8 +365,14 @@ mod tests {
 
     #[test]
     fn the_same_seed_is_the_same_tenant() {
-        assert_eq!(Tenant::new(7, 300, 20, Names::Hostile), Tenant::new(7, 300, 20, Names::Hostile));
-        assert_ne!(Tenant::new(7, 300, 20, Names::Hostile), Tenant::new(8, 300, 20, Names::Hostile));
+        assert_eq!(
+            Tenant::new(7, 300, 20, Names::Hostile),
+            Tenant::new(7, 300, 20, Names::Hostile)
+        );
+        assert_ne!(
+            Tenant::new(7, 300, 20, Names::Hostile),
+            Tenant::new(8, 300, 20, Names::Hostile)
+        );
     }
 
     #[test]
@@ -299,11 +380,19 @@ mod tests {
         let tenant = Tenant::new(1, 1000, 0, Names::Hostile);
         for hostile in [',', '+', '"', '\\', '<', '>', ';', '#', '='] {
             assert!(
-                tenant.people.values().any(|p| p.user_name.contains(hostile)),
+                tenant
+                    .people
+                    .values()
+                    .any(|p| p.user_name.contains(hostile)),
                 "no userName has {hostile}"
             );
         }
-        assert!(tenant.people.values().any(|p| p.user_name.starts_with(' ') && p.user_name.ends_with(' ')));
+        assert!(
+            tenant
+                .people
+                .values()
+                .any(|p| p.user_name.starts_with(' ') && p.user_name.ends_with(' '))
+        );
     }
 
     #[test]

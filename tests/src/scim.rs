@@ -112,17 +112,20 @@ impl Scim {
 
     /// POST.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Reply> {
-        self.send("POST", Method::POST, path, Some(body.to_string())).await
+        self.send("POST", Method::POST, path, Some(body.to_string()))
+            .await
     }
 
     /// PUT.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Reply> {
-        self.send("PUT", Method::PUT, path, Some(body.to_string())).await
+        self.send("PUT", Method::PUT, path, Some(body.to_string()))
+            .await
     }
 
     /// PATCH.
     pub async fn patch(&self, path: &str, body: &Value) -> Result<Reply> {
-        self.send("PATCH", Method::PATCH, path, Some(body.to_string())).await
+        self.send("PATCH", Method::PATCH, path, Some(body.to_string()))
+            .await
     }
 
     /// DELETE.
@@ -150,7 +153,10 @@ impl Scim {
             .request(method.clone(), &url)
             .bearer_auth(&self.token)
             .header("accept", "application/scim+json")
-            .header("ADSCIMVersion", "Date:2026-09-01, ActivityId:0b0e7f3c-7c43-4be1-9d4d-6d4b1a0a4a10");
+            .header(
+                "ADSCIMVersion",
+                "Date:2026-09-01, ActivityId:0b0e7f3c-7c43-4be1-9d4d-6d4b1a0a4a10",
+            );
         if let Some(body) = body {
             request = request.header("content-type", SCIM_JSON).body(body);
         }
@@ -229,15 +235,22 @@ pub struct Line {
 impl Meter {
     /// Adds one request.
     pub fn add(&self, kind: &str, took: Duration, failed: bool) {
-        let mut rows = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut rows = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let row = rows.entry(kind.to_owned()).or_default();
-        row.micros.push(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        row.micros
+            .push(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         row.errors += usize::from(failed);
     }
 
     /// The table: one line a kind.
     pub fn lines(&self) -> Vec<Line> {
-        let rows = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let rows = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         rows.iter()
             .map(|(kind, row)| {
                 let mut sorted = row.micros.clone();

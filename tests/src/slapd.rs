@@ -31,20 +31,32 @@ pub struct Slapd {
 impl Slapd {
     /// Starts one on free ports; the host's account gets `password`.
     pub fn start(password: &str) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("tombolo-slapd-").tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix("tombolo-slapd-")
+            .tempdir()?;
         certificates(directory.path())?;
         let (plain, tls) = (free_port()?, free_port()?);
         configure(directory.path())?;
         let child = Command::new(slapd_binary()?)
             .arg("-F")
             .arg(directory.path().join("conf"))
-            .args(["-h", &format!("ldap://127.0.0.1:{plain}/ ldaps://127.0.0.1:{tls}/"), "-d", "0"])
+            .args([
+                "-h",
+                &format!("ldap://127.0.0.1:{plain}/ ldaps://127.0.0.1:{tls}/"),
+                "-d",
+                "0",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start slapd")?;
-        let mut slapd = Self { child, directory, plain, tls };
+        let mut slapd = Self {
+            child,
+            directory,
+            plain,
+            tls,
+        };
         slapd.wait()?;
         slapd.populate(password)?;
         Ok(slapd)
@@ -82,7 +94,11 @@ impl Slapd {
 
     /// How many writes the directory has taken since it started.
     pub fn writes(&self) -> Result<usize> {
-        let entries = self.ldapsearch("cn=accesslog", "(objectClass=auditWriteObject)", &["reqType"])?;
+        let entries = self.ldapsearch(
+            "cn=accesslog",
+            "(objectClass=auditWriteObject)",
+            &["reqType"],
+        )?;
         Ok(entries.len())
     }
 
@@ -98,7 +114,18 @@ impl Slapd {
 
     fn ldapsearch(&self, base: &str, filter: &str, attributes: &[&str]) -> Result<Vec<Entry>> {
         let output = Command::new("ldapsearch")
-            .args(["-x", "-LLL", "-o", "ldif-wrap=no", "-H", &self.plain_url(), "-D", ROOT_DN, "-w", ROOT_PASSWORD])
+            .args([
+                "-x",
+                "-LLL",
+                "-o",
+                "ldif-wrap=no",
+                "-H",
+                &self.plain_url(),
+                "-D",
+                ROOT_DN,
+                "-w",
+                ROOT_PASSWORD,
+            ])
             .args(["-E", "pr=1000/noprompt", "-b", base, filter])
             .args(attributes)
             .output()
@@ -119,11 +146,24 @@ impl Slapd {
         let file = self.directory.path().join("change.ldif");
         std::fs::write(&file, ldif)?;
         let output = Command::new(program)
-            .args(["-x", "-H", &self.plain_url(), "-D", ROOT_DN, "-w", ROOT_PASSWORD, "-f"])
+            .args([
+                "-x",
+                "-H",
+                &self.plain_url(),
+                "-D",
+                ROOT_DN,
+                "-w",
+                ROOT_PASSWORD,
+                "-f",
+            ])
             .arg(&file)
             .output()
             .with_context(|| format!("cannot start {program}"))?;
-        ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "{program}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(())
     }
 
@@ -164,12 +204,18 @@ fn free_port() -> Result<u16> {
 }
 
 fn slapd_binary() -> Result<PathBuf> {
-    for path in ["/usr/sbin/slapd", "/usr/lib/openldap/slapd", "/usr/local/libexec/slapd"] {
+    for path in [
+        "/usr/sbin/slapd",
+        "/usr/lib/openldap/slapd",
+        "/usr/local/libexec/slapd",
+    ] {
         if Path::new(path).exists() {
             return Ok(path.into());
         }
     }
-    bail!("slapd is not installed: these tests run against a real OpenLDAP (Debian: apt-get install slapd ldap-utils)")
+    bail!(
+        "slapd is not installed: these tests run against a real OpenLDAP (Debian: apt-get install slapd ldap-utils)"
+    )
 }
 
 /// A certificate authority `ca.pem` and a certificate `server.pem`/`server.key`
@@ -181,16 +227,50 @@ pub fn certificates(directory: &Path) -> Result<()> {
     )?;
     let steps: [&[&str]; 3] = [
         &[
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30",
-            "-subj", "/CN=Test CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=Test CA",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
         ],
         &[
-            "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj",
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "server.key",
+            "-out",
+            "server.csr",
+            "-subj",
             "/CN=localhost",
         ],
         &[
-            "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
-            "-out", "server.pem", "-extfile", "server.ext",
+            "x509",
+            "-req",
+            "-in",
+            "server.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "30",
+            "-out",
+            "server.pem",
+            "-extfile",
+            "server.ext",
         ],
     ];
     for arguments in steps {
@@ -199,7 +279,11 @@ pub fn certificates(directory: &Path) -> Result<()> {
             .current_dir(directory)
             .output()
             .context("cannot start openssl (Debian: apt-get install openssl)")?;
-        ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "openssl: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(())
 }
@@ -311,7 +395,11 @@ olcAccessLogSuccess: FALSE
         .arg(&file)
         .output()
         .context("cannot start slapadd (Debian: apt-get install slapd)")?;
-    ensure!(output.status.success(), "slapadd: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "slapadd: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }
 

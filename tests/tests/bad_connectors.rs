@@ -20,7 +20,8 @@ const MISDEEDS: &[(&str, &str, &[u16])] = &[
     ("waiter", "wait", &[503, 504]),
 ];
 
-const LIMITS: &str = "[limits]\nwall = \"1500ms\"\ncpu = \"500ms\"\nmemory = \"32MiB\"\nconcurrency = 2\n";
+const LIMITS: &str =
+    "[limits]\nwall = \"1500ms\"\ncpu = \"500ms\"\nmemory = \"32MiB\"\nconcurrency = 2\n";
 
 async fn house() -> Result<(Directory, Host)> {
     let directory = Directory::new()?;
@@ -28,7 +29,12 @@ async fn house() -> Result<(Directory, Host)> {
     directory.connector("guest", &build::guest()?)?;
     apps::csv(&directory, "neighbour", "")?;
     for (app, deed, _) in MISDEEDS {
-        apps::guest(&directory, app, &format!("do = \"{deed}\"\non = \"create\""), LIMITS)?;
+        apps::guest(
+            &directory,
+            app,
+            &format!("do = \"{deed}\"\non = \"create\""),
+            LIMITS,
+        )?;
     }
     let host = Host::start(&directory).await?;
     Ok((directory, host))
@@ -36,7 +42,11 @@ async fn house() -> Result<(Directory, Host)> {
 
 async fn create(scim: &Scim) -> Result<Reply> {
     let name = format!("{}@example.test", uuid::Uuid::new_v4());
-    scim.post("/Users", &json!({ "schemas": [tombolo_tests::people::USER], "userName": name })).await
+    scim.post(
+        "/Users",
+        &json!({ "schemas": [tombolo_tests::people::USER], "userName": name }),
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,13 +57,19 @@ async fn each_misdeed_is_a_typed_error_within_its_limits() -> Result<()> {
         let began = Instant::now();
         let reply = create(&scim).await?;
         let took = began.elapsed();
-        println!("{deed}: {} in {took:?}: {}", reply.status, reply.body["detail"]);
+        println!(
+            "{deed}: {} in {took:?}: {}",
+            reply.status, reply.body["detail"]
+        );
         ensure!(statuses.contains(&reply.status), "{deed}: {reply:?}");
         ensure!(
             reply.body["schemas"] == json!(["urn:ietf:params:scim:api:messages:2.0:Error"]),
             "{deed}: not a SCIM error: {reply:?}"
         );
-        ensure!(reply.body["detail"].as_str().is_some_and(|d| d.len() > 10), "{deed}: no detail: {reply:?}");
+        ensure!(
+            reply.body["detail"].as_str().is_some_and(|d| d.len() > 10),
+            "{deed}: no detail: {reply:?}"
+        );
         ensure!(took < Duration::from_secs(6), "{deed} took {took:?}");
         // The app itself still serves what its connector does well.
         let reply = scim.get("/Users?filter=userName+eq+%22nobody%22").await?;
@@ -69,7 +85,11 @@ async fn callers_beyond_the_slots_are_sent_away_and_not_queued_for_ever() -> Res
     let began = Instant::now();
     let calls = (0..12).map(|_| create(&scim));
     let replies = futures::future::try_join_all(calls).await?;
-    ensure!(began.elapsed() < Duration::from_secs(20), "12 callers waited {:?}", began.elapsed());
+    ensure!(
+        began.elapsed() < Duration::from_secs(20),
+        "12 callers waited {:?}",
+        began.elapsed()
+    );
     for reply in replies {
         ensure!(matches!(reply.status, 503 | 504 | 429), "{reply:?}");
     }
@@ -81,11 +101,20 @@ async fn a_neighbour_hardly_notices() -> Result<()> {
     let (_directory, host) = house().await?;
     let scim = host.scim("neighbour")?;
     let crowd = Arc::new(Crowd::create(&scim, 100).await?);
-    let stream = Stream { scim, crowd, mix: vec![Op::Get, Op::Match, Op::Patch], rate: Some(50), parallel: 8 };
+    let stream = Stream {
+        scim,
+        crowd,
+        mix: vec![Op::Get, Op::Match, Op::Patch],
+        rate: Some(50),
+        parallel: 8,
+    };
     let quiet = figure(&stream, Duration::from_secs(5)).await;
 
     let bad = {
-        let clients: Vec<Scim> = MISDEEDS.iter().map(|(app, ..)| host.scim(app)).collect::<Result<_>>()?;
+        let clients: Vec<Scim> = MISDEEDS
+            .iter()
+            .map(|(app, ..)| host.scim(app))
+            .collect::<Result<_>>()?;
         tokio::spawn(async move {
             let end = Instant::now() + Duration::from_secs(6);
             let mut calls = 0;
@@ -103,8 +132,16 @@ async fn a_neighbour_hardly_notices() -> Result<()> {
         "neighbour alone: p50 {:?} p99 {:?}; beside {calls} misdeeds: p50 {:?} p99 {:?}",
         quiet.p50, quiet.p99, noisy.p50, noisy.p99
     );
-    ensure!(quiet.errors + noisy.errors == 0, "{:?} {:?}", quiet.example, noisy.example);
-    ensure!(calls >= MISDEEDS.len(), "only {calls} misdeeds were answered");
+    ensure!(
+        quiet.errors + noisy.errors == 0,
+        "{:?} {:?}",
+        quiet.example,
+        noisy.example
+    );
+    ensure!(
+        calls >= MISDEEDS.len(),
+        "only {calls} misdeeds were answered"
+    );
     // A few milliseconds on a machine with room; the bound leaves room for one without.
     ensure!(
         noisy.p50 < quiet.p50 + Duration::from_millis(25),
@@ -128,15 +165,26 @@ async fn a_connector_that_misbehaves_at_load_keeps_only_its_own_app_out() -> Res
     directory.connector("guest", &build::guest()?)?;
     apps::csv(&directory, "neighbour", "")?;
     for deed in ["loop", "allocate", "trap", "wait"] {
-        apps::guest(&directory, deed, &format!("do = \"{deed}\"\non = \"describe\""), LIMITS)?;
+        apps::guest(
+            &directory,
+            deed,
+            &format!("do = \"{deed}\"\non = \"describe\""),
+            LIMITS,
+        )?;
     }
     let host = Host::start(&directory).await?;
-    ensure!(create(&host.scim("neighbour")?).await?.status == 201, "the neighbour does not serve");
+    ensure!(
+        create(&host.scim("neighbour")?).await?.status == 201,
+        "the neighbour does not serve"
+    );
     for deed in ["loop", "allocate", "trap", "wait"] {
         let failed = host.until_app(deed, "failed").await?;
         println!("{deed}: {}", failed["problems"]);
         let reply = host.scim(deed)?.get("/Users").await?;
-        ensure!(reply.status >= 400 && reply.status != 401, "{deed}: {reply:?}");
+        ensure!(
+            reply.status >= 400 && reply.status != 401,
+            "{deed}: {reply:?}"
+        );
     }
     Ok(())
 }
@@ -155,7 +203,12 @@ async fn a_backend_s_fault_is_never_blamed_on_the_caller_s_credentials() -> Resu
         ("invalid", &[400]),
     ];
     for (fault, _) in faults {
-        apps::guest(&directory, fault, &format!("do = \"fail\"\nfault = \"{fault}\"\non = \"create\""), "")?;
+        apps::guest(
+            &directory,
+            fault,
+            &format!("do = \"fail\"\nfault = \"{fault}\"\non = \"create\""),
+            "",
+        )?;
     }
     let host = Host::start(&directory).await?;
     for (fault, statuses) in faults {
@@ -163,7 +216,10 @@ async fn a_backend_s_fault_is_never_blamed_on_the_caller_s_credentials() -> Resu
         println!("{fault}: {} {}", reply.status, reply.body["detail"]);
         ensure!(statuses.contains(&reply.status), "{fault}: {reply:?}");
         if matches!(reply.status, 429 | 503) {
-            ensure!(reply.header("retry-after").is_some(), "{fault}: no Retry-After: {reply:?}");
+            ensure!(
+                reply.header("retry-after").is_some(),
+                "{fault}: no Retry-After: {reply:?}"
+            );
         }
     }
     Ok(())

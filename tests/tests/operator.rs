@@ -22,9 +22,15 @@ async fn init_writes_a_directory_that_serves() -> Result<()> {
     let token = facts["token"].as_str().context("no token")?;
     let url = facts["url"].as_str().context("no url")?;
     ensure!(url.ends_with("/apps/demo/scim/v2"), "{facts}");
-    let files: String = walk(&directory)?.into_iter().map(|(_, text)| text).collect();
+    let files: String = walk(&directory)?
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
     ensure!(!files.contains(token), "the token itself is in a file");
-    ensure!(run(&["init", &folder])?.status.code() != Some(0), "init overwrote a directory");
+    ensure!(
+        run(&["init", &folder])?.status.code() != Some(0),
+        "init overwrote a directory"
+    );
     let listed: Value = serde_json::from_str(&run_ok(&["check", &folder, "--output", "json"])?)?;
     ensure!(listed["errors"] == 0, "{listed}");
 
@@ -37,7 +43,10 @@ async fn init_writes_a_directory_that_serves() -> Result<()> {
     ensure!(host.get("/readyz").await?.0 == 200);
     let (status, metrics) = host.get("/metrics").await?;
     ensure!(status == 200 && metrics.contains("demo"), "{metrics}");
-    ensure!(!metrics.contains("first@example.test"), "/metrics holds a person");
+    ensure!(
+        !metrics.contains("first@example.test"),
+        "/metrics holds a person"
+    );
     Ok(())
 }
 
@@ -58,8 +67,14 @@ fn walk(folder: &std::path::Path) -> Result<Vec<(String, String)>> {
 async fn check_says_everything_that_is_wrong_with_file_and_line() -> Result<()> {
     let directory = Directory::new()?;
     directory.connector("csv", &build::connector("csv")?)?;
-    directory.write("tombolo.toml", "[server]\nlisten = \"somewhere\"\nplain-htp = true\n[limits]\nbody = \"much\"\n")?;
-    directory.write("apps/a.toml", "connector = \"cvs\"\n[auth]\ntokens = [{ name = \"x\", sha256 = \"abc\" }]\n")?;
+    directory.write(
+        "tombolo.toml",
+        "[server]\nlisten = \"somewhere\"\nplain-htp = true\n[limits]\nbody = \"much\"\n",
+    )?;
+    directory.write(
+        "apps/a.toml",
+        "connector = \"cvs\"\n[auth]\ntokens = [{ name = \"x\", sha256 = \"abc\" }]\n",
+    )?;
     directory.app("b", "csv", "[directories]\ndata = { path = \"nowhere\", access = \"rw\" }\n[limits]\nwall = \"soon\"\n")?;
     directory.write("apps/c.toml", "connector = \n")?;
     directory.app(
@@ -69,17 +84,32 @@ async fn check_says_everything_that_is_wrong_with_file_and_line() -> Result<()> 
     )?;
     directory.app("e", "csv", "[settings]\ndelimiter = 7\n")?;
     let output = run(&["check", &directory.path().display().to_string()])?;
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     println!("{text}");
     ensure!(!output.status.success(), "check is content");
     for place in [
-        "tombolo.toml:2", "tombolo.toml:3", "tombolo.toml:5", "apps/a.toml:1", "apps/a.toml:3", "apps/b.toml:7",
-        "apps/b.toml:9", "apps/c.toml:1", "apps/d.toml:8", "apps/d.toml:10",
+        "tombolo.toml:2",
+        "tombolo.toml:3",
+        "tombolo.toml:5",
+        "apps/a.toml:1",
+        "apps/a.toml:3",
+        "apps/b.toml:7",
+        "apps/b.toml:9",
+        "apps/c.toml:1",
+        "apps/d.toml:8",
+        "apps/d.toml:10",
     ] {
         ensure!(text.contains(place), "nothing is said of {place}");
     }
     ensure!(text.contains("plain-http"), "no hint for the misspelt key");
-    ensure!(!text.contains("hunter2-in-clear"), "a secret that stood in the file is printed");
+    ensure!(
+        !text.contains("hunter2-in-clear"),
+        "a secret that stood in the file is printed"
+    );
     Ok(())
 }
 
@@ -90,16 +120,38 @@ async fn apps_and_connectors_can_be_listed_tested_and_inspected() -> Result<()> 
     directory.connector("ldap", &build::connector("ldap")?)?;
     apps::csv(&directory, "people", "")?;
     let folder = directory.path().display().to_string();
-    let listed: Value = serde_json::from_str(&run_ok(&["app", "list", &folder, "--output", "json"])?)?;
+    let listed: Value =
+        serde_json::from_str(&run_ok(&["app", "list", &folder, "--output", "json"])?)?;
     ensure!(listed["apps"][0]["name"] == "people", "{listed}");
     let tested = run_ok(&["app", "test", &folder, "people"])?;
     ensure!(tested.contains("people"), "{tested}");
     let connectors = run_ok(&["connector", "list", &folder])?;
-    ensure!(connectors.contains("csv") && connectors.contains("ldap"), "{connectors}");
-    let file = directory.path().join("connectors/ldap.wasm").display().to_string();
-    let inspected: Value = serde_json::from_str(&run_ok(&["connector", "inspect", &file, "--output", "json"])?)?;
-    ensure!(inspected["name"] == "ldap" && inspected["targets"][0]["kind"] == "ldap", "{inspected}");
-    ensure!(inspected["abilities"].as_array().is_some_and(|a| a.contains(&json!("write"))), "{inspected}");
+    ensure!(
+        connectors.contains("csv") && connectors.contains("ldap"),
+        "{connectors}"
+    );
+    let file = directory
+        .path()
+        .join("connectors/ldap.wasm")
+        .display()
+        .to_string();
+    let inspected: Value = serde_json::from_str(&run_ok(&[
+        "connector",
+        "inspect",
+        &file,
+        "--output",
+        "json",
+    ])?)?;
+    ensure!(
+        inspected["name"] == "ldap" && inspected["targets"][0]["kind"] == "ldap",
+        "{inspected}"
+    );
+    ensure!(
+        inspected["abilities"]
+            .as_array()
+            .is_some_and(|a| a.contains(&json!("write"))),
+        "{inspected}"
+    );
     for shell in ["bash", "zsh", "fish"] {
         ensure!(run_ok(&["completions", shell])?.contains("tombolo"));
     }
@@ -114,7 +166,9 @@ async fn two_tokens_are_valid_at_a_time_and_a_revoked_one_is_refused() -> Result
     let folder = directory.path().display().to_string();
     let host = Host::start(&directory).await?;
     let base = host.scim("people")?.base().to_owned();
-    let new: Value = serde_json::from_str(&run_ok(&["token", "new", &folder, "people", "--name", "second", "--output", "json"])?)?;
+    let new: Value = serde_json::from_str(&run_ok(&[
+        "token", "new", &folder, "people", "--name", "second", "--output", "json",
+    ])?)?;
     let second = new["token"].as_str().context("no token")?.to_owned();
     let answers = async |token: &str, wanted: u16| -> Result<()> {
         let scim = Scim::new(&base, token)?;
@@ -128,7 +182,12 @@ async fn two_tokens_are_valid_at_a_time_and_a_revoked_one_is_refused() -> Result
     };
     answers(&second, 200).await?;
     answers(TOKEN, 200).await?;
-    ensure!(!run(&["token", "new", &folder, "people", "--name", "third"])?.status.success(), "a third token was made");
+    ensure!(
+        !run(&["token", "new", &folder, "people", "--name", "third"])?
+            .status
+            .success(),
+        "a third token was made"
+    );
     run_ok(&["token", "revoke", &folder, "people", "test"])?;
     answers(TOKEN, 401).await?;
     answers(&second, 200).await?;
@@ -150,8 +209,14 @@ async fn a_certificate_is_served_and_reloaded_when_it_changes() -> Result<()> {
         slapd::certificates(made.path())?;
     }
     let install = |from: &tempfile::TempDir| -> Result<()> {
-        directory.write("tls/key.pem", std::fs::read(from.path().join("server.key"))?)?;
-        directory.write("tls/cert.pem", std::fs::read(from.path().join("server.pem"))?)?;
+        directory.write(
+            "tls/key.pem",
+            std::fs::read(from.path().join("server.key"))?,
+        )?;
+        directory.write(
+            "tls/cert.pem",
+            std::fs::read(from.path().join("server.pem"))?,
+        )?;
         Ok(())
     };
     install(&first)?;
@@ -164,10 +229,18 @@ async fn a_certificate_is_served_and_reloaded_when_it_changes() -> Result<()> {
     let url = host.url().replace("127.0.0.1", "localhost");
     let ask = async |trusted: &tempfile::TempDir| -> Result<u16> {
         let ca = std::fs::read(trusted.path().join("ca.pem"))?;
-        Ok(http_client(Some(&ca))?.get(format!("{url}/healthz")).send().await?.status().as_u16())
+        Ok(http_client(Some(&ca))?
+            .get(format!("{url}/healthz"))
+            .send()
+            .await?
+            .status()
+            .as_u16())
     };
     ensure!(ask(&first).await? == 200);
-    ensure!(ask(&second).await.is_err(), "a stranger's authority is believed");
+    ensure!(
+        ask(&second).await.is_err(),
+        "a stranger's authority is believed"
+    );
     install(&second)?;
     for _ in 0..200 {
         if ask(&second).await.is_ok() {
@@ -181,9 +254,17 @@ async fn a_certificate_is_served_and_reloaded_when_it_changes() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_http_is_refused_beyond_loopback() -> Result<()> {
     let directory = Directory::new()?;
-    let output = run(&["serve", &directory.path().display().to_string(), "--listen", "0.0.0.0:0"])?;
+    let output = run(&[
+        "serve",
+        &directory.path().display().to_string(),
+        "--listen",
+        "0.0.0.0:0",
+    ])?;
     let text = String::from_utf8_lossy(&output.stderr);
-    ensure!(!output.status.success() && text.contains("plain-http"), "{text}");
+    ensure!(
+        !output.status.success() && text.contains("plain-http"),
+        "{text}"
+    );
     Ok(())
 }
 
@@ -224,9 +305,17 @@ async fn a_stopping_host_finishes_the_writes_it_has_begun() -> Result<()> {
     let host = Host::start(&directory).await?;
     let scim = host.scim("people")?;
     for name in &acknowledged {
-        let found = scim.find("find", "Users", &format!("userName eq \"{name}\"")).await?;
-        ensure!(found.body["totalResults"] == 1, "{name} was acknowledged and is not there: {found:?}");
+        let found = scim
+            .find("find", "Users", &format!("userName eq \"{name}\""))
+            .await?;
+        ensure!(
+            found.body["totalResults"] == 1,
+            "{name} was acknowledged and is not there: {found:?}"
+        );
     }
-    println!("{} writes acknowledged before the end, all there after it", acknowledged.len());
+    println!(
+        "{} writes acknowledged before the end, all there after it",
+        acknowledged.len()
+    );
     Ok(())
 }

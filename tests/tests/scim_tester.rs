@@ -23,11 +23,26 @@ async fn scim2_tester_passes_without_a_failure_against_csv() -> Result<()> {
         .env("SCIM_CLI_HEADERS", format!("Authorization: Bearer {TOKEN}"))
         .output()
         .context("cannot start scim2")?;
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     println!("{text}");
-    let failures: Vec<&str> = text.lines().filter(|l| l.starts_with("ERROR") || l.starts_with("FAIL") || l.starts_with("CRITICAL")).collect();
-    ensure!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
-    ensure!(text.lines().filter(|l| l.starts_with("SUCCESS")).count() > 10, "the suite checked next to nothing");
+    let failures: Vec<&str> = text
+        .lines()
+        .filter(|l| l.starts_with("ERROR") || l.starts_with("FAIL") || l.starts_with("CRITICAL"))
+        .collect();
+    ensure!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    ensure!(
+        text.lines().filter(|l| l.starts_with("SUCCESS")).count() > 10,
+        "the suite checked next to nothing"
+    );
     ensure!(output.status.success(), "scim2 test: {}", output.status);
     Ok(())
 }
@@ -40,16 +55,28 @@ fn suite() -> Result<PathBuf> {
     if mark.exists() {
         return Ok(program);
     }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))
-        .context("no virtual environment (Debian: apt-get install python3-venv)")?;
-    run(Command::new(home.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES))?;
-    ensure!(Path::new(&program).exists(), "{} was not installed", program.display());
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&home))
+    .context("no virtual environment (Debian: apt-get install python3-venv)")?;
+    run(Command::new(home.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(PACKAGES))?;
+    ensure!(
+        Path::new(&program).exists(),
+        "{} was not installed",
+        program.display()
+    );
     std::fs::write(mark, "")?;
     Ok(program)
 }
 
 fn run(command: &mut Command) -> Result<()> {
     let output = command.output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }

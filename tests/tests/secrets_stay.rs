@@ -21,8 +21,12 @@ fn password() -> String {
 fn loud(start: Start) -> Start {
     let mut start = start;
     // Everything that can be said is said.
-    start.environment.push(("RUST_LOG".to_owned(), "trace".to_owned()));
-    start.environment.push(("TOMBOLO_LOG".to_owned(), "trace".to_owned()));
+    start
+        .environment
+        .push(("RUST_LOG".to_owned(), "trace".to_owned()));
+    start
+        .environment
+        .push(("TOMBOLO_LOG".to_owned(), "trace".to_owned()));
     start
 }
 
@@ -46,22 +50,38 @@ async fn the_password_is_in_no_log_no_answer_no_metric_and_no_file() -> Result<(
     trace(&directory)?;
     directory.connector("ldap", &build::connector("ldap")?)?;
     apps::ldap(&directory, "people", &slapd, "")?;
-    let mut host = Host::start_with(directory.path(), &loud(apps::with_password(&password))).await?;
+    let mut host =
+        Host::start_with(directory.path(), &loud(apps::with_password(&password))).await?;
     let scim = host.scim("people")?;
     let tenant = Tenant::new(21, 30, 4, Names::Hostile);
     let mut player = Player::new(scim.clone(), Dialect::Legacy);
     player.initial(&tenant, Send::Differences).await?;
     let mut answers = String::new();
     // Errors of many kinds, all with their details.
-    let there = tenant.people.values().next().map(|p| p.user_name.clone()).unwrap_or_default();
+    let there = tenant
+        .people
+        .values()
+        .next()
+        .map(|p| p.user_name.clone())
+        .unwrap_or_default();
     for (path, body) in [
         ("/Users", json!({ "schemas": [USER], "userName": there })),
         ("/Users", json!({ "schemas": [USER] })),
-        ("/Groups", json!({ "displayName": "x", "members": [{ "value": "nobody" }] })),
+        (
+            "/Groups",
+            json!({ "displayName": "x", "members": [{ "value": "nobody" }] }),
+        ),
     ] {
         writeln!(answers, "{:?}", scim.post(path, &body).await?)?;
     }
-    for path in ["/Users", "/Groups", "/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/Users/none"] {
+    for path in [
+        "/Users",
+        "/Groups",
+        "/Schemas",
+        "/ResourceTypes",
+        "/ServiceProviderConfig",
+        "/Users/none",
+    ] {
         writeln!(answers, "{:?}", scim.get(path).await?)?;
     }
     let (_, metrics) = host.get("/metrics").await?;
@@ -75,8 +95,16 @@ async fn the_password_is_in_no_log_no_answer_no_metric_and_no_file() -> Result<(
     let said = host.log();
     let host = Host::start_with(directory.path(), &loud(apps::with_password(&password))).await?;
     let scim = host.scim("people")?;
-    let reply = scim.post("/Users", &json!({ "schemas": [USER], "userName": "new@x", "name": { "familyName": "x" } })).await?;
-    ensure!(matches!(reply.status, 502 | 503), "a refused bind is {reply:?}");
+    let reply = scim
+        .post(
+            "/Users",
+            &json!({ "schemas": [USER], "userName": "new@x", "name": { "familyName": "x" } }),
+        )
+        .await?;
+    ensure!(
+        matches!(reply.status, 502 | 503),
+        "a refused bind is {reply:?}"
+    );
     writeln!(answers, "{reply:?}")?;
 
     absent(&password, "the log", &said)?;
@@ -85,16 +113,32 @@ async fn the_password_is_in_no_log_no_answer_no_metric_and_no_file() -> Result<(
     absent(&password, "/metrics", &metrics)?;
     absent(&password, "/metrics", &host.get("/metrics").await?.1)?;
     absent(&password, "/readyz", &ready)?;
-    ensure!(said.len() > 1000, "the log at trace level says next to nothing");
+    ensure!(
+        said.len() > 1000,
+        "the log at trace level says next to nothing"
+    );
     absent(TOKEN, "the log", &said)?;
     for (path, bytes) in directory.everything()? {
-        let found = bytes.windows(password.len()).any(|w| w == password.as_bytes());
+        let found = bytes
+            .windows(password.len())
+            .any(|w| w == password.as_bytes());
         ensure!(!found, "{} holds the secret", path.display());
     }
     let folder = directory.path().display().to_string();
-    for arguments in [vec!["check", &folder], vec!["app", "list", &folder], vec!["app", "test", &folder, "people"]] {
-        let output = run_with(&arguments, &[(apps::PASSWORD_VARIABLE, &password), ("RUST_LOG", "trace")])?;
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    for arguments in [
+        vec!["check", &folder],
+        vec!["app", "list", &folder],
+        vec!["app", "test", &folder, "people"],
+    ] {
+        let output = run_with(
+            &arguments,
+            &[(apps::PASSWORD_VARIABLE, &password), ("RUST_LOG", "trace")],
+        )?;
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         absent(&password, &arguments.join(" "), &text)?;
     }
     Ok(())
@@ -121,13 +165,26 @@ async fn a_guest_that_looks_everywhere_does_not_find_the_password() -> Result<()
     )?;
     let host = Host::start_with(directory.path(), &apps::with_password(&password)).await?;
     let scim = host.scim("snoop")?;
-    let reply = scim.post("/Users", &json!({ "schemas": [USER], "userName": "snoop" })).await?;
+    let reply = scim
+        .post("/Users", &json!({ "schemas": [USER], "userName": "snoop" }))
+        .await?;
     ensure!(reply.status == 201, "{reply:?}\n{}", host.log());
-    let report = reply.body["displayName"].as_str().unwrap_or_default().to_owned();
+    let report = reply.body["displayName"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     println!("{report}");
     // It reached the directory with the password, and saw an entry.
     ensure!(report.contains("searched=1"), "{report} (base {BASE})");
-    ensure!(report.contains("environment=0") && report.contains("root=0") && report.contains("secret=false"), "{report}");
-    ensure!(report.ends_with("hits=0"), "the guest found the password in its memory: {report}");
+    ensure!(
+        report.contains("environment=0")
+            && report.contains("root=0")
+            && report.contains("secret=false"),
+        "{report}"
+    );
+    ensure!(
+        report.ends_with("hits=0"),
+        "the guest found the password in its memory: {report}"
+    );
     Ok(())
 }

@@ -18,7 +18,10 @@ const PASSWORD: &str = "kill-password";
 
 /// How often, a connector.
 fn kills() -> usize {
-    std::env::var("TOMBOLO_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(25)
+    std::env::var("TOMBOLO_TEST_KILLS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(25)
 }
 
 /// What is known of one user: what was acknowledged, and what was asked and
@@ -57,11 +60,22 @@ impl Pending {
 type Ledger = Arc<Mutex<BTreeMap<String, Known>>>;
 
 fn note(ledger: &Ledger, name: &str, change: impl FnOnce(&mut Known)) {
-    change(ledger.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
+    change(
+        ledger
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(name.to_owned())
+            .or_default(),
+    );
 }
 
 fn known(ledger: &Ledger, name: &str) -> Known {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+    ledger
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(name)
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// One client: its own users, one request after the other, until the host dies.
@@ -77,7 +91,9 @@ async fn client(scim: Scim, ledger: Ledger, who: usize, seed: u64) -> Result<()>
                     "schemas": [USER], "userName": name, "displayName": display,
                     "name": { "familyName": "Kill", "givenName": "Nine" }, "active": true,
                 });
-                note(&ledger, &name, |k| k.pending = Pending::Here(display.clone()));
+                note(&ledger, &name, |k| {
+                    k.pending = Pending::Here(display.clone())
+                });
                 (Some(display.clone()), scim.post("/Users", &body).await)
             }
             Some(id) if dice.one_in(4) => {
@@ -85,9 +101,16 @@ async fn client(scim: Scim, ledger: Ledger, who: usize, seed: u64) -> Result<()>
                 (None, scim.delete(&format!("/Users/{id}")).await)
             }
             Some(id) => {
-                note(&ledger, &name, |k| k.pending = Pending::Here(display.clone()));
-                let body = patch_op(&json!([{ "op": "replace", "path": "displayName", "value": display }]));
-                (Some(display.clone()), scim.patch(&format!("/Users/{id}"), &body).await)
+                note(&ledger, &name, |k| {
+                    k.pending = Pending::Here(display.clone())
+                });
+                let body = patch_op(
+                    &json!([{ "op": "replace", "path": "displayName", "value": display }]),
+                );
+                (
+                    Some(display.clone()),
+                    scim.patch(&format!("/Users/{id}"), &body).await,
+                )
             }
         };
         // No answer: the host is gone, and what was asked may have happened or not.
@@ -111,27 +134,43 @@ async fn listed(scim: &Scim) -> Result<BTreeMap<String, (String, String)>> {
     let mut users = BTreeMap::new();
     let mut start = 1;
     loop {
-        let reply = scim.get(&format!("/Users?startIndex={start}&count=100")).await?;
+        let reply = scim
+            .get(&format!("/Users?startIndex={start}&count=100"))
+            .await?;
         ensure!(reply.status == 200, "{reply:?}");
         for user in reply.resources() {
             let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
             let name = text(&user["userName"]);
-            let old = users.insert(name.clone(), (text(&user["id"]), text(&user["displayName"])));
+            let old = users.insert(
+                name.clone(),
+                (text(&user["id"]), text(&user["displayName"])),
+            );
             ensure!(old.is_none(), "{name} is listed twice");
         }
         start += reply.resources().len();
-        if reply.resources().is_empty() || start > usize::try_from(reply.body["totalResults"].as_u64().unwrap_or(0))? {
+        if reply.resources().is_empty()
+            || start > usize::try_from(reply.body["totalResults"].as_u64().unwrap_or(0))?
+        {
             return Ok(users);
         }
     }
 }
 
 /// Settles the ledger with what is there; says what must not be.
-async fn settle(scim: &Scim, ledger: &Ledger, target: &BTreeMap<String, Vec<String>>) -> Result<()> {
+async fn settle(
+    scim: &Scim,
+    ledger: &Ledger,
+    target: &BTreeMap<String, Vec<String>>,
+) -> Result<()> {
     let there = listed(scim).await?;
     let names: BTreeSet<String> = {
         let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.keys().chain(there.keys()).chain(target.keys()).cloned().collect()
+        ledger
+            .keys()
+            .chain(there.keys())
+            .chain(target.keys())
+            .cloned()
+            .collect()
     };
     for name in names {
         let known = known(ledger, &name);
@@ -144,10 +183,16 @@ async fn settle(scim: &Scim, ledger: &Ledger, target: &BTreeMap<String, Vec<Stri
         }
         let in_target = target.get(&name).cloned().unwrap_or_default();
         let expected: Vec<String> = display.clone().into_iter().collect();
-        ensure!(in_target == expected, "{name}: SCIM says {display:?}, the target has {in_target:?}");
+        ensure!(
+            in_target == expected,
+            "{name}: SCIM says {display:?}, the target has {in_target:?}"
+        );
         if let Some((id, _)) = seen {
             let reply = scim.get(&format!("/Users/{id}")).await?;
-            ensure!(reply.status == 200, "{name} is listed and GET says {reply:?}");
+            ensure!(
+                reply.status == 200,
+                "{name} is listed and GET says {reply:?}"
+            );
         }
         note(ledger, &name, |k| {
             k.id = seen.map(|(id, _)| id.clone());
@@ -158,14 +203,24 @@ async fn settle(scim: &Scim, ledger: &Ledger, target: &BTreeMap<String, Vec<Stri
     Ok(())
 }
 
-async fn ordeal(directory: &Directory, start: &Start, app: &str, target: impl Fn() -> Result<BTreeMap<String, Vec<String>>>) -> Result<()> {
+async fn ordeal(
+    directory: &Directory,
+    start: &Start,
+    app: &str,
+    target: impl Fn() -> Result<BTreeMap<String, Vec<String>>>,
+) -> Result<()> {
     let ledger = Ledger::default();
     let mut dice = Dice::new(4711);
     let mut host = Host::start_with(directory.path(), start).await?;
     for round in 0..kills() {
         let mut clients = tokio::task::JoinSet::new();
         for who in 0..6 {
-            clients.spawn(client(host.scim(app)?, Arc::clone(&ledger), who, dice.roll() % 100_000));
+            clients.spawn(client(
+                host.scim(app)?,
+                Arc::clone(&ledger),
+                who,
+                dice.roll() % 100_000,
+            ));
         }
         tokio::time::sleep(Duration::from_millis(30 + u64::try_from(dice.below(600))?)).await;
         host.kill()?;
@@ -180,7 +235,11 @@ async fn ordeal(directory: &Directory, start: &Start, app: &str, target: impl Fn
             .await
             .with_context(|| format!("after kill {}\n{}", round + 1, tail(&host.log())))?;
     }
-    println!("{app}: {} kills survived, {} users known", kills(), ledger.lock().unwrap_or_else(PoisonError::into_inner).len());
+    println!(
+        "{app}: {} kills survived, {} users known",
+        kills(),
+        ledger.lock().unwrap_or_else(PoisonError::into_inner).len()
+    );
     Ok(())
 }
 
@@ -197,17 +256,28 @@ async fn acknowledged_writes_to_csv_survive_kill_9() -> Result<()> {
     let file = directory.path().join("data/files").join(apps::CSV_USERS);
     ordeal(&directory, &Start::default(), "files", || {
         let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let Ok(text) = std::fs::read_to_string(&file) else { return Ok(users) };
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            return Ok(users);
+        };
         let mut lines = text.lines();
         let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
         let column = |name: &str| {
-            header.iter().position(|h| h.trim_matches('"') == name).with_context(|| format!("no column {name} in {header:?}"))
+            header
+                .iter()
+                .position(|h| h.trim_matches('"') == name)
+                .with_context(|| format!("no column {name} in {header:?}"))
         };
-        let (name, display) = (column(apps::CSV_USER_NAME)?, column(apps::CSV_DISPLAY_NAME)?);
+        let (name, display) = (
+            column(apps::CSV_USER_NAME)?,
+            column(apps::CSV_DISPLAY_NAME)?,
+        );
         for line in lines {
             // Nothing that this test writes needs quotes.
             let cells: Vec<&str> = line.split(',').map(|c| c.trim_matches('"')).collect();
-            users.entry(cells[name].to_owned()).or_default().push(cells[display].to_owned());
+            users
+                .entry(cells[name].to_owned())
+                .or_default()
+                .push(cells[display].to_owned());
         }
         Ok(users)
     })

@@ -91,5 +91,9 @@ fn trap() -> ! {
 
 fn recurse(n: u64) -> u64 {
     let room = std::hint::black_box([n; 64]);
-    if n == u64::MAX { room[0] } else { recurse(n + 1).wrapping_add(room[(n % 64) as usize]) }
+    if n == u64::MAX {
+        room[0]
+    } else {
+        recurse(n + 1).wrapping_add(room[(n % 64) as usize])
+    }
 }

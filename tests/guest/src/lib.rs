@@ -23,7 +23,9 @@ wit_bindgen::generate!({
 
 use behave::{On, behave};
 use exports::tombolo::connector::{connector, read, write};
-use tombolo::connector::types::{Attribute, Edit, Entry, Failure, Fault, Page, Query, Scalar, Value};
+use tombolo::connector::types::{
+    Attribute, Edit, Entry, Failure, Fault, Page, Query, Scalar, Value,
+};
 
 /// What the file says of itself without being run: a directory, if there is one.
 #[unsafe(link_section = "tombolo:manifest")]
@@ -55,12 +57,20 @@ impl read::Guest for Guest {
 
     fn search(_kind: String, _query: Query) -> Result<Page, Failure> {
         behave(On::Search)?;
-        Ok(Page { entries: Vec::new(), cursor: None, total: Some(0) })
+        Ok(Page {
+            entries: Vec::new(),
+            cursor: None,
+            total: Some(0),
+        })
     }
 }
 
 impl write::Guest for Guest {
-    fn create(_kind: String, attributes: Vec<Attribute>, _request: String) -> Result<Entry, Failure> {
+    fn create(
+        _kind: String,
+        attributes: Vec<Attribute>,
+        _request: String,
+    ) -> Result<Entry, Failure> {
         behave(On::Create)?;
         let login = text(&attributes, "login").ok_or_else(|| Failure {
             fault: Fault::Invalid,
@@ -93,18 +103,30 @@ impl write::Guest for Guest {
 fn entry(anchor: &str, label: Option<&str>) -> Entry {
     let mut attributes = vec![attribute("login", anchor)];
     attributes.extend(label.map(|l| attribute("label", l)));
-    Entry { anchor: anchor.to_owned(), version: None, attributes }
+    Entry {
+        anchor: anchor.to_owned(),
+        version: None,
+        attributes,
+    }
 }
 
 fn attribute(name: &str, value: &str) -> Attribute {
-    Attribute { name: name.to_owned(), values: vec![Value::Simple(Scalar::Text(value.to_owned()))] }
+    Attribute {
+        name: name.to_owned(),
+        values: vec![Value::Simple(Scalar::Text(value.to_owned()))],
+    }
 }
 
 fn text(attributes: &[Attribute], name: &str) -> Option<String> {
-    attributes.iter().find(|a| a.name == name)?.values.iter().find_map(|v| match v {
-        Value::Simple(Scalar::Text(text)) => Some(text.clone()),
-        _ => None,
-    })
+    attributes
+        .iter()
+        .find(|a| a.name == name)?
+        .values
+        .iter()
+        .find_map(|v| match v {
+            Value::Simple(Scalar::Text(text)) => Some(text.clone()),
+            _ => None,
+        })
 }
 
 export!(Guest);

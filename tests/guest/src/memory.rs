@@ -39,7 +39,11 @@ pub fn report() -> Option<String> {
     }
     let _ = write!(out, "environment={} ", std::env::vars().count());
     let _ = write!(out, "arguments={} ", std::env::args().count());
-    let _ = write!(out, "root={} ", std::fs::read_dir("/").map_or(0, Iterator::count));
+    let _ = write!(
+        out,
+        "root={} ",
+        std::fs::read_dir("/").map_or(0, Iterator::count)
+    );
     let _ = write!(out, "secret={} ", secrets::open("directory").is_some());
     let _ = write!(out, "hits={}", occurrences(&wanted));
     Some(out)
