@@ -57,7 +57,7 @@ struct DemoOptions {
 
 #[derive(clap::Args)]
 struct TestOptions {
-    /// Only these steps (format, lints, crates, product)
+    /// Only these steps (format, lints, tests)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }

@@ -40,26 +40,12 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode> {
         ];
         steps.push(step("lints", &mut command(&lints))?);
     }
-    if wanted("crates") {
-        let tests = [
-            "test",
-            "--workspace",
-            "--exclude",
-            "tombolo-tests",
-            "--no-fail-fast",
-        ];
-        steps.push(step("crates", &mut command(&tests))?);
-    }
-    if wanted("product") {
-        let tests = [
-            "test",
-            "--package",
-            "tombolo-tests",
-            "--no-fail-fast",
-            "--",
-            "--nocapture",
-        ];
-        steps.push(step("product", &mut command(&tests))?);
+    if wanted("tests") {
+        // One selection of packages for everything: another one would unify
+        // features otherwise and compile the engine a second time.
+        let mut tests = command(&["test", "--workspace", "--no-fail-fast"]);
+        tests.env("TOMBOLO_BIN", tombolo_tests::build::target().join("debug/tombolo"));
+        steps.push(step("tests", &mut tests)?);
     }
     Ok(summary(&steps))
 }
