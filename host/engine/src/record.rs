@@ -25,7 +25,7 @@ pub(crate) struct Record {
 impl Record {
     /// The first record of an object.
     pub(crate) fn new(anchor: String, resource: Resource) -> Self {
-        let now = Timestamp::now();
+        let now = now();
         Self {
             anchor,
             resource,
@@ -42,7 +42,7 @@ impl Record {
             resource,
             version: self.version + 1,
             created: self.created,
-            modified: Timestamp::now(),
+            modified: now(),
         }
     }
 
@@ -53,6 +53,11 @@ impl Record {
             version: self.version,
         }
     }
+}
+
+/// Now, in milliseconds: seven decimals are all that .NET's parser takes.
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 /// A write that has begun and whose outcome is not yet known.
