@@ -3,18 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tombolo_tests::dice::Dice;
 use tombolo_tests::host::{Directory, Host, Start};
 use tombolo_tests::people::USER;
-use tombolo_tests::scim::{Scim, patch_op};
+use tombolo_tests::scim::{Reply, Scim, patch_op};
 use tombolo_tests::slapd::{BASE, Slapd};
 use tombolo_tests::{apps, build};
 
 const PASSWORD: &str = "kill-password";
+/// How long a write may say that it waits for an earlier one to be settled.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often, a connector.
 fn kills() -> usize {
@@ -85,36 +87,17 @@ async fn client(scim: Scim, ledger: Ledger, who: usize, seed: u64) -> Result<()>
         let name = format!("c{who}.{}@example.test", dice.below(12));
         let before = known(&ledger, &name);
         let display = format!("Display {seed} {turn}");
-        let (asked, reply) = match &before.id {
-            None => {
-                let body = json!({
-                    "schemas": [USER], "userName": name, "displayName": display,
-                    "name": { "familyName": "Kill", "givenName": "Nine" }, "active": true,
-                });
-                note(&ledger, &name, |k| {
-                    k.pending = Pending::Here(display.clone())
-                });
-                (Some(display.clone()), scim.post("/Users", &body).await)
-            }
-            Some(id) if dice.one_in(4) => {
-                note(&ledger, &name, |k| k.pending = Pending::Gone);
-                (None, scim.delete(&format!("/Users/{id}")).await)
-            }
-            Some(id) => {
-                note(&ledger, &name, |k| {
-                    k.pending = Pending::Here(display.clone())
-                });
-                let body = patch_op(
-                    &json!([{ "op": "replace", "path": "displayName", "value": display }]),
-                );
-                (
-                    Some(display.clone()),
-                    scim.patch(&format!("/Users/{id}"), &body).await,
-                )
-            }
+        let asked = match &before.id {
+            Some(_) if dice.one_in(4) => None,
+            _ => Some(display),
         };
+        note(&ledger, &name, |k| {
+            k.pending = asked.clone().map_or(Pending::Gone, Pending::Here);
+        });
         // No answer: the host is gone, and what was asked may have happened or not.
-        let Ok(reply) = reply else { return Ok(()) };
+        let Ok(reply) = ask(&scim, &name, before.id.as_deref(), asked.as_deref()).await else {
+            return Ok(());
+        };
         ensure!(matches!(reply.status, 200 | 201 | 204), "{name}: {reply:?}");
         note(&ledger, &name, |k| {
             k.pending = Pending::Nothing;
@@ -127,6 +110,31 @@ async fn client(scim: Scim, ledger: Ledger, who: usize, seed: u64) -> Result<()>
         });
     }
     Ok(())
+}
+
+/// Creates, changes or deletes. What is still being settled is asked for again, as the answer says.
+async fn ask(scim: &Scim, name: &str, id: Option<&str>, display: Option<&str>) -> Result<Reply> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let reply = match (id, display) {
+            (None, _) => {
+                let body = json!({
+                    "schemas": [USER], "userName": name, "displayName": display,
+                    "name": { "familyName": "Kill", "givenName": "Nine" }, "active": true,
+                });
+                scim.post("/Users", &body).await?
+            }
+            (Some(id), None) => scim.delete(&format!("/Users/{id}")).await?,
+            (Some(id), Some(display)) => {
+                let change = json!([{ "op": "replace", "path": "displayName", "value": display }]);
+                scim.patch(&format!("/Users/{id}"), &patch_op(&change)).await?
+            }
+        };
+        if reply.status != 503 || Instant::now() > deadline {
+            return Ok(reply);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Everybody that SCIM lists: `userName` to (id, displayName); doubles are an error.

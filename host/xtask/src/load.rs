@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tombolo_tests::apps;
-use tombolo_tests::build::{guest, root};
+use tombolo_tests::build::{connector, guest};
 use tombolo_tests::host::{Directory, Host, Start};
 use tombolo_tests::load::{Crowd, Op, Stream, measure};
 
@@ -19,7 +19,7 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
     let binary = dist::build()?;
     let directory = Directory::new()?;
     let reads = format!("[reads]\nfreshness = \"{}\"\n", options.freshness);
-    directory.connector("csv", &root().join("dist/connectors/csv.wasm"))?;
+    directory.connector("csv", &connector("csv")?)?;
     directory.connector("guest", &guest()?)?;
     apps::csv(&directory, "csv", &reads)?;
     apps::guest(&directory, "nothing", "", &reads)?;
