@@ -127,7 +127,8 @@ async fn ask(scim: &Scim, name: &str, id: Option<&str>, display: Option<&str>) -
             (Some(id), None) => scim.delete(&format!("/Users/{id}")).await?,
             (Some(id), Some(display)) => {
                 let change = json!([{ "op": "replace", "path": "displayName", "value": display }]);
-                scim.patch(&format!("/Users/{id}"), &patch_op(&change)).await?
+                scim.patch(&format!("/Users/{id}"), &patch_op(&change))
+                    .await?
             }
         };
         if reply.status != 503 || Instant::now() > deadline {

@@ -44,7 +44,10 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode> {
         // One selection of packages for everything: another one would unify
         // features otherwise and compile the engine a second time.
         let mut tests = command(&["test", "--workspace", "--no-fail-fast"]);
-        tests.env("TOMBOLO_BIN", tombolo_tests::build::target().join("debug/tombolo"));
+        tests.env(
+            "TOMBOLO_BIN",
+            tombolo_tests::build::target().join("debug/tombolo"),
+        );
         steps.push(step("tests", &mut tests)?);
     }
     Ok(summary(&steps))
