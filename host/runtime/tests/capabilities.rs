@@ -10,12 +10,13 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tombolo_runtime::{AppSpec, CallError, Directory, Limits};
 
-/// Everything this process logs, at every level.
+/// Everything this process logs, at every level; the compiler's own notes would
+/// be gigabytes.
 static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
     let log = Arc::new(Mutex::new(Vec::new()));
     let writer = Arc::clone(&log);
     tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
+        .with_env_filter("trace,cranelift=off,cranelift_codegen=off,regalloc2=off,wasmtime=off,wasmtime_internal_cranelift=off")
         .with_ansi(false)
         .with_writer(move || Sink(Arc::clone(&writer)))
         .init();

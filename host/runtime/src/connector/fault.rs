@@ -22,7 +22,7 @@ const WORD_BYTES: usize = 256;
 pub(super) const DETAIL_BYTES: usize = 16 << 10;
 /// wasmtime's words for its limit on one host call; the type is private to it.
 const FUEL_WORDS: &str = "fuel allocated for hostcalls has been exhausted";
-const HANDLES_WORDS: &str = "too many component handles";
+const HANDLES_WORDS: &str = "store handle limit exceeded";
 
 pub(super) fn classify(error: &wasmtime::Error, grants: &Grants) -> CallError {
     let handles = || CallError::LimitExceeded {
