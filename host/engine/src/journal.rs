@@ -119,9 +119,16 @@ impl App {
 
     /// Makes sure that `id` has no unfinished write. The caller holds its lock.
     pub(crate) async fn settled(&self, kind: &Kind, id: &str, call: &Call) -> Result<(), Error> {
-        match self.open_intent(id).await? {
-            Some(intent) => self.settle(kind, id, &intent, call).await,
-            None => Ok(()),
+        let Some(intent) = self.open_intent(id).await? else {
+            return Ok(());
+        };
+        match self.settle(kind, id, &intent, call).await {
+            // Whoever needs the resource would only come back after the grace.
+            Err(Error::Unsettled { .. }) if within_grace(&intent) => {
+                tokio::time::sleep(GRACE).await;
+                self.settle(kind, id, &intent, call).await
+            }
+            settled => settled,
         }
     }
 

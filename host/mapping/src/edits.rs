@@ -44,9 +44,8 @@ fn edit(
             values,
         });
     };
-    if new.is_empty() {
-        push(EditKind::Remove, Vec::new());
-    } else if !attribute.multi || old.len().max(new.len()) < LARGE {
+    // A put without values clears: the contract's `remove` goes by value.
+    if new.is_empty() || !attribute.multi || old.len().max(new.len()) < LARGE {
         push(EditKind::Put, new.to_vec());
     } else {
         let removed = missing(old, new);

@@ -44,11 +44,11 @@ pub enum Scalar {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EditKind {
-    /// The attribute has exactly these values.
+    /// The attribute has exactly these values; without values it has none.
     Put,
     /// The attribute has these values too.
     Add,
-    /// The attribute has these values no more; without values: it has none.
+    /// The attribute has these values no more.
     Remove,
 }
 
@@ -108,7 +108,6 @@ impl Object {
                     }
                 }
             }
-            EditKind::Remove if edit.values.is_empty() => values.clear(),
             EditKind::Remove => values.retain(|value| !edit.values.contains(value)),
         }
         self.set(edit.name.clone(), values);

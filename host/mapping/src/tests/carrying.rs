@@ -236,7 +236,7 @@ fn edits_say_the_least() {
         told,
         [
             ("uid", EditKind::Put, 1),
-            ("title", EditKind::Remove, 0),
+            ("title", EditKind::Put, 0),
             ("tag", EditKind::Remove, 1),
             ("tag", EditKind::Add, 1)
         ]

@@ -119,7 +119,7 @@ impl<'t> Editor<'t> {
         value: Value,
         mode: Mode,
     ) -> Result<(), Error> {
-        if is_read_only(&target) {
+        if is_read_only(&target) || target.leaf().name == "$ref" {
             return Ok(());
         }
         if self.is_members(&target) {

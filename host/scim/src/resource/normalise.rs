@@ -178,7 +178,8 @@ impl Normaliser<'_> {
                     .push(format!("{}.{key}", self.name(attribute, None)));
                 continue;
             };
-            if sub.mutability == Mutability::ReadOnly {
+            // The id says all; the URI that goes with it is the server's to make.
+            if sub.mutability == Mutability::ReadOnly || sub.name == "$ref" {
                 continue;
             }
             if parts.iter().any(|(known, _)| std::ptr::eq(*known, sub)) {

@@ -136,8 +136,7 @@ fn enterprise_user() -> Schema {
             "The user's manager.",
             vec![
                 Attribute::string("value", "The manager's id.").case_exact(),
-                // The id says all; the URI is ours to make.
-                Attribute::reference("$ref", "The manager's URI.", &["User"]).read_only(),
+                Attribute::reference("$ref", "The manager's URI.", &["User"]),
                 Attribute::string("displayName", "The manager's name.").read_only(),
             ],
         ),
