@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::resource::Resource;
-use crate::schema::{ResourceType, Returned};
+use crate::schema::{Attribute, ResourceType, Returned};
 
 /// The URN of a list answer.
 pub const LIST_URN: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
@@ -73,6 +73,7 @@ pub fn resource(
             }
         }
     }
+    refer_to_own_kind(ty, base_url, &mut rendered);
     for (name, values) in [("members", members), ("groups", groups)] {
         if let Some(values) = values {
             rendered.insert(name.into(), Value::Array(values));
@@ -89,6 +90,29 @@ pub fn resource(
         }),
     );
     rendered
+}
+
+/// A reference to a resource of the same type (a user's manager) gets the URI that belongs to its id.
+fn refer_to_own_kind(ty: &ResourceType, base_url: &str, rendered: &mut Map<String, Value>) {
+    for (extension, attribute) in ty.attributes() {
+        let own = |sub: &Attribute| sub.reference_types.contains(&ty.name);
+        if attribute.multi_valued || !attribute.sub("$ref").is_some_and(own) {
+            continue;
+        }
+        let scope = match extension {
+            None => Some(&mut *rendered),
+            Some(urn) => rendered.get_mut(urn).and_then(Value::as_object_mut),
+        };
+        let object = scope
+            .and_then(|scope| scope.get_mut(&attribute.name))
+            .and_then(Value::as_object_mut);
+        if let Some(object) = object
+            && let Some(id) = object.get("value").and_then(Value::as_str)
+        {
+            let uri = location(ty, base_url, id);
+            object.insert("$ref".into(), uri.into());
+        }
+    }
 }
 
 /// A page of resources. Every number is always there: Entra computes the next page from them.

@@ -90,7 +90,7 @@ fn attributes_and_excluded_attributes_work_at_every_depth() {
         (
             Some(ENTERPRISE),
             None,
-            json!({ENTERPRISE: {"department": "D", "manager": {"value": "m"}}}),
+            json!({ENTERPRISE: {"department": "D", "manager": {"value": "m", "$ref": "https://h/scim/Users/m"}}}),
         ),
         (
             Some("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"),

@@ -6,7 +6,7 @@ use tombolo_scim::filter::{CompareOp, Literal};
 use tombolo_scim::patch::PatchRequest;
 use tombolo_scim::query::ListQuery;
 use tombolo_scim::resource::read;
-use tombolo_scim::{AttributePath, Filter, Path, ResourceType};
+use tombolo_scim::{AttributePath, Filter, Path, Resource, ResourceType};
 
 use crate::{ENTERPRISE, resource};
 
@@ -332,6 +332,17 @@ fn read_everything(body: &[u8]) {
     let _ = ListQuery::from_search_body(body);
 }
 
+/// The attributes, with the elements of each multi-valued one in one order.
+fn unordered(resource: &Resource) -> Map<String, Value> {
+    let mut attributes = resource.as_map().clone();
+    for value in attributes.values_mut() {
+        if let Value::Array(elements) = value {
+            elements.sort_by_key(ToString::to_string);
+        }
+    }
+    attributes
+}
+
 /// Nothing empty and no null at any depth.
 fn canonical(value: &Value) -> bool {
     match value {
@@ -372,7 +383,9 @@ proptest! {
         let before = resource(json!({"userName": "a", "emails": [{"type": "work", "value": "w", "primary": true}]}));
         if let Ok(once) = request.apply(&ty, &before) {
             let twice = request.apply(&ty, &once.resource).map_err(|error| TestCaseError::fail(error.to_string()))?;
-            prop_assert!(once.resource == twice.resource, "{}", body);
+            // An element that a request first clears and then makes again comes last: the elements of a multi-valued
+            // attribute have no order (RFC 7643, section 2.4).
+            prop_assert_eq!(unordered(&once.resource), unordered(&twice.resource), "{}", body);
             prop_assert!(canonical(&Value::Object(once.resource.as_map().clone())));
         }
     }
