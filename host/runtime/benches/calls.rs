@@ -80,7 +80,7 @@ fn calls(criterion: &mut Criterion) {
         });
         println!(
             "{name}: {:?} of processor time a call",
-            (processor_time() - began) / rounds
+            processor_time().saturating_sub(began) / rounds
         );
         let (began, wall) = (processor_time(), Instant::now());
         tokio.block_on(async {
@@ -98,13 +98,13 @@ fn calls(criterion: &mut Criterion) {
                 task.await.unwrap();
             }
         });
-        let each = (processor_time() - began) / rounds;
+        let each = processor_time().saturating_sub(began) / rounds;
         println!(
             "{name}, 4 tasks: {each:?} of processor time a call, {:.0} calls/s",
             f64::from(rounds) / wall.elapsed().as_secs_f64()
         );
         criterion.bench_function(name, |bencher| {
-            bencher.iter(|| tokio.block_on(once(&connector)))
+            bencher.iter(|| tokio.block_on(once(&connector)));
         });
     }
     println!(
@@ -134,7 +134,7 @@ fn loads(criterion: &mut Criterion) {
         }
         println!(
             "{name}: {:?} of processor time a load",
-            (processor_time() - began) / rounds
+            processor_time().saturating_sub(began) / rounds
         );
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| tokio.block_on(runtime.load("null", bytes.clone())).unwrap());

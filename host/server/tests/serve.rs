@@ -207,16 +207,16 @@ async fn what_is_no_scim_request_is_refused_in_scims_words() {
         assert_eq!(host.ask("GET", path, None).await.0, 200, "{path}");
     }
     let base = format!("{}/apps/demo/scim/v2/Users", host.url);
-    let bare = host.http.get(&base).send().await.unwrap();
-    assert_eq!(bare.status(), 401);
+    let unsigned = host.http.get(&base).send().await.unwrap();
+    assert_eq!(unsigned.status(), 401);
     assert!(
-        bare.headers()["www-authenticate"]
+        unsigned.headers()["www-authenticate"]
             .to_str()
             .unwrap()
             .starts_with("Bearer")
     );
     assert_eq!(
-        bare.json::<Value>().await.unwrap()["schemas"][0],
+        unsigned.json::<Value>().await.unwrap()["schemas"][0],
         "urn:ietf:params:scim:api:messages:2.0:Error"
     );
     let xml = host
@@ -257,12 +257,12 @@ async fn a_bad_file_changes_nothing_and_a_removed_one_is_gone() {
     let file = dir.path().join("apps/demo.toml");
     let good = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, good.replace("connector =", "conector =")).unwrap();
-    let stale = host.until("stale", |ready| state(ready) == "stale").await;
+    let after = host.until("stale", |ready| state(ready) == "stale").await;
     assert!(
-        stale["apps"][0]["problems"]
+        after["apps"][0]["problems"]
             .to_string()
             .contains("apps/demo.toml:2:1"),
-        "{stale}"
+        "{after}"
     );
     assert_eq!(host.ask("GET", "/Users", None).await.0, 200);
     let listed = tombolo()
