@@ -19,6 +19,7 @@ use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
 use tombolo_scim::schema::{Catalog, CatalogError, ResourceType};
 use tombolo_store::Store;
+use tracing::Instrument;
 
 use crate::error::Error;
 use crate::keys::Keys;
@@ -310,13 +311,11 @@ impl App {
         &self,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        match self.writes.spawn(write).await {
+        match self.writes.spawn(write.in_current_span()).await {
             Ok(result) => result,
             Err(panic) => {
                 tracing::error!(app = self.name, %panic, "a write ended in a defect of the host");
-                Err(Error::Corrupt(
-                    "the host has a defect; the log has its trace".to_owned(),
-                ))
+                Err(Error::Defect)
             }
         }
     }

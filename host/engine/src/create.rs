@@ -206,11 +206,8 @@ impl App {
                             .await?;
                         (other, commit, stored, 0)
                     }
-                    None => {
-                        return Err(Error::Corrupt(format!(
-                            "the link of `{other}` has no record"
-                        )));
-                    }
+                    // Its end came between the two looks.
+                    None => continue,
                 },
                 None => {
                     let record = Record::new(entry.anchor.clone(), resource.clone());

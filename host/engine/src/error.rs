@@ -81,6 +81,9 @@ pub enum Error {
     /// The host's own store failed; nothing is acknowledged that may be lost.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The host itself failed; a write that had begun is settled with the target.
+    #[error("the host has a defect; its log has the trace under this request's id")]
+    Defect,
     /// What the store holds cannot be read.
     #[error(
         "the store holds something unreadable: {0}; restore a backup, or remove the app's state and let Entra match again"
@@ -151,7 +154,7 @@ impl Error {
             } => 501,
             Self::Target { .. } | Self::Unsettled { .. } | Self::Contended => 503,
             Self::Store(_) => 503,
-            Self::Corrupt(_) => 500,
+            Self::Corrupt(_) | Self::Defect => 500,
         }
     }
 

@@ -59,14 +59,17 @@ impl App {
                     Err(Error::NotFound { .. }) => Vec::new(),
                     Err(error) => return Err(error),
                 };
-                self.page_of(r, kind, query, count, found, filter).await
+                let found = self.judged(r, kind, found, filter).await?;
+                self.cut(r, kind, query, count, found).await
             }
             Plan::Index { label, value } => {
-                let mut found = self.indexed(r, kind, &label, &value).await?;
+                let known = self.indexed(r, kind, &label, &value).await?;
+                let mut found = self.judged(r, kind, known, filter).await?;
                 if found.is_empty() {
-                    found = self.ask_target(r, kind, filter).await?;
+                    let asked = self.ask_target(r, kind, filter).await?;
+                    found = self.judged(r, kind, asked, filter).await?;
                 }
-                self.page_of(r, kind, query, count, found, filter).await
+                self.cut(r, kind, query, count, found).await
             }
             Plan::All => {
                 self.imported(r, kind).await?;
@@ -239,16 +242,14 @@ impl App {
         self.cut(r, kind, query, count, found).await
     }
 
-    /// One page of a few candidates that still have to match.
-    async fn page_of(
+    /// Those of a few candidates that really match.
+    async fn judged(
         &self,
         r: &Request,
         kind: &Kind,
-        query: &ListQuery,
-        count: u64,
         found: Vec<(String, Stored)>,
         filter: &Filter,
-    ) -> Result<Value, Error> {
+    ) -> Result<Vec<(String, Stored)>, Error> {
         let wanted = needs(filter);
         let mut matching = Vec::with_capacity(found.len());
         for (id, stored) in found {
@@ -260,9 +261,10 @@ impl App {
                 matching.push((id, stored));
             }
         }
-        self.cut(r, kind, query, count, matching).await
+        Ok(matching)
     }
 
+    /// One page of what matches.
     async fn cut(
         &self,
         r: &Request,

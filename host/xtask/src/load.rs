@@ -45,8 +45,16 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
                     rate: options.rate,
                     parallel: options.parallel,
                 };
+                let before = inside(&host, app).await?;
                 let figure =
                     measure(stream, Duration::from_secs(options.seconds), host.pid()).await?;
+                let guest = (inside(&host, app).await? - before).max(0.0);
+                let host_cpu = figure.cpu.as_secs_f64() * count(figure.count);
+                let share = if host_cpu > 0.0 {
+                    guest / host_cpu
+                } else {
+                    0.0
+                };
                 errors += figure.errors;
                 if let Some(example) = &figure.example {
                     eprintln!("{app}, {}: {example}", op.name());
@@ -59,6 +67,7 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
                     millis(figure.p50),
                     millis(figure.p99),
                     micros(figure.cpu),
+                    format!("{:.0} %", share * 100.0),
                 ]);
             }
         }
@@ -75,6 +84,7 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
                 "p50",
                 "p99",
                 "CPU/request",
+                "in the guest",
             ],
             &rows,
         );
@@ -84,4 +94,17 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
             ExitCode::FAILURE
         })
     })
+}
+
+/// Processor seconds that the connector of `app` has used so far.
+async fn inside(host: &Host, app: &str) -> Result<f64> {
+    let (_, page) = host.get("/metrics").await?;
+    let name = format!("tombolo_connector_cpu_seconds_sum{{app=\"{app}\"}} ");
+    let value = page.lines().find_map(|line| line.strip_prefix(&name));
+    Ok(value.map_or(Ok(0.0), str::parse)?)
+}
+
+#[allow(clippy::cast_precision_loss)] // a run of seconds sends no 2^53 requests
+fn count(requests: usize) -> f64 {
+    requests as f64
 }
