@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tombolo_mapping::Object;
 use tombolo_runtime::Call;
@@ -130,6 +131,22 @@ impl App {
             }
             settled => settled,
         }
+    }
+
+    /// As [`App::settled`], for readers, who bring no request of their own. Boxed,
+    /// since settling a group's members reads those members.
+    pub(crate) fn settled_now<'a>(
+        &'a self,
+        kind: &'a Kind,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let call = Call {
+                request_id: format!("settle-{id}"),
+                deadline: tokio::time::Instant::now() + ASK,
+            };
+            self.settled(kind, id, &call).await
+        })
     }
 
     /// Settles one intent; see the module's table. The caller holds the lock of `id`.

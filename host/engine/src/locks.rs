@@ -36,6 +36,16 @@ impl Locks {
         }
     }
 
+    /// The lock of `key`, if nobody has it.
+    pub(crate) fn try_lock(&self, key: &str) -> Option<Held> {
+        let mutex = Arc::clone(self.taken.lock().entry(key.to_owned()).or_default());
+        Some(Held {
+            guard: Some(mutex.try_lock_owned().ok()?),
+            key: key.to_owned(),
+            taken: Arc::clone(&self.taken),
+        })
+    }
+
     /// Waits for the lock of `key`, `at_most` so long. Whoever already holds
     /// another resource's lock must use this one: two renames that swap a name
     /// would otherwise wait for each other for ever.

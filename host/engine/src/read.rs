@@ -45,7 +45,7 @@ impl App {
             id: id.to_owned(),
         };
         let stored = self.load(kind, id).await?.ok_or_else(missing)?;
-        if self.is_fresh(id) {
+        if self.is_fresh(id) && self.open_intent(id).await?.is_none() {
             return Ok(stored);
         }
         self.asked(r, kind, id, stored).await
@@ -74,11 +74,17 @@ impl App {
                 _ => Err(missing()),
             },
             Err(error) if error.fault() == Some(Fault::NotFound) => {
-                // A write under way may have moved it: its outcome decides.
-                let unwritten = !self.shared.confirmed_since(id, asked)
-                    && self.open_intent(id).await?.is_none();
+                // A write may have moved or removed it: its outcome decides.
+                if self.open_intent(id).await?.is_some() {
+                    let after = self.after_unfinished(kind, id.to_owned(), stored).await?;
+                    return after.map(|(_, stored)| stored).ok_or_else(missing);
+                }
                 match self.load(kind, id).await? {
-                    Some(now) if !unwritten || now.bytes != stored.bytes => Ok(now),
+                    Some(now)
+                        if self.shared.confirmed_since(id, asked) || now.bytes != stored.bytes =>
+                    {
+                        Ok(now)
+                    }
                     Some(_) => {
                         self.unlink(kind, id, &stored).await?;
                         tracing::info!(

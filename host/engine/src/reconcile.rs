@@ -153,9 +153,10 @@ impl App {
             };
             let outcome = match known {
                 Some((id, stored)) => {
-                    if self.shared.confirmed_since(&id, asked)
-                        || self.open_intent(&id).await?.is_some()
-                    {
+                    if self.open_intent(&id).await?.is_some() {
+                        return self.after_unfinished(kind, id, stored).await;
+                    }
+                    if self.shared.confirmed_since(&id, asked) {
                         return Ok(Some((id, stored)));
                     }
                     self.refresh(kind, &id, stored, &object, &references, asked)
@@ -172,6 +173,24 @@ impl App {
             }
         }
         Err(Error::Contended)
+    }
+
+    /// What is true of an object that has an unfinished write: while the write
+    /// is under way, what was before it; when nobody works on it (an earlier life
+    /// left it behind), what the target says now.
+    pub(crate) async fn after_unfinished(
+        &self,
+        kind: &Kind,
+        id: String,
+        stored: Stored,
+    ) -> Result<Option<(String, Stored)>, Error> {
+        let Some(_held) = self.shared.locks.try_lock(&id) else {
+            return Ok(Some((id, stored)));
+        };
+        if let Err(error) = self.settled_now(kind, &id).await {
+            tracing::debug!(app = self.name, kind = kind.name, id, %error, "read while a write is not settled");
+        }
+        Ok(self.load(kind, &id).await?.map(|stored| (id, stored)))
     }
 
     async fn refresh(
