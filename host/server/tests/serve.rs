@@ -231,7 +231,13 @@ async fn what_is_no_scim_request_is_refused_in_scims_words() {
         .post(&base)
         .bearer_auth(&host.token)
         .body(vec![b' '; 5 << 20]);
-    assert_eq!(large.send().await.unwrap().status(), 413);
+    let large = large.send().await.unwrap();
+    assert_eq!(large.status(), 413);
+    assert_eq!(
+        large.headers()["connection"],
+        "close",
+        "the unread body is in the way of the next request"
+    );
     let other = host
         .http
         .get(format!("{}/apps/other/scim/v2/Users", host.url))

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
 use tracing::{Instrument as _, info, info_span};
@@ -26,6 +26,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// When to come back to an app whose files somebody has to correct.
 const UNTIL_CORRECTED: Duration = Duration::from_mins(1);
 
+/// On an answer to a request whose body was read to its end.
+#[derive(Clone, Copy)]
+struct BodyRead;
+
 /// Every request that is not for the monitoring pages.
 pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Response<Body> {
     let began = Instant::now();
@@ -34,6 +38,7 @@ pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Re
         context::activity_id(request.headers()),
     );
     let method = request.method().clone();
+    let has_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
     let route = Route::parse(request.uri().path(), request.uri().query());
     // A name in the log and in metrics is one of ours, not whatever a client puts into a URL.
     let found = route
@@ -48,6 +53,13 @@ pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Re
     let mut response = Box::pin(host.work(&id, route.as_ref(), found, request))
         .instrument(span.clone())
         .await;
+    if has_body && response.extensions().get::<BodyRead>().is_none() {
+        // What is left of the body is in the way of the next request: the client must be told that this connection ends,
+        // or it sends that request into it.
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(context::REQUEST_ID, id);
     }
@@ -172,7 +184,9 @@ impl Host {
                 deadline,
             },
         };
-        asked.answer().await
+        let mut response = asked.answer().await;
+        response.extensions_mut().insert(BodyRead);
+        response
     }
 
     async fn body(&self, body: Body) -> Result<Bytes, Response<Body>> {
