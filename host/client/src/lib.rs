@@ -1,0 +1,11 @@
+//! The other end of a SCIM URL: what Entra ID and its validators do to a server, as a product.
+//!
+//! Operators and connector authors play it against their own app (`tombolo conformance`, `tombolo simulate`) before
+//! Entra does. It speaks HTTP to any SCIM server and may know nothing of how ours works: not the engine, not the
+//! runtime, not the store. The room's facts are in Entra's documentation and in the RFCs.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`http`] | one SCIM base URL, signed in to, and its answers |
+
+pub mod http;
