@@ -247,7 +247,8 @@ impl Endpoint {
         let secret = client.secret.expose_secret();
         let mut request = self.http.post(client.endpoint.clone());
         if matches!(client.sent, Sent::Header | Sent::Both) {
-            request = request.basic_auth(form_encoded(&client.client_id), Some(form_encoded(secret)));
+            request =
+                request.basic_auth(form_encoded(&client.client_id), Some(form_encoded(secret)));
         }
         if matches!(client.sent, Sent::Body | Sent::Both) {
             form.push(("client_id", &client.client_id));
