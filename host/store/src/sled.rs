@@ -4,8 +4,8 @@
 //!
 //! * **Group commit.** One thread owns the writing. It takes every commit that
 //!   waits, checks and stages them in order, writes them as one record of a
-//!   [write-ahead log](wal), flushes that once, puts them into sled as one
-//!   atomic batch and answers them all. A lone commit is not delayed.
+//!   [write-ahead log](wal), flushes that once, puts them into sled and
+//!   answers them all. A lone commit is not delayed.
 //! * **A real flush.** sled itself is flushed now and then ([`checkpoint`]);
 //!   what it does not have for good by then is played in from the log when the
 //!   store is opened after a crash.
