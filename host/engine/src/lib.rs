@@ -96,12 +96,18 @@ impl Engine {
     /// The connector describes something that cannot be mapped, or the app's
     /// mapping names what the connector does not have.
     pub fn app(&self, config: AppConfig) -> Result<Arc<App>, AppError> {
-        let shared = Arc::clone(
-            self.shared
-                .lock()
-                .entry(config.name.clone())
-                .or_insert_with(|| Arc::new(Shared::new())),
-        );
+        let shared = {
+            let mut all = self.shared.lock();
+            let of_app = Arc::clone(
+                all.entry(config.name.clone())
+                    .or_insert_with(|| Arc::new(Shared::new())),
+            );
+            // Whatever shape it has, the app has one target.
+            let of_space = all
+                .entry(config.space())
+                .or_insert_with(|| Arc::new(Shared::beside(&of_app)));
+            Arc::clone(of_space)
+        };
         App::new(config, Arc::clone(&self.store), shared, self.writes.clone())
     }
 
