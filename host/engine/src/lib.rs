@@ -23,7 +23,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`app`] | one configured use of a connector; what `server` calls |
-//! | `create`, `update`, `delete`, `members` | the writes, a file each |
+//! | `create`, `update`, `delete`, `members`, `password` | the writes, a file each |
 //! | `read`, `list`, `import` | reading: one resource, a query, everything |
 //! | `journal` | intents, and settling them |
 //! | `reconcile` | what a target's entry does to the mirror |
@@ -48,6 +48,7 @@ mod kind;
 mod list;
 mod locks;
 mod members;
+mod password;
 mod read;
 mod reconcile;
 mod record;
