@@ -227,6 +227,11 @@ impl Host {
         Scim::new(format!("{}/apps/{app}/scim/v2", self.url), TOKEN)
     }
 
+    /// A client of the app that stands in for the ECMA connector `name`, with [`TOKEN`].
+    pub fn ecma(&self, name: &str) -> Result<Scim> {
+        Scim::new(format!("{}/ecma2host_{name}/scim", self.url), TOKEN)
+    }
+
     /// GET outside SCIM: `/healthz`, `/readyz`, `/metrics`.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
         let response = http_client(None)?

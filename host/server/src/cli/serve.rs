@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 use super::Outcome;
 use super::output;
 use crate::config::{HostFile, Layout};
+use crate::http::route::Face;
 use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
 use crate::registry::status::{self, HostStatus};
@@ -154,8 +155,11 @@ fn certificate(layout: &Layout, host: &HostFile) -> anyhow::Result<Option<Arc<Ce
 
 fn announce(registry: &Registry, here: &str, public: &str) {
     for (name, entry) in registry.apps().iter() {
-        if entry.generation.is_some() {
-            info!("app `{name}`: {public}/apps/{name}/scim/v2");
+        if let Some(generation) = &entry.generation {
+            info!("app `{name}`: {public}{}", Face::Scim.base(name));
+            if let Some(ecma) = &generation.ecma {
+                info!("app `{name}`: {public}{}", Face::Ecma.base(ecma));
+            }
         }
     }
     info!("listening on {here}");

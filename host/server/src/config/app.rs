@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tombolo_mapping::Overrides;
 use tombolo_mapping::overrides::Constant;
+use tombolo_mapping::{Overrides, Shape};
 
 use super::diagnostic::{Diagnostic, Source};
+use super::ecma::{self, Ecma};
 use super::reader::{Located, Outline, Section, Sink, read_document};
 use super::secret::SecretSource;
 use super::target::{self, Target};
@@ -104,6 +105,8 @@ pub struct AppFile {
     pub secrets: BTreeMap<String, Located<SecretSource>>,
     /// What the operator wants otherwise than the connector suggests, by kind.
     pub mapping: BTreeMap<String, Overrides>,
+    /// The ECMA connector that it stands in for, if it does.
+    pub ecma: Option<Ecma>,
     /// Limits of a call.
     pub limits: Limits,
     /// How old an answer may be.
@@ -113,6 +116,15 @@ pub struct AppFile {
 }
 
 impl AppFile {
+    /// How the app shows its objects.
+    pub fn shape(&self) -> Shape {
+        if self.ecma.is_some() {
+            Shape::Ecma
+        } else {
+            Shape::Scim
+        }
+    }
+
     /// Reads an app's text. Nothing comes back when it is no TOML or names no connector.
     pub fn read(name: &str, source: &Arc<Source>) -> (Option<Self>, Vec<Diagnostic>) {
         read_document(source, |root, sink, outline| {
@@ -182,6 +194,9 @@ fn read(
         .section("mapping")
         .map(|section| mapping(section, sink))
         .unwrap_or_default();
+    let ecma = root
+        .section("ecma")
+        .map(|section| ecma::read(name, section, sink));
     let limits = root.section("limits").map(limits).unwrap_or_default();
     let freshness = root
         .section("reads")
@@ -204,6 +219,7 @@ fn read(
         directories,
         secrets,
         mapping,
+        ecma,
         limits,
         freshness,
         reuse,

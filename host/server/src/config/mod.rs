@@ -11,6 +11,7 @@
 //! | [`host`] | `tombolo.toml` |
 //! | [`app`] | `apps/NAME.toml` |
 //! | [`target`] | `[targets.NAME]` in it |
+//! | [`ecma`] | `[ecma]` in it |
 //! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
 //! | [`token`] | making and revoking tokens in an app's file |
 
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub mod app;
 pub mod diagnostic;
+pub mod ecma;
 pub mod host;
 mod json;
 mod mask;

@@ -16,7 +16,7 @@ use super::Host;
 use super::context;
 use super::listener::Peer;
 use super::respond;
-use super::route::Route;
+use super::route::{Face, Route};
 use super::scim::Asked;
 use crate::registry::{Found, Generation};
 use crate::telemetry::metrics;
@@ -43,9 +43,13 @@ pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Re
     // A name in the log and in metrics is one of ours, not whatever a client puts into a URL.
     let found = route
         .as_ref()
-        .map_or(Found::Absent, |route| host.registry.find(&route.app));
+        .map_or(Found::Absent, |route| match route.face {
+            Face::Scim => host.registry.find(&route.app),
+            Face::Ecma => host.registry.find_ecma(&route.app),
+        });
     let app = match (&route, &found) {
-        (Some(route), Found::Serving(_) | Found::Down) => route.app.clone(),
+        (_, Found::Serving(generation)) => generation.app.name().to_owned(),
+        (Some(route), Found::Down) => route.app.clone(),
         _ => "-".to_owned(),
     };
     let template = route.as_ref().map_or("-", |route| route.place.template());
@@ -101,13 +105,19 @@ impl Host {
         let Some(route) = route else {
             return respond::refuse(
                 StatusCode::NOT_FOUND,
-                "there is nothing at this URL; SCIM is at `/apps/NAME/scim/v2`",
+                "there is nothing at this URL; SCIM is at `/apps/NAME/scim/v2`, an ECMA app at `/ecma2host_NAME/scim` too",
             );
         };
         let generation = match found {
             Found::Serving(generation) => generation,
             Found::Absent => {
-                return respond::refuse(StatusCode::NOT_FOUND, "there is no app of this name");
+                let detail = match route.face {
+                    Face::Scim => "there is no app of this name",
+                    Face::Ecma => {
+                        "there is no ECMA connector of this name; upper and lower case count"
+                    }
+                };
+                return respond::refuse(StatusCode::NOT_FOUND, detail);
             }
             Found::Down => {
                 // No token can be checked, so the reason stays with the operator.
@@ -119,7 +129,7 @@ impl Host {
             .verifier
             .verify(request.headers(), Timestamp::now())
         {
-            metrics::unauthorized(&route.app, refused.label());
+            metrics::unauthorized(generation.app.name(), refused.label());
             return respond::unauthorized(refused);
         }
         let Ok(_slot) = self.slots.try_acquire() else {
@@ -180,7 +190,7 @@ impl Host {
             body: &body,
             request: tombolo_engine::Request {
                 id: id.to_owned(),
-                base_url: format!("{origin}/apps/{}/scim/v2", route.app),
+                base_url: origin + &route.face.base(&route.app),
                 deadline,
             },
         };

@@ -3,6 +3,7 @@
 //! | path | what | for whom |
 //! |---|---|---|
 //! | `/apps/NAME/scim/v2/…` | SCIM | who has one of the app's tokens |
+//! | `/ecma2host_NAME/scim/…` | the same, of an app with `[ecma]` | the same |
 //! | `/healthz` | the process lives | everybody |
 //! | `/readyz` | the apps and what is wrong with them | loopback, unless `monitoring = "any"` |
 //! | `/metrics` | Prometheus | the same |
