@@ -111,6 +111,35 @@ impl Filter {
         }
     }
 
+    /// The members that the filter asks for, each by its id; none if it asks for any in another way. Whether it passes
+    /// depends on no other member.
+    pub fn named_members(&self) -> Option<Vec<&str>> {
+        let is_members = |path: &AttributePath| path.attribute.eq_ignore_ascii_case("members");
+        let is_value = |name: &str| name.eq_ignore_ascii_case("value");
+        match self {
+            Self::And(a, b) | Self::Or(a, b) => {
+                let mut all = a.named_members()?;
+                all.extend(b.named_members()?);
+                Some(all)
+            }
+            Self::Not(inner) => inner.named_members(),
+            Self::Test(path, op, literal) if is_members(path) => match (op, literal) {
+                (CompareOp::Eq, Literal::Text(id)) if path.sub.as_deref().is_none_or(is_value) => {
+                    Some(vec![id])
+                }
+                _ => None,
+            },
+            Self::Element(path, inner) if is_members(path) => match &**inner {
+                Self::Test(sub, CompareOp::Eq, Literal::Text(id)) if is_value(&sub.attribute) => {
+                    Some(vec![id])
+                }
+                _ => None,
+            },
+            Self::Present(path) if is_members(path) => None,
+            Self::Test(..) | Self::Present(_) | Self::Element(..) => Some(Vec::new()),
+        }
+    }
+
     /// What every passing element has to equal: the `eq` tests that are not behind an `or` or a `not`.
     /// `None` if there is anything else in the filter, so that it does not describe one element.
     pub(crate) fn equalities(&self) -> Option<Vec<(&AttributePath, &Literal)>> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tombolo_mapping::Overrides;
 use tombolo_mapping::overrides::Constant;
+use tombolo_scim::Dialect;
 
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Located, Outline, Section, Sink, read_document};
@@ -108,6 +109,8 @@ pub struct AppFile {
     pub limits: Limits,
     /// How old an answer may be.
     pub freshness: Freshness,
+    /// How strictly SCIM requests are read.
+    pub dialect: Dialect,
     /// Whether instances outlive a call.
     pub reuse: Reuse,
 }
@@ -187,6 +190,7 @@ fn read(
         .section("reads")
         .and_then(freshness)
         .unwrap_or_default();
+    let dialect = root.section("scim").and_then(dialect).unwrap_or_default();
     let reuse = root
         .section("instances")
         .and_then(reuse)
@@ -206,6 +210,7 @@ fn read(
         mapping,
         limits,
         freshness,
+        dialect,
         reuse,
     })
 }
@@ -376,6 +381,13 @@ fn freshness(mut section: Section<'_>) -> Option<Freshness> {
     });
     section.finish();
     found.map(|found| found.value)
+}
+
+fn dialect(mut section: Section<'_>) -> Option<Dialect> {
+    let words = [("entra", Dialect::Entra), ("strict", Dialect::Strict)];
+    let found = section.choice("mode", &words);
+    section.finish();
+    found
 }
 
 fn reuse(mut section: Section<'_>) -> Option<Reuse> {

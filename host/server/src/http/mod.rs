@@ -32,6 +32,7 @@ use crate::config::HostFile;
 use crate::config::host::Monitoring;
 use crate::registry::Registry;
 
+mod bulk;
 mod condition;
 mod context;
 mod gate;

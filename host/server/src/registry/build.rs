@@ -27,6 +27,8 @@ type Loaded = (String, [u8; 32]);
 pub struct Builder {
     runtime: Runtime,
     engine: Arc<Engine>,
+    /// How much one SCIM request may ask for.
+    limits: tombolo_scim::Limits,
     /// By name and digest: apps on the same file share its code.
     loaded: Mutex<HashMap<Loaded, Weak<Component>>>,
 }
@@ -55,10 +57,11 @@ pub(super) enum ConnectorFile {
 
 impl Builder {
     /// On a runtime and an engine.
-    pub fn new(runtime: Runtime, engine: Arc<Engine>) -> Self {
+    pub fn new(runtime: Runtime, engine: Arc<Engine>, limits: tombolo_scim::Limits) -> Self {
         Self {
             runtime,
             engine,
+            limits,
             loaded: Mutex::default(),
         }
     }
@@ -123,6 +126,10 @@ impl Builder {
             connector,
             overrides: file.mapping.clone(),
             freshness: freshness(file.freshness),
+            rules: tombolo_scim::Rules {
+                dialect: file.dialect,
+                limits: self.limits,
+            },
         };
         let app = self
             .engine
