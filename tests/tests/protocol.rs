@@ -727,3 +727,101 @@ async fn limits_are_the_operators() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_of_a_connectors_own_is_a_resource_type_like_any_other() -> Result<()> {
+    const DEVICE: &str = "urn:x:guest:2.0:Device";
+    let directory = Directory::new()?;
+    directory.connector("guest", &build::guest()?)?;
+    apps::guest(
+        &directory,
+        "things",
+        "",
+        "[reads]\nfreshness = \"mirror\"\n",
+    )?;
+    let host = Host::start(&directory).await?;
+    let scim = host.scim("things")?;
+
+    let found = scim.get("/ResourceTypes/Device").await?;
+    assert_eq!(found.body["endpoint"], "/Devices", "{found:?}");
+    assert_eq!(found.body["schema"], DEVICE);
+    assert_eq!(
+        found.body["meta"]["location"],
+        json!(format!("{}/ResourceTypes/Device", scim.base()))
+    );
+    let schema = scim.get(&format!("/Schemas/{DEVICE}")).await?;
+    let attribute = |name: &str| {
+        let attributes = schema.body["attributes"].as_array();
+        let found = attributes.into_iter().flatten().find(|a| a["name"] == name);
+        found.cloned().unwrap_or_default()
+    };
+    assert_eq!(attribute("label")["required"], true, "{schema:?}");
+    assert_eq!(attribute("label")["caseExact"], true);
+    assert_eq!(attribute("model")["mutability"], "immutable");
+    assert_eq!(attribute("state")["mutability"], "readOnly");
+    assert_eq!(attribute("pin")["mutability"], "writeOnly");
+    assert_eq!(attribute("pin")["returned"], "never");
+
+    let device = json!({"schemas": [DEVICE], "label": "Scanner", "model": "S1", "state": "stolen", "pin": "1234"});
+    let made = scim.post("/Devices", &device).await?;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.body["meta"]["resourceType"], "Device");
+    assert_eq!(
+        made.body["state"], "new",
+        "what is read-only is the server's"
+    );
+    assert!(made.body.get("pin").is_none());
+    let path = format!("/Devices/{}", made.id());
+
+    // Nothing of it is unique, and yet the same POST makes no second one.
+    expect(&scim.post("/Devices", &device).await?, 409, "uniqueness");
+    let mut other = device.clone();
+    other["model"] = json!("S2");
+    let second = scim.post("/Devices", &other).await?;
+    assert_eq!(second.status, 201, "{second:?}");
+    assert_eq!(scim.delete(&path).await?.status, 204);
+    let again = scim.post("/Devices", &device).await?;
+    assert_eq!(again.status, 201, "the first is gone: {again:?}");
+    let path = format!("/Devices/{}", again.id());
+
+    for (code, operation) in [
+        (
+            "mutability",
+            json!({"op": "replace", "path": "model", "value": "S9"}),
+        ),
+        (
+            "mutability",
+            json!({"op": "replace", "path": "state", "value": "new"}),
+        ),
+        ("mutability", json!({"op": "remove", "path": "label"})),
+        (
+            "invalidValue",
+            json!({"op": "replace", "path": "label", "value": null}),
+        ),
+    ] {
+        let refused = scim.patch(&path, &patch_op(&json!([operation]))).await?;
+        expect(&refused, 400, code);
+    }
+    let mut changed = device.clone();
+    changed["model"] = json!("S9");
+    expect(&scim.put(&path, &changed).await?, 400, "mutability");
+    expect(
+        &scim.post("/Devices", &json!({"schemas": [DEVICE]})).await?,
+        400,
+        "invalidValue",
+    );
+
+    // Case counts where the connector says so.
+    for (filter, hits) in [
+        ("label eq \"Scanner\"", 1),
+        ("label eq \"scanner\"", 0),
+        ("pin pr", 0),
+    ] {
+        let filter = format!("id eq \"{}\" and {filter}", again.id());
+        let list = scim
+            .get(&format!("/Devices?filter={}", encode(&filter)))
+            .await?;
+        assert_eq!(list.body["totalResults"], hits, "{filter}: {list:?}");
+    }
+    Ok(())
+}
