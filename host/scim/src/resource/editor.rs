@@ -119,7 +119,12 @@ impl<'t> Editor<'t> {
         match value {
             Value::Object(object) => {
                 for (key, value) in object {
-                    self.put(Some(urn), key, value.clone(), mode)?;
+                    // An extension's object may say again which one it is.
+                    let says_which = key.eq_ignore_ascii_case("schemas")
+                        && self.ty.find(Some(urn), key).is_none();
+                    if !says_which {
+                        self.put(Some(urn), key, value.clone(), mode)?;
+                    }
                 }
                 Ok(())
             }

@@ -162,6 +162,7 @@ fn what_the_rfc_has_is_accepted_in_strict_mode() {
         json!({"op": "replace", "path": "emails", "value": []}),
         json!({"op": "remove", "path": "title"}),
         json!({"op": "add", "value": {"title": "x", "schemas": [USER_URN], ENTERPRISE: {"department": "D"}}}),
+        json!({"op": "replace", "path": ENTERPRISE, "value": {"schemas": [ENTERPRISE], "department": "D"}}),
         json!({"op": "add", "path": format!("{ENTERPRISE}:manager"), "value": {"value": "m", "$ref": "../Users/m"}}),
         json!({"op": "replace", "path": format!("{USER_URN}:name.familyName"), "value": "x"}),
     ] {
