@@ -689,20 +689,20 @@ async fn limits_are_the_operators() -> Result<()> {
     let id = create(&scim, "Users", &user("ana")).await?;
     let path = format!("/Users/{id}");
     let set = json!({"op": "replace", "path": "title", "value": "x"});
-    let patch = |operations: Value| {
+    let change = |operations: Value| {
         let (scim, path) = (scim.clone(), path.clone());
         async move { scim.patch(&path, &patch_op(&operations)).await }
     };
-    assert_eq!(patch(json!([set, set, set])).await?.status, 200);
-    expect(&patch(json!([set, set, set, set])).await?, 413, "");
+    assert_eq!(change(json!([set, set, set])).await?.status, 200);
+    expect(&change(json!([set, set, set, set])).await?, 413, "");
     expect(
-        &patch(json!([{"op": "add", "value": {"name.givenName": "a", "name.familyName": "b"}}]))
+        &change(json!([{"op": "add", "value": {"name.givenName": "a", "name.familyName": "b"}}]))
             .await?,
         413,
         "",
     );
     expect(
-        &patch(json!([{"op": "add", "path": "title", "value": "x".repeat(70_000)}])).await?,
+        &change(json!([{"op": "add", "path": "title", "value": "x".repeat(70_000)}])).await?,
         413,
         "",
     );
@@ -711,7 +711,7 @@ async fn limits_are_the_operators() -> Result<()> {
         deep = json!([deep]);
     }
     expect(
-        &patch(json!([{"op": "add", "path": "title", "value": deep}])).await?,
+        &change(json!([{"op": "add", "path": "title", "value": deep}])).await?,
         400,
         "invalidSyntax",
     );

@@ -13,18 +13,18 @@
 //! | `LooseUrn` | `…:enterprise:2.0User` | as an unknown attribute | Entra's documented example |
 //! | `FlattenedKeys` | keys `name.givenName`, `urn:…:User:department`, `emails[type eq "work"].value` | as an unknown attribute | row 4: Entra's second dialect |
 //! | `BareExtensionName` | `manager` without its URN | as an unknown attribute | row 7; 7643-3.3 |
-//! | `UnknownAttribute` | dropped, logged | 400 `invalidSyntax`, in a path `invalidPath` | row 10, SailPoint and OneLogin send attributes that no schema lists; 7644-3.12 |
+//! | `UnknownAttribute` | dropped, logged | 400 `invalidSyntax`, in a path `invalidPath` | row 10; 7644-3.12 |
 //! | `UnknownFilterAttribute` | passes no test: an empty list | 400 `invalidFilter` | row 11: a 400 quarantines Entra's job; 7644-3.4.2.1 demands an empty list only of a query over several types |
 //! | `UnknownSortAttribute` | the order of ids | 400 `invalidValue` | 7644-3.4.2.3 |
 //! | `LooseValues` | `"False"`, `"42"`, `42` for a text | 400 `invalidValue` | row 3; 7643-2.3 |
 //! | `EmptyText` | `""` clears a value that is no text | 400 `invalidValue` | row 8: the gallery's test 16. A text is cleared by `""` in both modes: no target tells the two apart |
 //! | `LooseShapes` | `manager: "id"`, one for many, an array of one, JSON inside a string, `displayName` for `display`, members as strings | 400 `invalidValue` | rows 7 and 9; 7643-2.4 |
 //! | `ValuePathCreates` | the element is made | 400 `noTarget` | row 5; 7644-3.5.2.3 |
-//! | `RemoveOfNothing` | succeeds | 400 `noTarget` when a value path matches nothing | row 25: the same PATCH twice; authentik repeats removals. A member that is not there is no error in either mode |
-//! | `RemoveWithValues` | only those values go | 400 `invalidValue` | row 6: by the letter it would empty the group, so nobody's letter is followed; Okta and OneLogin send it too |
+//! | `RemoveOfNothing` | succeeds | 400 `noTarget` when a value path matches nothing | row 25: the same PATCH twice. A member that is not there is no error in either mode |
+//! | `RemoveWithValues` | only those values go | 400 `invalidValue` | row 6: by the letter it would empty the group, so nobody's letter is followed; authentik sends it too (goauthentik/authentik#23798) |
 //! | `RemoveWithoutPath` | `{"op":"remove","value":{"members":[…]}}` | 400 `noTarget` | 7644-3.5.2.2 |
 //! | `ReplaceWithoutValue` | clears | 400 `invalidValue` | clients that have no null; 7644-3.5.2.3 |
-//! | `ReadOnlyKeys` | passed over in a pathless PATCH | 400 `mutability` | Okta repeats `id` and `schemas` in the value; 7644-3.5.2. In POST and PUT both modes pass them over (7644-3.3, 3.5.1) |
+//! | `ReadOnlyKeys` | passed over in a pathless PATCH | 400 `mutability` | Okta repeats the `id` in the value after every create of a group (Metatavu/keycloak-scim-server#113); 7644-3.5.2. In POST and PUT both modes pass them over (7644-3.3, 3.5.1) |
 //! | `BareWords` | `externalId eq jyoung` | 400 `invalidFilter` | Entra's documented example; 7644, figure 1 |
 //! | `ValuePathTest` | `emails[type eq "work"].value eq "x"` | 400 `invalidFilter` | row 12; 7644, figure 1 |
 //! | `BothProjections` | `attributes` wins over `excludedAttributes` | 400 `invalidValue` | 7644-3.9 calls them mutually exclusive |

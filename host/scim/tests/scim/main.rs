@@ -1,6 +1,7 @@
 //! The room from outside: the shapes that Entra and other clients send, and the properties that hold for any input.
 
 mod bulk;
+mod clients;
 mod discovery;
 mod filters;
 mod groups;
