@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tombolo_mapping::{MappingError, Overrides, Shape};
 use tombolo_runtime::{Call, CallError, Connector};
-use tombolo_scim::discovery::{AuthenticationScheme, Capabilities, Pagination};
+use tombolo_scim::Rules;
+use tombolo_scim::discovery::{AuthenticationScheme, Bulk, Capabilities, Pagination};
 use tombolo_scim::patch::PatchRequest;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
@@ -24,7 +25,6 @@ use tracing::Instrument;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::kind::Kind;
-use crate::list::{DEFAULT_COUNT, MAX_COUNT};
 use crate::shared::Shared;
 
 /// Kept from the client's deadline for the host's own part of a request.
@@ -53,6 +53,8 @@ pub struct AppConfig {
     pub freshness: Freshness,
     /// How it shows its objects.
     pub shape: Shape,
+    /// How strictly requests are read, and how much of them.
+    pub rules: Rules,
 }
 
 impl AppConfig {
@@ -146,6 +148,7 @@ pub struct App {
     pub(crate) connector: Connector,
     pub(crate) freshness: Freshness,
     pub(crate) shape: Shape,
+    pub(crate) rules: Rules,
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
@@ -170,6 +173,7 @@ impl App {
             mut overrides,
             freshness,
             shape,
+            rules,
         } = config;
         let kinds = kinds(&connector, shape, &mut overrides)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
@@ -179,6 +183,7 @@ impl App {
             connector,
             freshness,
             shape,
+            rules,
             catalog,
             kinds,
             store,
@@ -200,6 +205,11 @@ impl App {
         &self.catalog
     }
 
+    /// How strictly requests are read, and how much of them.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The connector behind it.
     pub fn connector(&self) -> &Connector {
         &self.connector
@@ -207,18 +217,23 @@ impl App {
 
     /// What its ServiceProviderConfig promises.
     pub fn capabilities(&self) -> Capabilities {
+        let limits = &self.rules.limits;
+        let writes = self.connector.abilities().write;
         Capabilities {
-            patch: self.connector.abilities().write,
-            bulk: None,
-            filter_max_results: Some(MAX_COUNT),
+            patch: writes,
+            bulk: writes.then_some(Bulk {
+                max_operations: limits.bulk_operations as u64,
+                max_payload_size: limits.body_bytes as u64,
+            }),
+            filter_max_results: Some(limits.max_page_size),
             change_password: self.connector.abilities().password,
             sort: true,
             etag: true,
             pagination: Pagination {
-                cursor: false,
+                cursor: true,
                 index: true,
-                default_page_size: DEFAULT_COUNT,
-                max_page_size: MAX_COUNT,
+                default_page_size: limits.page_size,
+                max_page_size: limits.max_page_size,
             },
             authentication: vec![AuthenticationScheme::bearer()],
         }
@@ -244,7 +259,7 @@ impl App {
         body: &[u8],
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let document = tombolo_scim::resource::read(ty, body)?;
+        let document = tombolo_scim::resource::read_with(&self.rules, ty, body)?;
         let (id, stored) = {
             let (app, r, ty) = (Arc::clone(self), r.clone(), ty.name.clone());
             self.to_its_end(async move { app.create_inner(&r, &ty, document).await })
@@ -265,14 +280,19 @@ impl App {
         self.read_one(r, self.kind_of(ty)?, id, projection).await
     }
 
-    /// GET of the endpoint, or POST of `.search`: a ListResponse.
+    /// GET of an endpoint, or POST of `.search` there or above: a ListResponse
+    /// of these types.
     pub async fn list(
         self: &Arc<Self>,
         r: &Request,
-        ty: &ResourceType,
+        types: &[&ResourceType],
         query: &ListQuery,
     ) -> Result<Value, Error> {
-        self.list_kind(r, self.kind_of(ty)?, query).await
+        let kinds = types
+            .iter()
+            .map(|ty| self.kind_of(ty))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.list_kinds(r, &kinds, query).await
     }
 
     /// PUT: all of the resource.
@@ -285,7 +305,7 @@ impl App {
         if_match: Option<u64>,
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let document = tombolo_scim::resource::read(ty, body)?;
+        let document = tombolo_scim::resource::read_with(&self.rules, ty, body)?;
         let stored = {
             let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
             self.to_its_end(
@@ -308,7 +328,7 @@ impl App {
         if_match: Option<u64>,
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let patch = PatchRequest::parse(body)?;
+        let patch = PatchRequest::parse_with(&self.rules, body)?;
         let stored = {
             let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
             self.to_its_end(async move { app.patch_inner(&r, &ty, &id, &patch, if_match).await })

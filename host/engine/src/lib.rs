@@ -26,6 +26,7 @@
 //! | `create`, `update`, `delete`, `members`, `password` | the writes, a file each |
 //! | `read`, `list`, `import` | reading: one resource, a query, everything |
 //! | `journal` | intents, and settling them |
+//! | `replay` | the same POST again |
 //! | `reconcile` | what a target's entry does to the mirror |
 //! | `record`, `keys`, `index` | what is kept, and under which keys |
 //! | `shared` | what outlives a reload of an app: locks, freshness, counts |
@@ -53,6 +54,7 @@ mod read;
 mod reconcile;
 mod record;
 mod references;
+mod replay;
 mod shared;
 mod state;
 mod update;

@@ -139,6 +139,11 @@ impl App {
         {
             // Somebody changed the group meanwhile: what he wrote is newer.
             Err(Error::Contended) => Ok(()),
+            // The group, or else a fault of the target's: it is asked which.
+            Err(error) if error.fault() == Some(Fault::NotFound) => {
+                self.asked(r, kind, id, stored.clone()).await?;
+                Err(error)
+            }
             other => other,
         }
     }

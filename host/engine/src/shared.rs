@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::locks::Locks;
+use crate::replay::Wishes;
 
 /// How many positions of index-paged listings are remembered.
 const BOOKMARKS: usize = 64;
@@ -19,6 +20,7 @@ const SWEEP_ABOVE: usize = 200_000;
 /// See the module.
 pub(crate) struct Shared {
     pub(crate) locks: Locks,
+    pub(crate) wishes: Wishes,
     /// Held around a connector's write when the connector asked for one at a time.
     pub(crate) serial: Arc<AsyncMutex<()>>,
     confirmed: Mutex<HashMap<String, Instant>>,
@@ -50,6 +52,7 @@ impl Shared {
     fn over(serial: Arc<AsyncMutex<()>>) -> Self {
         Self {
             locks: Locks::default(),
+            wishes: Wishes::default(),
             serial,
             confirmed: Mutex::default(),
             gone: Mutex::default(),

@@ -171,13 +171,25 @@ impl App {
         match written {
             Ok(entry) => self.finish_update(kind, id, &stored, &kept, &entry).await,
             Err(error) if error.fault() == Some(Fault::NotFound) => {
-                // Deleted behind our back: the truth is that it does not exist.
                 self.abandon(kind, id, &intent.step).await?;
-                self.drop_vanished(kind, id).await?;
-                Err(Error::NotFound {
-                    kind: kind.ty().name.clone(),
-                    id: id.to_owned(),
-                })
+                // Deleted behind our back, or what is not found is something else,
+                // such as a manager. Only the target knows.
+                let there = self
+                    .connector
+                    .get(&r.call(), &kind.name, &anchor, &[])
+                    .await
+                    .map_err(|error| self.target(error));
+                match there {
+                    Ok(_) => Err(error.about_a_reference()),
+                    Err(gone) if gone.fault() == Some(Fault::NotFound) => {
+                        self.drop_vanished(kind, id).await?;
+                        Err(Error::NotFound {
+                            kind: kind.ty().name.clone(),
+                            id: id.to_owned(),
+                        })
+                    }
+                    Err(unknown) => Err(unknown),
+                }
             }
             Err(error) => Err(self.failed(kind, id, &intent.step, error).await),
         }

@@ -1,5 +1,6 @@
 //! From a connector's description and an operator's overrides to a mapping.
 
+use tombolo_scim::filter::{CompareOp, Filter, Literal};
 use tombolo_scim::schema::{Mutability, Returned, Type, Uniqueness};
 use tombolo_scim::{AttributePath, Path, ResourceType};
 
@@ -358,6 +359,29 @@ fn refine_all(ty: &mut ResourceType, plans: &[Plan<'_>]) {
             path.sub = sub;
         }
         refine(ty, &path, plan.attribute, direct);
+        list_type(ty, &plan.path);
+    }
+}
+
+/// Lists the `type` that a path chooses among the attribute's canonical values: of them Entra makes the names that an
+/// administrator can map to.
+fn list_type(ty: &mut ResourceType, path: &Path) {
+    let Some(Filter::Test(test, CompareOp::Eq, Literal::Text(chosen))) = &path.filter else {
+        return;
+    };
+    let sub = AttributePath {
+        sub: Some("type".to_owned()),
+        ..path.attribute.clone()
+    };
+    if !test.attribute.eq_ignore_ascii_case("type") || ty.attribute(&sub).is_none() {
+        return;
+    }
+    let Ok(definition) = ty.ensure(&sub, Type::String) else {
+        return;
+    };
+    let known = &mut definition.canonical_values;
+    if !known.iter().any(|value| value.eq_ignore_ascii_case(chosen)) {
+        known.push(chosen.clone());
     }
 }
 

@@ -201,6 +201,52 @@ fn a_secret_file_that_others_may_read_is_a_warning() {
 }
 
 #[test]
+fn limits_of_a_request_and_an_apps_mode_are_read_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let app =
+        |mode: &str| format!("connector = \"csv\"\n[auth]\n{TOKEN}\n[scim]\nmode = \"{mode}\"\n");
+    write(
+        dir.path(),
+        &[
+            ("connectors/csv.wasm", "x"),
+            (
+                "tombolo.toml",
+                "[limits]\nbody = \"1MiB\"\njson-depth = 20\nbulk-operations = 50\npage-max = 20\n",
+            ),
+            ("apps/good.toml", &app("strict")),
+            ("apps/bad.toml", &app("entr")),
+        ],
+    );
+    let layout = Layout::new(dir.path());
+    let limits = layout.read_host().0.protocol;
+    assert_eq!(
+        (limits.body_bytes, limits.json_depth, limits.bulk_operations),
+        (1 << 20, 20, 50)
+    );
+    // A page without a count is no larger than the largest.
+    assert_eq!((limits.page_size, limits.max_page_size), (20, 20));
+    assert_eq!(
+        limits.patch_operations,
+        tombolo_scim::Limits::DEFAULT.patch_operations
+    );
+    let found = layout.read_app(&dir.path().join("apps/good.toml")).file;
+    assert_eq!(found.unwrap().dialect, tombolo_scim::Dialect::Strict);
+    let found = expect(&check(dir.path()), "apps/bad.toml:5:8", "cannot be `entr`");
+    assert_eq!(found.hint.as_deref(), Some("did you mean `entra`?"));
+
+    write(
+        dir.path(),
+        &[(
+            "tombolo.toml",
+            "[limits]\njson-depth = 1000\npage = 50\npage-max = 20\n",
+        )],
+    );
+    let report = check(dir.path());
+    expect(&report, "tombolo.toml:2:14", "between 8 and 120");
+    expect(&report, "tombolo.toml:1:2", "`limits.page` is 50");
+}
+
+#[test]
 fn a_pin_that_does_not_fit_names_the_digest_that_would() {
     let dir = tempfile::tempdir().unwrap();
     write(

@@ -41,7 +41,12 @@ impl connector::Guest for Guest {
         behave(On::Describe)?;
         Ok(r#"{"name":"guest","version":"0.1.0","kinds":[{"kind":"user","resource":"User","attributes":[
             {"name":"login","type":"text","required":true,"unique":true,"mutability":"read-write","scim":"userName"},
-            {"name":"label","type":"text","mutability":"read-write","scim":"displayName"}]}]}"#
+            {"name":"label","type":"text","mutability":"read-write","scim":"displayName"}]},
+            {"kind":"device","resource":"Device","endpoint":"Devices","schema":"urn:x:guest:2.0:Device","attributes":[
+            {"name":"label","type":"text","required":true,"caseExact":true,"scim":"label"},
+            {"name":"model","type":"text","mutability":"immutable","scim":"model"},
+            {"name":"state","type":"text","mutability":"read-only","scim":"state"},
+            {"name":"pin","type":"text","mutability":"write-only","scim":"pin"}]}]}"#
             .to_owned())
     }
 
@@ -69,11 +74,22 @@ impl read::Guest for Guest {
 
 impl write::Guest for Guest {
     fn create(
-        _kind: String,
+        kind: String,
         attributes: Vec<Attribute>,
-        _request: String,
+        request: String,
     ) -> Result<Entry, Failure> {
         behave(On::Create)?;
+        // No attribute of a device is unique: each create makes another one.
+        if kind == "device" {
+            let mut attributes: Vec<Attribute> =
+                attributes.into_iter().filter(|a| a.name != "pin").collect();
+            attributes.push(attribute("state", "new"));
+            return Ok(Entry {
+                anchor: request,
+                version: None,
+                attributes,
+            });
+        }
         let login = text(&attributes, "login").ok_or_else(|| Failure {
             fault: Fault::Invalid,
             message: "login is missing".to_owned(),

@@ -42,7 +42,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let engine = Arc::new(Engine::new(Arc::clone(&store)));
     let registry = Registry::new(
         layout.clone(),
-        Builder::new(runtime(&layout, &host)?, Arc::clone(&engine)),
+        Builder::new(runtime(&layout, &host)?, Arc::clone(&engine), host.protocol),
     );
     let certificate = certificate(&layout, &host)?;
     let tls = certificate

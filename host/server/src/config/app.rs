@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tombolo_mapping::overrides::Constant;
 use tombolo_mapping::{Overrides, Shape};
+use tombolo_scim::Dialect;
 
 use super::diagnostic::{Diagnostic, Source};
 use super::ecma::{self, Ecma};
@@ -111,6 +112,8 @@ pub struct AppFile {
     pub limits: Limits,
     /// How old an answer may be.
     pub freshness: Freshness,
+    /// How strictly SCIM requests are read.
+    pub dialect: Dialect,
     /// Whether instances outlive a call.
     pub reuse: Reuse,
 }
@@ -202,6 +205,7 @@ fn read(
         .section("reads")
         .and_then(freshness)
         .unwrap_or_default();
+    let dialect = root.section("scim").and_then(dialect).unwrap_or_default();
     let reuse = root
         .section("instances")
         .and_then(reuse)
@@ -222,6 +226,7 @@ fn read(
         ecma,
         limits,
         freshness,
+        dialect,
         reuse,
     })
 }
@@ -392,6 +397,13 @@ fn freshness(mut section: Section<'_>) -> Option<Freshness> {
     });
     section.finish();
     found.map(|found| found.value)
+}
+
+fn dialect(mut section: Section<'_>) -> Option<Dialect> {
+    let words = [("entra", Dialect::Entra), ("strict", Dialect::Strict)];
+    let found = section.choice("mode", &words);
+    section.finish();
+    found
 }
 
 fn reuse(mut section: Section<'_>) -> Option<Reuse> {

@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Section, Sink, read_document};
 
+/// The largest request body, unless the file says otherwise.
+const BODY_LIMIT: usize = 4 << 20;
+
 /// Who may read `/readyz` and `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Monitoring {
@@ -54,6 +57,8 @@ pub struct HostFile {
     pub store: PathBuf,
     /// The largest request body.
     pub body_limit: usize,
+    /// How much one SCIM request may ask for.
+    pub protocol: tombolo_scim::Limits,
     /// How many requests are worked on at a time.
     pub requests: usize,
     /// How long one request may take.
@@ -75,7 +80,11 @@ impl Default for HostFile {
             tls: None,
             monitoring: Monitoring::default(),
             store: PathBuf::from("state"),
-            body_limit: 4 << 20,
+            body_limit: BODY_LIMIT,
+            protocol: tombolo_scim::Limits {
+                body_bytes: BODY_LIMIT,
+                ..tombolo_scim::Limits::DEFAULT
+            },
             requests: 512,
             deadline: Duration::from_secs(30),
             drain: Duration::from_secs(30),
@@ -154,6 +163,7 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
         if let Some(drain) = limits.duration("drain") {
             host.drain = drain;
         }
+        protocol(&mut limits, &mut host, sink);
         limits.finish();
     }
     if let Some(mut log) = root.section("log") {
@@ -174,6 +184,49 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
     }
     root.finish();
     host
+}
+
+/// The bounds of one SCIM request. What recurses has an upper bound of its own.
+fn protocol(limits: &mut Section<'_>, host: &mut HostFile, sink: &Sink) {
+    let protocol = &mut host.protocol;
+    protocol.body_bytes = host.body_limit;
+    let mut set = |key, range, place: &mut usize| {
+        if let Some(number) = limits.integer(key, range) {
+            *place = usize::try_from(number).unwrap_or(usize::MAX);
+        }
+    };
+    set("json-depth", 8..=120, &mut protocol.json_depth);
+    set(
+        "patch-operations",
+        1..=1_000_000,
+        &mut protocol.patch_operations,
+    );
+    set("flattened-keys", 1..=100_000, &mut protocol.flattened_keys);
+    set("filter-depth", 1..=256, &mut protocol.filter_depth);
+    set("filter-terms", 1..=5_000, &mut protocol.filter_terms);
+    set("attribute-names", 1..=10_000, &mut protocol.attribute_names);
+    set(
+        "bulk-operations",
+        1..=1_000_000,
+        &mut protocol.bulk_operations,
+    );
+    if let Some(most) = limits.integer("page-max", 1..=100_000) {
+        protocol.max_page_size = most;
+        protocol.page_size = protocol.page_size.min(most);
+    }
+    if let Some(size) = limits.integer("page", 1..=100_000) {
+        if size > protocol.max_page_size {
+            sink.error_hint(
+                limits.span(),
+                format!(
+                    "`limits.page` is {size} and `limits.page-max` is {}",
+                    protocol.max_page_size
+                ),
+                "make `page-max` at least as large as `page`",
+            );
+        }
+        protocol.page_size = size;
+    }
 }
 
 /// Scheme and authority, nothing behind: the paths are ours.

@@ -33,6 +33,7 @@ use crate::config::HostFile;
 use crate::config::host::Monitoring;
 use crate::registry::Registry;
 
+mod bulk;
 mod condition;
 mod context;
 mod gate;

@@ -28,6 +28,8 @@ type Loaded = (String, [u8; 32]);
 pub struct Builder {
     runtime: Runtime,
     engine: Arc<Engine>,
+    /// How much one SCIM request may ask for.
+    limits: tombolo_scim::Limits,
     /// By name and digest: apps on the same file share its code.
     loaded: Mutex<HashMap<Loaded, Weak<Component>>>,
 }
@@ -58,10 +60,11 @@ pub(super) enum ConnectorFile {
 
 impl Builder {
     /// On a runtime and an engine.
-    pub fn new(runtime: Runtime, engine: Arc<Engine>) -> Self {
+    pub fn new(runtime: Runtime, engine: Arc<Engine>, limits: tombolo_scim::Limits) -> Self {
         Self {
             runtime,
             engine,
+            limits,
             loaded: Mutex::default(),
         }
     }
@@ -133,6 +136,10 @@ impl Builder {
             overrides: file.mapping.clone(),
             freshness: freshness(file.freshness),
             shape: file.shape(),
+            rules: tombolo_scim::Rules {
+                dialect: file.dialect,
+                limits: self.limits,
+            },
         };
         let app = self
             .engine
