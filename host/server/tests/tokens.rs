@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use secrecy::ExposeSecret as _;
 use tombolo::config::Layout;
-use tombolo::config::token::{self, TokenError};
+use tombolo::config::edit::{self, EditError};
+use tombolo::config::token;
 
 fn app(text: &str) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -21,6 +22,7 @@ fn names(dir: &tempfile::TempDir, path: &std::path::Path) -> Vec<String> {
     found
         .file
         .unwrap()
+        .auth
         .tokens
         .into_iter()
         .map(|token| token.name)
@@ -31,7 +33,7 @@ fn names(dir: &tempfile::TempDir, path: &std::path::Path) -> Vec<String> {
 fn a_new_token_is_random_printable_and_kept_as_its_hash_only() {
     let (dir, path) = app("connector = \"csv\"\n");
     let new = token::create(&path, "hr", Some("entra"), Some("2027-05-01")).unwrap();
-    let text = new.token.expose_secret();
+    let text = new.text.expose_secret();
     assert!(text.starts_with("tmb_") && text.len() == 4 + 43);
     assert!(
         text.bytes()
@@ -43,7 +45,7 @@ fn a_new_token_is_random_printable_and_kept_as_its_hash_only() {
         "{file}"
     );
     let found = Layout::new(dir.path()).read_app(&path).file.unwrap();
-    assert_eq!(found.tokens[0].sha256, token::hash(text));
+    assert_eq!(found.auth.tokens[0].sha256, edit::hash(text));
 }
 
 #[test]
@@ -52,18 +54,18 @@ fn two_tokens_can_be_valid_and_a_third_is_refused_until_one_is_revoked() {
     token::create(&path, "hr", Some("a"), None).unwrap();
     assert!(matches!(
         token::create(&path, "hr", Some("a"), None),
-        Err(TokenError::Taken { .. })
+        Err(EditError::Taken { .. })
     ));
     token::create(&path, "hr", None, None).unwrap();
     assert_eq!(names(&dir, &path), ["a", "token-2"]);
     let refused = token::create(&path, "hr", None, None).unwrap_err();
     assert!(
-        matches!(refused, TokenError::TooMany { .. })
+        matches!(refused, EditError::TooMany { .. })
             && refused.to_string().contains("`a`, `token-2`")
     );
     assert!(matches!(
         token::revoke(&path, "hr", "x"),
-        Err(TokenError::Unknown { .. })
+        Err(EditError::Unknown { .. })
     ));
     token::revoke(&path, "hr", "a").unwrap();
     assert_eq!(names(&dir, &path), ["token-2"]);
