@@ -199,6 +199,14 @@ impl Drop for Issuer {
 }
 
 impl Key {
+    /// The same key under another name.
+    pub fn called(&self, id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// As a key set shows it. openssl's exponent is 65537.
     pub fn public(&self) -> Value {
         json!({

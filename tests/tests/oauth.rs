@@ -2,128 +2,11 @@
 //! revoked; over TLS, over a restart.
 
 use anyhow::{Context, Result, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tombolo_tests::host::{Directory, Host, TOKEN, digest, run_ok};
 use tombolo_tests::pki::Authority;
-use tombolo_tests::scim::http_client;
+use tombolo_tests::token::{Answer, Client};
 use tombolo_tests::{apps, build};
-
-/// An answer of the token endpoint or of SCIM.
-struct Answer {
-    status: u16,
-    headers: reqwest::header::HeaderMap,
-    body: Value,
-}
-
-impl Answer {
-    async fn of(request: reqwest::RequestBuilder) -> Result<Self> {
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = serde_json::from_str(&response.text().await?).unwrap_or_default();
-        Ok(Self {
-            status,
-            headers,
-            body,
-        })
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    }
-
-    fn error(&self) -> (u16, &str) {
-        (self.status, self.body["error"].as_str().unwrap_or_default())
-    }
-
-    fn token(&self) -> Result<String> {
-        ensure!(self.status == 200, "{} {}", self.status, self.body);
-        Ok(self.body["access_token"]
-            .as_str()
-            .context("no access token")?
-            .to_owned())
-    }
-}
-
-/// A client of one host.
-struct Client {
-    http: reqwest::Client,
-    url: String,
-}
-
-impl Client {
-    fn new(host: &Host, ca: Option<&[u8]>) -> Result<Self> {
-        Ok(Self {
-            http: http_client(ca)?,
-            url: host.url().to_owned(),
-        })
-    }
-
-    async fn ask(
-        &self,
-        app: &str,
-        basic: Option<(&str, &str)>,
-        form: &[(&str, &str)],
-    ) -> Result<Answer> {
-        let body: Vec<String> = form
-            .iter()
-            .map(|(key, value)| format!("{key}={}", tombolo_tests::scim::encode(value)))
-            .collect();
-        let mut request = self
-            .http
-            .post(format!("{}/apps/{app}/oauth2/token", self.url))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body.join("&"));
-        if let Some((id, secret)) = basic {
-            request = request.header(
-                "authorization",
-                format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))),
-            );
-        }
-        Answer::of(request).await
-    }
-
-    /// By secret, in the header.
-    async fn grant(&self, app: &str, id: &str, secret: &str) -> Result<Answer> {
-        self.ask(
-            app,
-            Some((id, secret)),
-            &[("grant_type", "client_credentials")],
-        )
-        .await
-    }
-
-    async fn scim(&self, app: &str, token: &str) -> Result<Answer> {
-        let url = format!("{}/apps/{app}/scim/v2/ServiceProviderConfig", self.url);
-        Answer::of(self.http.get(url).bearer_auth(token)).await
-    }
-
-    async fn until_status(&self, app: &str, token: &str, wanted: u16) -> Result<()> {
-        for _ in 0..500 {
-            if self.scim(app, token).await?.status == wanted {
-                return Ok(());
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        anyhow::bail!("never {wanted}")
-    }
-}
-
-const DATA: &str = "[directories]\ndata = { path = \"data\", access = \"read-write\" }\n";
-
-/// `apps/NAME.toml` on csv with this `[auth]`.
-fn app(directory: &Directory, name: &str, auth: &str) -> Result<()> {
-    std::fs::create_dir_all(directory.path().join("data"))?;
-    directory.write(
-        &format!("apps/{name}.toml"),
-        format!("connector = \"csv\"\n\n{auth}\n\n{DATA}"),
-    )?;
-    Ok(())
-}
 
 fn secret(name: &str, text: &str, expires: &str) -> String {
     let expires = if expires.is_empty() {
@@ -148,8 +31,8 @@ async fn secrets_are_taken_in_the_header_in_the_body_and_in_both() -> Result<()>
         secret("gone", "s-gone", "2020-01-01"),
         secret("only", "s-other", ""),
     );
-    app(&directory, "hr", &secrets)?;
-    app(&directory, "crm", &secrets)?;
+    apps::with_auth(&directory, "hr", &secrets)?;
+    apps::with_auth(&directory, "crm", &secrets)?;
     apps::csv(&directory, "static", "")?;
     let host = Host::start(&directory).await?;
     let client = Client::new(&host, None)?;
@@ -212,12 +95,8 @@ async fn secrets_are_taken_in_the_header_in_the_body_and_in_both() -> Result<()>
         .await?;
     ensure!(password.error() == (400, "unsupported_grant_type"));
     ensure!(client.ask("hr", None, &[grant]).await?.error() == (400, "invalid_request"));
-    let got = Answer::of(
-        client
-            .http
-            .get(format!("{}/apps/hr/oauth2/token", client.url)),
-    )
-    .await?;
+    let got = client.http().get(client.url("/apps/hr/oauth2/token"));
+    let got = Answer::of(got).await?;
     ensure!(got.status == 405 && got.header("allow") == "POST");
     let huge = "x".repeat(100_000);
     ensure!(
@@ -283,7 +162,7 @@ async fn secrets_are_taken_in_the_header_in_the_body_and_in_both() -> Result<()>
 async fn tokens_outlive_a_restart_and_end_with_their_secret() -> Result<()> {
     let directory = Directory::new()?;
     directory.connector("csv", &build::connector("csv")?)?;
-    app(&directory, "hr", "")?;
+    apps::with_auth(&directory, "hr", "")?;
     let dir = directory.path().display().to_string();
     let make = |client: &str, name: &str| -> Result<String> {
         let arguments = [
@@ -324,22 +203,16 @@ async fn tokens_outlive_a_restart_and_end_with_their_secret() -> Result<()> {
 
     // A secret is revoked: its token ends, and nobody else's.
     run_ok(&["client", "revoke", &dir, "hr", "entra", "first"])?;
-    client.until_status("hr", &tokens[0], 401).await?;
+    client.until_scim("hr", &tokens[0], 401).await?;
     ensure!(client.grant("hr", "entra", &first).await?.error() == (401, "invalid_client"));
     ensure!(client.scim("hr", &tokens[1]).await?.status == 200);
     // A new secret of the old name does not bring it back.
     let again = make("entra", "first")?;
-    for _ in 0..500 {
-        if client.grant("hr", "entra", &again).await?.status == 200 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    ensure!(client.grant("hr", "entra", &again).await?.status == 200);
+    client.until_granted("hr", "entra", &again).await?;
     ensure!(client.scim("hr", &tokens[0]).await?.status == 401);
     // A client is revoked with everything it has.
     run_ok(&["client", "revoke", &dir, "hr", "okta"])?;
-    client.until_status("hr", &tokens[2], 401).await?;
+    client.until_scim("hr", &tokens[2], 401).await?;
     ensure!(client.scim("hr", &tokens[1]).await?.status == 200);
 
     let listed: Value = serde_json::from_str(&run_ok(&[
@@ -369,7 +242,7 @@ async fn the_token_endpoint_works_over_tls() -> Result<()> {
         "[auth.clients.entra]\nsecrets = [{}]",
         secret("a", "s-one", "")
     );
-    app(&directory, "hr", &auth)?;
+    apps::with_auth(&directory, "hr", &auth)?;
     let host = Host::start(&directory).await?;
     ensure!(host.url().starts_with("https:"), "{}", host.url());
     let client = Client::new(&host, Some(&authority.pem()?))?;
@@ -388,7 +261,7 @@ fn what_ends_soon_is_said_by_every_command_that_looks() -> Result<()> {
         secret("old", "t-old", "2020-01-01"),
         secret("gone", "s-gone", "2020-01-01")
     );
-    app(&directory, "hr", &auth)?;
+    apps::with_auth(&directory, "hr", &auth)?;
     let dir = directory.path().display().to_string();
     let (token, client) = (
         "token `old` expired",
