@@ -200,6 +200,7 @@ impl Drop for Issuer {
 
 impl Key {
     /// The same key under another name.
+    #[must_use]
     pub fn called(&self, id: &str) -> Self {
         Self {
             id: id.to_owned(),

@@ -63,8 +63,16 @@ pub(super) struct KeySet {
     url: Url,
     file: PathBuf,
     current: ArcSwapOption<Keys>,
-    /// Held while fetching: whoever waits finds what the first one fetched.
-    fetches: tokio::sync::Mutex<Spent>,
+    /// Held while fetching: whoever waits shares what the first one found, or did not find.
+    fetches: tokio::sync::Mutex<Fetches>,
+}
+
+/// What was fetched so far.
+#[derive(Debug)]
+struct Fetches {
+    spent: Spent,
+    /// When the last one ended, and whether it found anything.
+    last: Option<(Instant, bool)>,
 }
 
 struct Keys {
@@ -138,14 +146,18 @@ impl KeySet {
             url: url.clone(),
             file,
             current: ArcSwapOption::from_pointee(current),
-            fetches: tokio::sync::Mutex::new(Spent::nothing(Instant::now())),
+            fetches: tokio::sync::Mutex::new(Fetches {
+                spent: Spent::nothing(Instant::now()),
+                last: None,
+            }),
         }
     }
 
     /// The key of this name.
     pub(super) async fn find(self: &Arc<Self>, id: &str) -> Result<DecodingKey, NoKey> {
-        let seen = self.current.load_full();
-        if let Some(keys) = &seen
+        let came = Instant::now();
+        let known = self.current.load_full();
+        if let Some(keys) = &known
             && let Some(key) = keys.by_id.get(id)
         {
             if Timestamp::now().duration_since(keys.fetched) > FRESH {
@@ -153,15 +165,11 @@ impl KeySet {
             }
             return Ok(key.clone());
         }
-        let mut spent = self.fetches.lock().await;
-        let now = self.current.load_full();
-        let fetched_meanwhile = match (&seen, &now) {
-            (Some(seen), Some(now)) => !Arc::ptr_eq(seen, now),
-            (None, None) => false,
-            _ => true,
-        };
-        if !fetched_meanwhile {
-            self.fetch(&mut spent).await?;
+        let mut fetches = self.fetches.lock().await;
+        match fetches.last {
+            Some((ended, true)) if ended > came => {}
+            Some((ended, false)) if ended > came => return Err(NoKey::Unavailable),
+            _ => self.fetch(&mut fetches).await?,
         }
         let keys = self.current.load_full().ok_or(NoKey::Unavailable)?;
         keys.by_id.get(id).cloned().ok_or(NoKey::Unknown)
@@ -171,26 +179,29 @@ impl KeySet {
         let set = Arc::clone(self);
         tokio::spawn(async move {
             // Somebody fetches already.
-            let Ok(mut spent) = set.fetches.try_lock() else {
+            let Ok(mut fetches) = set.fetches.try_lock() else {
                 return;
             };
             // A failure is in the log, and the old set goes on.
-            let _ = set.fetch(&mut spent).await;
+            let _ = set.fetch(&mut fetches).await;
         });
     }
 
-    async fn fetch(&self, spent: &mut Spent) -> Result<(), NoKey> {
+    async fn fetch(&self, fetches: &mut Fetches) -> Result<(), NoKey> {
         let now = Instant::now();
-        if PACE.wait(*spent, now).is_some() {
+        if PACE.wait(fetches.spent, now).is_some() {
             return Err(NoKey::Unavailable);
         }
-        *spent = PACE.spend(*spent, now);
-        match self.download().await {
+        fetches.spent = PACE.spend(fetches.spent, now);
+        let found = self.download().await;
+        fetches.last = Some((Instant::now(), found.is_ok()));
+        match found {
             Ok((document, by_id)) => {
                 info!(url = %self.url, keys = by_id.len(), "fetched the keys of an issuer");
-                let fetched = Timestamp::now();
-                self.keep(fetched, document);
-                self.current.store(Some(Arc::new(Keys { fetched, by_id })));
+                let at = Timestamp::now();
+                self.keep(at, document);
+                self.current
+                    .store(Some(Arc::new(Keys { fetched: at, by_id })));
                 Ok(())
             }
             Err(why) => {

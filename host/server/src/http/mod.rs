@@ -93,6 +93,7 @@ impl Host {
             .route("/readyz", get(monitor::ready))
             .route("/metrics", get(monitor::metrics))
             .route("/apps/{app}/oauth2/token", any(token::enter))
+            .route("/apps/{app}/oauth2/token/", any(token::enter))
             .fallback(gate::enter)
             .with_state(Arc::new(self))
     }
