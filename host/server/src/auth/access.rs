@@ -165,7 +165,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
-    use crate::config::auth::Client;
+    use crate::config::auth::{Client, Federation, Reuse};
     use crate::config::edit::hash;
 
     fn auth(secrets: &[(&str, &str)]) -> Auth {
@@ -248,6 +248,48 @@ mod tests {
             outcome(&tokens, token, "hr", &Auth::default()),
             Err(Refused::Revoked)
         );
+    }
+
+    #[test]
+    fn an_assertions_token_ends_when_the_file_would_no_longer_accept_the_assertion() {
+        let tokens = AccessTokens::new(&[7; 32]);
+        let federation = |subjects: &[&str], audiences: &[&str]| {
+            let listed = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            Auth {
+                federation: Some(Federation {
+                    tenant: "t".to_owned(),
+                    audiences: listed(audiences),
+                    subjects: listed(subjects),
+                    client_id: None,
+                    issuer: "i".to_owned(),
+                    keys: "https://keys/".parse().unwrap(),
+                    algorithms: vec![Algorithm::RS256],
+                    reuse: Reuse::Once,
+                }),
+                ..Auth::default()
+            }
+        };
+        let grant = Grant::Assertion {
+            tid: "t".to_owned(),
+            audience: vec!["a".to_owned()],
+        };
+        let now = Timestamp::now();
+        let issued = tokens.issue("hr", "sync", grant, Duration::from_hours(1), None, now);
+        let issued = issued.unwrap();
+        let token = issued.token.expose_secret();
+        let accepted = federation(&["sync", "x"], &["b", "a"]);
+        assert_eq!(
+            outcome(&tokens, token, "hr", &accepted),
+            Ok("sync".to_owned())
+        );
+        let revoked = Err(Refused::Revoked);
+        for auth in [
+            federation(&["x"], &["a"]),
+            federation(&["sync"], &["b"]),
+            Auth::default(),
+        ] {
+            assert_eq!(outcome(&tokens, token, "hr", &auth), revoked);
+        }
     }
 
     #[test]
