@@ -163,11 +163,15 @@ impl Issuer {
         self.sign_with(key, &header, claims)
     }
 
-    /// The same with a header of the test's making; the signature is RS256 all the same.
+    /// The same with a header of the test's making; the signature is what the header says, or RS256.
     pub fn sign_with(&self, key: &Key, header: &Value, claims: &Value) -> Result<String> {
         let text = signing_input(header, claims);
         std::fs::write(self.dir.path().join("text"), &text)?;
-        let arguments = ["dgst", "-sha256", "-sign", &key.pem, "text"];
+        let digest = match header["alg"].as_str() {
+            Some("RS512") => "-sha512",
+            _ => "-sha256",
+        };
+        let arguments = ["dgst", digest, "-sign", &key.pem, "text"];
         let signature = openssl(self.dir.path(), &arguments)?;
         Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }

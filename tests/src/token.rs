@@ -64,6 +64,7 @@ impl Answer {
 pub struct Client {
     http: reqwest::Client,
     url: String,
+    address: IpAddr,
 }
 
 impl Client {
@@ -77,7 +78,13 @@ impl Client {
         Self {
             http,
             url: host.url().to_owned(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
+    }
+
+    /// Where it comes from.
+    pub fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// Comes from another address of this machine than every client before, so that nobody else's failures count.
@@ -97,7 +104,10 @@ impl Client {
             .tls_certs_only([])
             .local_address(address)
             .build()?;
-        Ok(Self::with(host, http))
+        Ok(Self {
+            address,
+            ..Self::with(host, http)
+        })
     }
 
     /// The HTTP client.

@@ -91,14 +91,16 @@ async fn a_genuine_assertion_is_good_once_and_every_other_one_is_not() -> Result
 
     for (what, reason, assertion) in refused(&issuer, &key, &stranger, &short)? {
         // Each from an address of its own: it is the reason that is asked for, not the lock.
-        let answer = Client::elsewhere(&host)?.assert("hr", &assertion).await?;
+        let client = Client::elsewhere(&host)?;
+        let answer = client.assert("hr", &assertion).await?;
         ensure!(
             answer.error() == (401, "invalid_client"),
             "{what}: {} {}",
             answer.status,
             answer.body
         );
-        let record = format!("outcome=\"refused\" reason=\"{reason}\"");
+        let source = client.address();
+        let record = format!("reason=\"{reason}\" status=401 source={source} ");
         host.until_log(&record).await.context(what)?;
     }
     let form = [
