@@ -222,6 +222,19 @@ impl Host {
             .clone()
     }
 
+    /// Waits until it has written this: its lines come by a pipe, a moment after its answers.
+    pub async fn until_log(&self, words: &str) -> Result<String> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let log = self.log();
+            if log.contains(words) {
+                return Ok(log);
+            }
+            ensure!(Instant::now() < deadline, "no `{words}` in\n{log}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// A client of one of its apps, with [`TOKEN`].
     pub fn scim(&self, app: &str) -> Result<Scim> {
         Scim::new(format!("{}/apps/{app}/scim/v2", self.url), TOKEN)

@@ -32,6 +32,15 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
         let readable = !app.report.has_errors();
         report.0.extend(app.report.0);
         let Some(file) = app.file else { continue };
+        let authorities = host.tls.as_ref().and_then(|tls| tls.client_ca.as_ref());
+        if file.auth.certificate.is_some() && authorities.is_none() {
+            let span = file.outline.nearest(&["auth", "certificate"]);
+            let message = "the host asks no client for a certificate";
+            report.0.push(
+                Diagnostic::error(&file.source, span, message)
+                    .hint("name the authorities that sign them: `client-ca` under `[server.tls]` in tombolo.toml"),
+            );
+        }
         match &runtime {
             // What its file does not say right would only be complained of again by the connector.
             Some(runtime) if readable => {

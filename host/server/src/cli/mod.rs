@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod app;
+mod auth;
 mod check;
+mod client;
 mod connector;
 mod init;
 mod output;
@@ -71,6 +73,12 @@ enum Command {
     /// Make, list and revoke an app's bearer tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Make, list and revoke an app's OAuth clients and their secrets.
+    #[command(subcommand)]
+    Client(client::Command),
+    /// See what those said who could not sign in.
+    #[command(subcommand)]
+    Auth(auth::Command),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -110,6 +118,8 @@ impl Cli {
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
+            Command::Client(command) => command.run(output),
+            Command::Auth(command) => command.run(output),
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,

@@ -2,7 +2,10 @@
 //!
 //! Each error is the rest of a sentence that begins with the key's name.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// `"250ms"`, `"30s"`, `"5m"`, `"2h"`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -74,6 +77,17 @@ pub fn sha256(text: &str) -> Result<[u8; 32], String> {
         .map_err(|_| "must be a SHA-256 in hexadecimal, 64 digits".to_owned())
 }
 
+/// `"10.1.0.0/16"`, `"2001:db8::/32"`, or one address.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>()
+        .map(|net| net.trunc())
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| {
+            format!("must be an address or a network such as \"10.1.0.0/16\" or \"2001:db8::/32\", not `{text}`")
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +116,15 @@ mod tests {
         assert_eq!(size("1MB"), Ok(1_000_000));
         for wrong in ["64", "MiB", "0MiB", "1 mib", "-5KiB"] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_an_address_with_or_without_its_prefix() {
+        assert_eq!(network("10.1.2.3/16").unwrap().to_string(), "10.1.0.0/16");
+        assert_eq!(network("::1").unwrap().to_string(), "::1/128");
+        for wrong in ["10.1.2.3/33", "10.1", "all", ""] {
+            assert!(network(wrong).is_err(), "{wrong}");
         }
     }
 

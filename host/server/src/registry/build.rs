@@ -15,7 +15,7 @@ use tombolo_runtime::{
 use super::Generation;
 use super::ecma::Claim;
 use super::stamp::Stamps;
-use crate::auth::Verifier;
+use crate::auth::schemes;
 use crate::config::app::{AppFile, Freshness, Reuse};
 use crate::config::material::{self, Material};
 use crate::config::target;
@@ -147,8 +147,9 @@ impl Builder {
             .map_err(|why| app_error(file, &why))?;
         Ok(Arc::new(Generation {
             app,
-            verifier: Verifier::new(file.tokens.clone()),
             ecma: ecma_name(file),
+            authentication: schemes(&file.auth),
+            auth: file.auth.clone(),
             connector: file.connector.value.clone(),
             digest: hex::encode(digest),
             since: Timestamp::now(),

@@ -29,10 +29,11 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tombolo_engine::App;
+use tombolo_scim::discovery::AuthenticationScheme;
 use tracing::{error, info, warn};
 
-use crate::auth::Verifier;
-use crate::config::material::EXPIRY_WARNING_DAYS;
+use crate::config::auth::Auth;
+use crate::config::material::Ending;
 use crate::config::{Layout, Report};
 use crate::telemetry::metrics;
 
@@ -51,7 +52,9 @@ pub struct Generation {
     /// What does the work.
     pub app: Arc<App>,
     /// Who may call.
-    pub verifier: Verifier,
+    pub auth: Auth,
+    /// The same as ServiceProviderConfig says it.
+    pub authentication: Vec<AuthenticationScheme>,
     /// The name of the ECMA connector that it stands in for.
     pub ecma: Option<String>,
     /// The connector's name in the app's file.
@@ -217,20 +220,12 @@ impl Registry {
         any
     }
 
-    /// Names the tokens that have ended or are about to: an expired token stops an identity provider's whole job.
+    /// Names the credentials that have ended or are about to: an expired one stops an identity provider's whole job.
     pub fn remind_of_expiry(&self, now: Timestamp) {
-        let horizon = jiff::SignedDuration::from_hours(24 * EXPIRY_WARNING_DAYS);
         for (app, entry) in self.apps.load().iter() {
-            for token in entry
-                .generation
-                .iter()
-                .flat_map(|generation| generation.verifier.tokens())
-            {
-                if let Some(expires) = token
-                    .expires
-                    .filter(|expires| expires.duration_since(now) < horizon)
-                {
-                    warn!(app, token = token.name, %expires, "token ends soon or has ended; make another with `tombolo token new`");
+            if let Some(generation) = &entry.generation {
+                for ending in Ending::of(&generation.auth, now) {
+                    warn!(app, "{ending}; {}", ending.remedy("DIR", app));
                 }
             }
         }
