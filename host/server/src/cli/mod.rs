@@ -7,9 +7,11 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod app;
 mod check;
+mod conformance;
 mod connector;
 mod init;
 mod output;
+mod remote;
 mod serve;
 mod token;
 
@@ -71,6 +73,8 @@ enum Command {
     /// Make, list and revoke an app's bearer tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Test any SCIM server against what Entra and the RFCs expect of it.
+    Conformance(conformance::Arguments),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -110,6 +114,7 @@ impl Cli {
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
+            Command::Conformance(arguments) => Box::pin(conformance::run(arguments, output)).await,
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,
