@@ -57,6 +57,9 @@ pub struct Finding {
     pub expected: String,
     /// What was.
     pub found: String,
+    /// The write that led there, when the exchange only looks at what came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Exchange>,
     /// The request in question and its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Exchange>,

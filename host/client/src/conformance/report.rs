@@ -111,6 +111,13 @@ impl Outcome {
                     finding.exchange.as_ref(),
                 );
             if let (Some(exchange), false) = (&finding.exchange, again) {
+                if let Some(write) = &finding.after {
+                    line(
+                        &mut text,
+                        "after",
+                        &format!("{} → {}", write.request(), write.status_word()),
+                    );
+                }
                 line(&mut text, "request", &exchange.request());
                 line(&mut text, "answer", &exchange.reply());
             }
@@ -185,6 +192,11 @@ impl Exchange {
         text
     }
 
+    fn status_word(&self) -> String {
+        self.status
+            .map_or_else(|| "no answer".to_owned(), |status| status.to_string())
+    }
+
     /// The answer in one line.
     pub fn reply(&self) -> String {
         match self.status {
@@ -223,6 +235,7 @@ pub(super) mod tests {
         let finding = |expected: &str| Finding {
             expected: expected.to_owned(),
             found: "it is \"Lead\"".to_owned(),
+            after: None,
             exchange: Some(Exchange {
                 method: "PATCH".to_owned(),
                 path: "/Users/1".to_owned(),

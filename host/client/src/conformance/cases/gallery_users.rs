@@ -281,6 +281,7 @@ pub(super) const CASES: &[Case] = &[
                     Stop::Failed(Box::new(super::super::case::Finding {
                         expected: "a token".to_owned(),
                         found: error.to_string(),
+                        after: None,
                         exchange: None,
                     }))
                 })?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::attribute::Attribute;
-use super::super::case::{Finding, Stop};
+use super::super::case::Stop;
 use super::Play;
 use crate::http::Reply;
 
@@ -136,20 +136,13 @@ impl Play<'_> {
 
     pub(super) fn keep(&self, expected: impl Into<String>, found: impl Into<String>) {
         let mut log = self.log();
-        let exchange = log.last.clone();
-        log.findings.push(Finding {
-            expected: expected.into(),
-            found: found.into(),
-            exchange,
-        });
+        let finding = log.finding(expected.into(), found.into());
+        log.findings.push(finding);
     }
 
     pub(super) fn stop(&self, expected: &str, found: &str) -> Stop {
-        Stop::Failed(Box::new(Finding {
-            expected: expected.to_owned(),
-            found: found.to_owned(),
-            exchange: self.log().last.clone(),
-        }))
+        let finding = self.log().finding(expected.to_owned(), found.to_owned());
+        Stop::Failed(Box::new(finding))
     }
 
     pub(super) fn last_status(&self) -> String {

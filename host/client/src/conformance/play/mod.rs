@@ -47,8 +47,31 @@ pub struct Play<'s> {
 #[derive(Default)]
 struct Log {
     last: Option<Exchange>,
+    /// The last one that was no GET, if `last` is one.
+    write: Option<Exchange>,
     findings: Vec<Finding>,
     requests: usize,
+}
+
+impl Log {
+    fn remember(&mut self, exchange: Exchange) {
+        let before = self.last.replace(exchange);
+        let is_read = |exchange: &Exchange| exchange.method == Method::GET.as_str();
+        if self.last.as_ref().is_some_and(|last| !is_read(last)) {
+            self.write = None;
+        } else if let Some(before) = before.filter(|before| !is_read(before)) {
+            self.write = Some(before);
+        }
+    }
+
+    fn finding(&self, expected: String, found: String) -> Finding {
+        Finding {
+            expected,
+            found,
+            after: self.write.clone(),
+            exchange: self.last.clone(),
+        }
+    }
 }
 
 impl<'s> Play<'s> {
@@ -96,6 +119,7 @@ impl<'s> Play<'s> {
             None if self.case.id.starts_with("gallery/") => Err(Stop::Failed(Box::new(Finding {
                 expected: "/Schemas has the core Group schema".to_owned(),
                 found: "it has none".to_owned(),
+                after: None,
                 exchange: None,
             }))),
             None => Err(Stop::Skipped("the server has no groups".to_owned())),
@@ -166,11 +190,12 @@ impl<'s> Play<'s> {
         };
         match outcome {
             Ok(reply) => {
-                self.log().last = Some(exchange(Some(reply.status), &reply.text));
+                self.log()
+                    .remember(exchange(Some(reply.status), &reply.text));
                 Ok(reply)
             }
             Err(error) => {
-                self.log().last = Some(exchange(None, &error.to_string()));
+                self.log().remember(exchange(None, &error.to_string()));
                 Err(self.stop("an answer", &format!("none: {error}")))
             }
         }
