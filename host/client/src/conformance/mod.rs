@@ -49,6 +49,8 @@ pub struct Settings {
     pub no_groups: bool,
     /// Values that the server insists on, by path.
     pub fixed: Vec<(String, Value)>,
+    /// Attributes that the server is never without, though its schema does not say so: always sent, never cleared.
+    pub required: Vec<String>,
     /// Behind the `@` of sign-in names and mail addresses.
     pub domain: String,
 }
@@ -59,6 +61,7 @@ impl Default for Settings {
             only: Vec::new(),
             no_groups: false,
             fixed: Vec::new(),
+            required: Vec::new(),
             domain: "example.com".to_owned(),
         }
     }
@@ -78,6 +81,9 @@ pub enum CannotRun {
         /// 401 or 403.
         status: u16,
     },
+    /// A path that means nothing.
+    #[error("the server advertises no user attribute `{0}`; /Schemas has those that there are")]
+    NoSuchAttribute(String),
     /// A pattern that means nothing.
     #[error("no test is called `{0}`; `--list` shows all")]
     NoSuchTest(String),
@@ -132,7 +138,12 @@ pub async fn run(
 ) -> Result<Report, CannotRun> {
     let started = Instant::now();
     let chosen = chosen(&settings.only)?;
-    let server = knock(endpoint).await?;
+    let mut server = knock(endpoint).await?;
+    for path in settings.required {
+        if !server.users.require(&path) {
+            return Err(CannotRun::NoSuchAttribute(path));
+        }
+    }
     let run: String = uuid::Uuid::new_v4()
         .simple()
         .to_string()

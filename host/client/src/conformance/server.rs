@@ -56,6 +56,18 @@ impl Kind {
             .find(|attribute| attribute.path().eq_ignore_ascii_case(path))
     }
 
+    /// Takes an attribute for required, whatever the schema says; says whether there is one.
+    pub(super) fn require(&mut self, path: &str) -> bool {
+        let mut found = false;
+        for attribute in &mut self.attributes {
+            if attribute.path().eq_ignore_ascii_case(path) {
+                attribute.required = true;
+                found = true;
+            }
+        }
+        found
+    }
+
     /// Does the core schema advertise an attribute of this name, mappable or not?
     pub fn advertises(&self, name: &str) -> bool {
         self.declared(name).is_some()

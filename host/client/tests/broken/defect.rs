@@ -45,6 +45,8 @@ pub(crate) enum Defect {
     PatchHangs,
     NoGroups,
     WantsATitle,
+    TokensAreShort,
+    KeepsDisplayName,
 }
 
 /// Every defect that tests look for, the tests that must notice it, and how.

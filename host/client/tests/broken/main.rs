@@ -14,10 +14,10 @@ use tokio::sync::watch;
 use tombolo_client::conformance::case::Verdict;
 use tombolo_client::conformance::report::Report;
 use tombolo_client::conformance::{CannotRun, Event, Settings, run};
-use tombolo_client::http::{Credentials, Endpoint, Options};
+use tombolo_client::http::{ClientCredentials, Credentials, Endpoint, Options, Sent};
 
 use defect::Defect;
-use server::{Server, TOKEN};
+use server::{CLIENT_ID, CLIENT_SECRET, Server, TOKEN};
 
 fn endpoint(server: &Server, token: &str) -> Endpoint {
     let bearer = Credentials::Bearer(token.to_owned().into());
@@ -183,6 +183,76 @@ async fn an_interrupt_ends_the_tests_and_cleans_up() {
         Verdict::Skipped
     );
     assert_eq!(server.objects(), 0);
+}
+
+#[tokio::test]
+async fn client_credentials_are_sent_as_chosen_and_their_token_is_judged() {
+    for (sent, asked, defect, verdict) in [
+        (Sent::Header, (true, false), None, Verdict::Passed),
+        (Sent::Body, (false, true), None, Verdict::Passed),
+        (Sent::Both, (true, true), None, Verdict::Passed),
+        (
+            Sent::Header,
+            (true, false),
+            Some(Defect::TokensAreShort),
+            Verdict::Failed,
+        ),
+    ] {
+        let server = Server::start(defect).await;
+        let client = ClientCredentials {
+            endpoint: server
+                .url()
+                .replace("/scim", "/token")
+                .parse()
+                .expect("a URL"),
+            client_id: CLIENT_ID.to_owned(),
+            secret: CLIENT_SECRET.into(),
+            scope: None,
+            sent,
+        };
+        let credentials = Credentials::ClientCredentials(client);
+        let endpoint =
+            Endpoint::new(server.url(), credentials, &Options::default()).expect("a client");
+        let (_never, interrupts) = watch::channel(0);
+        let settings = only(&["gallery/21", "gallery/01"]);
+        let report = run(&endpoint, settings, interrupts, |_| {})
+            .await
+            .expect("a report");
+        assert_eq!(
+            verdicts(&report)["gallery/01-create-user"],
+            Verdict::Passed,
+            "{sent:?}"
+        );
+        assert_eq!(
+            verdicts(&report)["gallery/21-validate-credentials"],
+            verdict,
+            "{sent:?}"
+        );
+        // Once for all requests, once for the test itself.
+        assert_eq!(server.signed_in(), [asked, asked], "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_attribute_may_be_said_to_be_required() {
+    let settings = |path: &str| Settings {
+        required: vec![path.to_owned()],
+        ..only(&["gallery/16"])
+    };
+    let (report, _server) = play(Some(Defect::KeepsDisplayName), only(&["gallery/16"])).await;
+    assert_eq!(report.counts.failed, 2);
+    let (report, _server) = play(Some(Defect::KeepsDisplayName), settings("displayName")).await;
+    assert!(report.is_good(), "{}", told(&report));
+    let server = Server::start(None).await;
+    let (_never, interrupts) = watch::channel(0);
+    let played = run(
+        &endpoint(&server, TOKEN),
+        settings("nonsense"),
+        interrupts,
+        |_| {},
+    )
+    .await;
+    assert!(matches!(played, Err(CannotRun::NoSuchAttribute(_))));
 }
 
 #[tokio::test]

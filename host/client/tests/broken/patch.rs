@@ -91,6 +91,9 @@ fn set(
     let clears = op == "remove"
         || (value == "" && defect != Some(Defect::EmptyClearsNothing))
         || (value.is_null() && defect != Some(Defect::NullClearsNothing));
+    if clears && parsed.name == "displayName" && defect == Some(Defect::KeepsDisplayName) {
+        return Ok(());
+    }
     if clears {
         parsed.write(resource, None, false);
         return Ok(());

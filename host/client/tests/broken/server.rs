@@ -17,6 +17,10 @@ use super::patch::{self, Refusal, canonical, listed};
 use super::tree::{ENTERPRISE, Path, remove};
 
 pub(crate) const TOKEN: &str = "tiny-token";
+pub(crate) const CLIENT_ID: &str = "tiny client";
+pub(crate) const CLIENT_SECRET: &str = "s:cret%";
+/// Of `tiny+client:s%3Acret%25`: id and secret are form-encoded first (RFC 6749, section 2.3.1).
+const BASIC: &str = "dGlueStjbGllbnQ6cyUzQWNyZXQlMjU=";
 
 /// A running server. It ends with the test's runtime.
 pub(crate) struct Server {
@@ -28,6 +32,7 @@ struct Tiny {
     url: String,
     defect: Option<Defect>,
     hung: Arc<Notify>,
+    signed_in: Mutex<Vec<(bool, bool)>>,
     kept: Mutex<Kept>,
 }
 
@@ -48,6 +53,7 @@ impl Server {
             url: url.clone(),
             defect,
             hung: Arc::default(),
+            signed_in: Mutex::default(),
             kept: Mutex::default(),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&tiny));
@@ -63,6 +69,11 @@ impl Server {
     pub(crate) fn objects(&self) -> usize {
         let kept = self.tiny.kept.lock().expect("no panic");
         kept.lists.values().map(Vec::len).sum()
+    }
+
+    /// How each token was asked for: with credentials in the header, in the body.
+    pub(crate) fn signed_in(&self) -> Vec<(bool, bool)> {
+        self.tiny.signed_in.lock().expect("no panic").clone()
     }
 
     /// Rings when a request was left without an answer.
@@ -83,6 +94,9 @@ async fn answer(
     if method == Method::PATCH && tiny.is(Defect::PatchHangs) {
         tiny.hung.notify_one();
         std::future::pending::<()>().await;
+    }
+    if uri.path() == "/token" {
+        return tiny.token(&headers, &body);
     }
     let authorised = headers
         .get("authorization")
@@ -117,6 +131,40 @@ impl Tiny {
         self.defect == Some(defect)
     }
 
+    /// The token endpoint (RFC 6749, section 4.4): client id and secret in the header, in the body, or in both.
+    fn token(&self, headers: &HeaderMap, body: &str) -> Response<Body> {
+        let sent = form(body);
+        let basic = format!("Basic {BASIC}");
+        let in_header = headers
+            .get("authorization")
+            .is_some_and(|sent| sent.as_bytes() == basic.as_bytes());
+        let in_body = sent.get("client_id").map(String::as_str) == Some(CLIENT_ID)
+            && sent.get("client_secret").map(String::as_str) == Some(CLIENT_SECRET);
+        let asked = sent.get("grant_type").map(String::as_str) == Some("client_credentials");
+        self.signed_in
+            .lock()
+            .expect("no panic")
+            .push((in_header, in_body));
+        let lifetime = if self.is(Defect::TokensAreShort) {
+            600
+        } else {
+            3600
+        };
+        let (status, answer) = if asked && (in_header || in_body) {
+            (
+                200,
+                json!({ "access_token": TOKEN, "token_type": "Bearer", "expires_in": lifetime }),
+            )
+        } else {
+            (401, json!({ "error": "invalid_client" }))
+        };
+        Response::builder()
+            .status(status)
+            .header("content-type", "application/json")
+            .body(Body::from(answer.to_string()))
+            .expect("a response")
+    }
+
     fn refused(&self, (status, scim_type, detail): Refusal) -> (u16, Value) {
         if self.is(Defect::ErrorsAreBare) {
             return (status, json!({ "error": detail }));
@@ -136,10 +184,7 @@ impl Tiny {
             .filter(|part| !part.is_empty())
             .skip(1)
             .collect();
-        let query: BTreeMap<String, String> =
-            url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
-                .into_owned()
-                .collect();
+        let query = form(uri.query().unwrap_or_default());
         let list = match parts.first().copied() {
             Some("Users") => "Users",
             Some("Groups") if !self.is(Defect::NoGroups) => "Groups",
@@ -411,6 +456,12 @@ impl Tiny {
             )),
         }
     }
+}
+
+fn form(text: &str) -> BTreeMap<String, String> {
+    url::form_urlencoded::parse(text.as_bytes())
+        .into_owned()
+        .collect()
 }
 
 fn name_of(list: &str) -> &'static str {

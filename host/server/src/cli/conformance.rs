@@ -39,6 +39,10 @@ pub(super) struct Arguments {
     /// A value that the server insists on in every user, such as `userType=Employee`. May be repeated.
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = sample::parse_fixed)]
     fixed: Vec<(String, Value)>,
+    /// A user attribute that the server is never without, though its schema does not say so: it is always sent, never
+    /// cleared. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    required: Vec<String>,
     /// The domain of the users' sign-in names and mail addresses.
     #[arg(long, default_value = "example.com")]
     domain: String,
@@ -64,6 +68,7 @@ async fn played(arguments: Arguments, output: Output) -> Outcome {
         only: arguments.only,
         no_groups: arguments.no_groups,
         fixed: arguments.fixed,
+        required: arguments.required,
         domain: arguments.domain,
     };
     let progress = Progress::new();
