@@ -174,19 +174,34 @@ async fn what_cannot_be_run_is_told_from_what_fails() -> Result<()> {
         );
         ensure!(text.contains(says), "{url} {only}: {text}");
     }
-    let output = run_with(
-        &[
+    let file = directory
+        .write("token", format!("{TOKEN}\n"))?
+        .display()
+        .to_string();
+    for (how, variable) in [
+        (["--token-file", &file], "UNUSED"),
+        (["--token-env", "ANOTHER"], "ANOTHER"),
+        (["--token", TOKEN], "UNUSED"),
+    ] {
+        let mut arguments = vec![
             "conformance",
             "--url",
             scim.base(),
             "--only",
             "query/probe,roles/",
-        ],
-        &[("TOMBOLO_TOKEN", TOKEN)],
-    )?;
-    let text = String::from_utf8_lossy(&output.stdout);
+        ];
+        arguments.extend(how);
+        let output = run_with(&arguments, &[(variable, TOKEN)])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            output.status.success() && text.contains("5 passed"),
+            "{text}"
+        );
+    }
+    let output = run_with(&["conformance", "--url", scim.base()], &[])?;
+    let text = String::from_utf8_lossy(&output.stderr);
     ensure!(
-        output.status.success() && text.contains("5 passed"),
+        output.status.code() == Some(2) && text.contains("TOMBOLO_TOKEN"),
         "{text}"
     );
     Ok(())

@@ -73,7 +73,7 @@ async fn played(arguments: Arguments, output: Output) -> Outcome {
     };
     let progress = Progress::new();
     let report = conformance::run(&endpoint, settings, interrupts(), |event| {
-        progress.tell(event)
+        progress.tell(event);
     })
     .await?;
     progress.end();
@@ -98,31 +98,32 @@ async fn played(arguments: Arguments, output: Output) -> Outcome {
 fn interrupts() -> watch::Receiver<u32> {
     let (count, counted) = watch::channel(0);
     tokio::spawn(async move {
-        loop {
-            if interrupt().await.is_err() {
-                // No signal can be heard; the default action stays.
-                count.closed().await;
-                return;
-            }
-            count.send_modify(|count| *count += 1);
-        }
+        // If no signal can be heard, the default action stays: the process ends.
+        let _ = listen(&count).await;
     });
     counted
 }
 
 #[cfg(unix)]
-async fn interrupt() -> std::io::Result<()> {
+async fn listen(count: &watch::Sender<u32>) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed,
-        _ = terminate.recv() => Ok(()),
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        count.send_modify(|count| *count += 1);
     }
 }
 
 #[cfg(not(unix))]
-async fn interrupt() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+async fn listen(count: &watch::Sender<u32>) -> std::io::Result<()> {
+    loop {
+        tokio::signal::ctrl_c().await?;
+        count.send_modify(|count| *count += 1);
+    }
 }
 
 fn list(only: &[String], output: Output) -> anyhow::Result<()> {

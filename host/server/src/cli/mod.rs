@@ -74,7 +74,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     /// Test any SCIM server against what Entra and the RFCs expect of it.
-    Conformance(conformance::Arguments),
+    Conformance(Box<conformance::Arguments>),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -114,7 +114,7 @@ impl Cli {
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
-            Command::Conformance(arguments) => Box::pin(conformance::run(arguments, output)).await,
+            Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,
