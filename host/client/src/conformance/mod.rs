@@ -72,7 +72,7 @@ impl Default for Settings {
 pub enum CannotRun {
     /// No answer.
     #[error("the server cannot be reached: {0}")]
-    Unreachable(#[from] Error),
+    Unreachable(Error),
     /// The credentials do not open it.
     #[error(
         "the server refuses the credentials: GET /Users was answered {status}; correct the token (or client id and secret)"
@@ -195,13 +195,16 @@ pub async fn run(
 async fn knock(endpoint: &Endpoint) -> Result<Server, CannotRun> {
     let nobody = encode(&format!("userName eq \"{}\"", play::nobody()));
     let path = format!("/Users?filter={nobody}");
-    let reply = endpoint.send(Method::GET, &path, None, &[]).await?;
+    let reply = endpoint
+        .send(Method::GET, &path, None, &[])
+        .await
+        .map_err(CannotRun::Unreachable)?;
     if matches!(reply.status, 401 | 403) {
         return Err(CannotRun::Refused {
             status: reply.status,
         });
     }
-    Ok(Server::ask(endpoint).await?)
+    Server::ask(endpoint).await.map_err(CannotRun::Unreachable)
 }
 
 async fn play(stage: &Stage<'_>, case: &'static Case) -> Outcome {

@@ -47,6 +47,9 @@ pub(crate) enum Defect {
     WantsATitle,
     TokensAreShort,
     KeepsDisplayName,
+    ClaimsTooMuch,
+    EverythingIsFound,
+    ConfigIsEmpty,
 }
 
 /// Every defect that tests look for, the tests that must notice it, and how.
@@ -275,4 +278,27 @@ pub(crate) const ALL: &[(Defect, &[&str], Verdict)] = &[
         Failed,
     ),
     (Defect::WantsATitle, &["gallery/16-null-update"], Failed),
+    (
+        Defect::ClaimsTooMuch,
+        &[
+            "rfc/etag",
+            "rfc/sort",
+            "rfc/bulk",
+            "paging/cursor",
+            "roles/json-in-text",
+            "rfc/password-never-returned",
+        ],
+        Failed,
+    ),
+    (Defect::ClaimsTooMuch, &["discovery/conservative"], Warning),
+    (
+        Defect::EverythingIsFound,
+        &["rfc/unknown-endpoint", "discovery/schema"],
+        Failed,
+    ),
+    (
+        Defect::ConfigIsEmpty,
+        &["discovery/service-provider-config"],
+        Failed,
+    ),
 ];

@@ -8,11 +8,21 @@ use super::tree::ENTERPRISE;
 pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub(crate) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
-pub(crate) fn config(url: &str) -> Value {
-    let no = json!({ "supported": false });
-    json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"], "patch": { "supported": true },
-            "filter": { "supported": true, "maxResults": 100 }, "bulk": no, "changePassword": no, "sort": no, "etag": no,
-            "authenticationSchemes": [], "meta": { "location": format!("{}/ServiceProviderConfig", url) } })
+pub(crate) fn config(url: &str, defect: Option<Defect>) -> Value {
+    if defect == Some(Defect::ConfigIsEmpty) {
+        return json!({});
+    }
+    let more = json!({ "supported": defect == Some(Defect::ClaimsTooMuch) });
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+        "patch": { "supported": true },
+        "filter": { "supported": true, "maxResults": 100 },
+        "bulk": more, "sort": more, "etag": more,
+        "changePassword": { "supported": false },
+        "pagination": { "index": true, "cursor": more["supported"] },
+        "authenticationSchemes": [],
+        "meta": { "location": format!("{url}/ServiceProviderConfig") },
+    })
 }
 
 pub(crate) fn types(defect: Option<Defect>) -> Vec<Value> {
@@ -53,6 +63,15 @@ pub(crate) fn schemas(defect: Option<Defect>) -> Vec<Value> {
         json!({ "id": ENTERPRISE, "name": "EnterpriseUser", "attributes": [text("employeeNumber"), text("department"),
                 complex("manager", false, json!([text("value")]))] }),
     ];
+    if defect == Some(Defect::ClaimsTooMuch)
+        && let Some(user) = schemas[0]["attributes"].as_array_mut()
+    {
+        user.retain(|attribute| attribute["name"] != "emails");
+        let parts = json!([text("value"), text("display"), of(&["work", "home"])]);
+        user.push(complex("emails", true, parts));
+        user.push(text("password"));
+        user.push(complex("roles", true, json!([text("value")])));
+    }
     if defect != Some(Defect::NoGroups) {
         let mut name = text("displayName");
         name["required"] = json!(true);

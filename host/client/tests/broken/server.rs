@@ -188,13 +188,16 @@ impl Tiny {
         let list = match parts.first().copied() {
             Some("Users") => "Users",
             Some("Groups") if !self.is(Defect::NoGroups) => "Groups",
-            Some("ServiceProviderConfig") => return Ok((200, describe::config(&self.url))),
+            Some("ServiceProviderConfig") => {
+                return Ok((200, describe::config(&self.url, self.defect)));
+            }
             Some("ResourceTypes") => {
                 return self.described(&describe::types(self.defect), "name", parts.get(1));
             }
             Some("Schemas") => {
                 return self.described(&describe::schemas(self.defect), "id", parts.get(1));
             }
+            _ if self.is(Defect::EverythingIsFound) => return Ok((200, json!({}))),
             _ => return Err(missing()),
         };
         let parsed = || -> Result<Value, Refusal> {
@@ -441,6 +444,7 @@ impl Tiny {
 
     fn described(&self, all: &[Value], key: &str, which: Option<&&str>) -> Answer {
         match which {
+            Some(_) if self.is(Defect::EverythingIsFound) => Ok((200, all[0].clone())),
             Some(which) => Ok((
                 200,
                 all.iter()

@@ -200,7 +200,7 @@ async fn pages(t: &Play<'_>, kind: &Kind) -> Result<(), Stop> {
             &format!("`totalResults` at least {THERE}: so many were created"),
         )?;
         let page = reply.resources();
-        let full = PAGE.min((total + 1).saturating_sub(start));
+        let full = PAGE.min(total.saturating_add(1).saturating_sub(start));
         t.expect_or(
             reply.body["startIndex"] == json!(start),
             format!("`startIndex` {start}"),

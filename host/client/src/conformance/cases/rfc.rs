@@ -273,11 +273,10 @@ pub(super) const CASES: &[Case] = &[
                     )));
                 }
                 let found = t.list(&reply, 1)?;
-                t.expect(
-                    found[0]["userName"] == json!(user.name)
-                        && found[0].get("displayName").is_none(),
-                    "`userName`, and no `displayName`",
-                );
+                let bare = found.first().is_some_and(|found| {
+                    found["userName"] == json!(user.name) && found.get("displayName").is_none()
+                });
+                t.expect(bare, "`userName`, and no `displayName`");
                 Ok(())
             })
         },
