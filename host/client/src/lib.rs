@@ -7,5 +7,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`http`] | one SCIM base URL, signed in to, and its answers |
+//! | [`conformance`] | does a server do what Entra and the RFCs expect? |
 
+pub mod conformance;
 pub mod http;

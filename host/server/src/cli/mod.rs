@@ -9,9 +9,11 @@ mod app;
 mod auth;
 mod check;
 mod client;
+mod conformance;
 mod connector;
 mod init;
 mod output;
+mod remote;
 mod serve;
 mod token;
 
@@ -79,6 +81,8 @@ enum Command {
     /// See what those said who could not sign in.
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Test any SCIM server against what Entra and the RFCs expect of it.
+    Conformance(Box<conformance::Arguments>),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -120,6 +124,7 @@ impl Cli {
             Command::Token(command) => command.run(output),
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
+            Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,
