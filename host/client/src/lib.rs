@@ -7,5 +7,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`http`] | one SCIM base URL, signed in to, and its answers |
+//! | [`simulate`] | Entra's provisioning service, played against any SCIM URL |
 
 pub mod http;
+pub mod simulate;
