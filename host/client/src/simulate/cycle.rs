@@ -11,11 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::Kind;
 use super::dialect::Dialects;
 use super::dice::Dice;
 use super::escrow::{Case, Entry};
 use super::failure::{Failure, Weight};
+use super::kind::Kind;
 use super::log::{Action, Job, Log, Status};
 use super::mapping::Mapping;
 use super::plan::Plan;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::answer::Kind;
+use super::kind::Kind;
 
 /// One line of the closing table.
 #[derive(Clone, Debug, Serialize)]

@@ -19,7 +19,7 @@
 //! | `escrow`, `quarantine` | what becomes of failures |
 //! | `on_demand` | one object at once |
 //! | `wire`, `pace`, `meter` | requests: when, how long they took |
-//! | `answer`, `failure` | what answers are worth |
+//! | `kind`, `answer`, `failure` | requests by what they are for, and what answers are worth |
 //! | `verify` | everything is read back |
 //! | `log` | the provisioning log |
 //! | `run` | so many cycles, and the report |
@@ -30,6 +30,7 @@ mod dialect;
 mod dice;
 mod escrow;
 mod failure;
+mod kind;
 mod log;
 mod mapping;
 mod meter;
@@ -49,11 +50,11 @@ mod verify;
 mod wire;
 mod work;
 
-pub use answer::Kind;
 pub use cycle::{Counts, CycleError, CycleReport, Event, Settings, Simulation, Watcher};
 pub use dialect::Dialects;
 pub use escrow::{Case, Entry, Escrow};
 pub use failure::{ErrorCode, Failure, Weight};
+pub use kind::Kind;
 pub use mapping::{Mapping, MappingError};
 pub use meter::Line;
 pub use on_demand::{OnDemand, OnDemandError, Step};

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::answer::Kind;
 use super::dialect::body;
 use super::escrow::Entry;
 use super::failure::{ErrorCode, Failure};
+use super::kind::Kind;
 use super::log::{Action, StepType};
 use super::mapping::MANAGER;
 use super::service::Service;

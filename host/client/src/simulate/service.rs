@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::answer::Kind;
 use super::dialect::{Change, Dialect, Dialects, body};
 use super::escrow::Entry;
 use super::failure::{ErrorCode, Failure};
+use super::kind::Kind;
 use super::log::{Action, StepType};
 use super::mapping::{self, Mapping};
 use super::path::Path;

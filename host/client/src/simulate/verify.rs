@@ -9,10 +9,10 @@ use futures::stream::{self, StreamExt as _};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::Kind;
 use super::cycle::{Event, Simulation};
 use super::escrow::Entry;
 use super::failure::{Failure, Weight};
+use super::kind::Kind;
 use super::mapping::{self, ENTERPRISE};
 use super::path::Path;
 use super::state::{GroupLink, UserLink};

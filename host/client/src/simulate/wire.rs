@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 use reqwest::Method;
 use serde::Serialize;
 
-use super::answer::{Asked, Kind, judge};
+use super::answer::{Asked, judge};
 use super::failure::{ErrorCode, Failure};
+use super::kind::Kind;
 use super::meter::{Line, Meter};
 use super::pace::{Pace, retry_after};
 use crate::http::{self, Endpoint, Reply};

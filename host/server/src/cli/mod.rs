@@ -10,7 +10,9 @@ mod check;
 mod connector;
 mod init;
 mod output;
+mod remote;
 mod serve;
+mod simulate;
 mod token;
 
 use output::Output;
@@ -71,6 +73,8 @@ enum Command {
     /// Make, list and revoke an app's bearer tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Play Entra's provisioning service against any SCIM server.
+    Simulate(simulate::Arguments),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -110,6 +114,7 @@ impl Cli {
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
+            Command::Simulate(arguments) => Box::pin(simulate::run(arguments, output)).await,
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,
