@@ -269,6 +269,8 @@ struct Source {
     users: BTreeMap<String, User>,
     /// Attributes are not compared of who is out of scope.
     out_of_scope: BTreeSet<String>,
+    /// Whose manager was out of scope when it was met: the one before stays.
+    other_manager: BTreeSet<String>,
     groups: BTreeMap<String, BTreeSet<String>>,
     /// Members that were out of scope when they were met.
     skipped: BTreeMap<String, BTreeSet<String>>,
@@ -297,7 +299,8 @@ impl Source {
                 .filter_map(|key| number(key.as_str()?))
                 .collect()
         };
-        let (mut users, mut out_of_scope) = (BTreeMap::new(), BTreeSet::new());
+        let (mut users, mut out_of_scope, mut other_manager) =
+            (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for (key, user) in &people {
             let link = &state["users"][key];
             let truth = |name: &str| user[name] == true;
@@ -311,8 +314,10 @@ impl Source {
             if !in_scope {
                 out_of_scope.insert(number.clone());
             }
-            let manager =
-                string(&user["manager"]).filter(|_| link["managerSkipped"] != user["manager"]);
+            if user["manager"].is_string() && link["managerSkipped"] == user["manager"] {
+                other_manager.insert(number.clone());
+            }
+            let manager = string(&user["manager"]);
             let property = |name: &str| string(&user["properties"][name]);
             users.insert(
                 number,
@@ -342,6 +347,7 @@ impl Source {
         Ok(Self {
             users,
             out_of_scope,
+            other_manager,
             groups,
             skipped,
         })
@@ -363,6 +369,7 @@ fn compare(source: &Source, target: &Target) -> Result<()> {
                     wrong.push(format!("{number} is out of scope and active"));
                 }
             }
+            Some(there) if source.other_manager.contains(number) && there.name == user.name => {}
             Some(there) if there != user => {
                 wrong.push(format!("{number} is {there:?}, not {user:?}"))
             }
