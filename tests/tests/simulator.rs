@@ -371,7 +371,7 @@ fn compare(source: &Source, target: &Target) -> Result<()> {
             }
             Some(there) if source.other_manager.contains(number) && there.name == user.name => {}
             Some(there) if there != user => {
-                wrong.push(format!("{number} is {there:?}, not {user:?}"))
+                wrong.push(format!("{number} is {there:?}, not {user:?}"));
             }
             Some(_) => {}
         }

@@ -74,7 +74,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     /// Play Entra's provisioning service against any SCIM server.
-    Simulate(simulate::Arguments),
+    Simulate(Box<simulate::Arguments>),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -114,7 +114,7 @@ impl Cli {
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
-            Command::Simulate(arguments) => Box::pin(simulate::run(arguments, output)).await,
+            Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,
