@@ -85,7 +85,7 @@ impl StepType {
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) kind: StepType,
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     pub(crate) status: Status,
     pub(crate) description: String,
 }
@@ -250,7 +250,7 @@ mod tests {
             failure: Some(Failure::new(ErrorCode::EntryConflict, "taken")),
             steps: vec![Step {
                 kind: StepType::Export,
-                name: "EntryExportAdd".to_owned(),
+                name: "EntryExportAdd",
                 status: Status::Failure,
                 description: "taken".to_owned(),
             }],

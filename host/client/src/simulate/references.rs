@@ -12,7 +12,7 @@ use super::service::Service;
 use super::state::{GroupLink, Origin, UserLink};
 use super::tenant::{Group, User};
 use super::wire::{Request, item};
-use super::work::{Done, Effect, End, Outcome, Work, export};
+use super::work::{Done, Effect, End, Outcome, Work};
 use crate::http::{encode, literal};
 
 /// Members in one PATCH. No limit is documented; the service sends several, and several requests.
@@ -41,6 +41,7 @@ impl Service<'_> {
     /// A user whose manager may have changed.
     pub(crate) async fn manager(&self, user: &User) -> Done {
         let mut work = Work::new(Entry::Manager(user.id.clone()), &user.user_principal_name);
+        work.begin(StepType::ReferenceResolution);
         let outcome = self.try_manager(user, &mut work).await;
         work.finish(outcome.map_err(Failure::of_a_reference))
     }
@@ -98,17 +99,14 @@ impl Service<'_> {
             )
             .await?;
         work.effect = Effect::User(written(link, user));
-        work.step(
-            StepType::ReferenceResolution,
-            export(work.action),
-            "manager",
-        );
+        work.done("manager");
         Ok(End::Done)
     }
 
     /// A group whose members may have changed.
     pub(crate) async fn members(&self, group: &Group) -> Done {
         let mut work = Work::new(Entry::Members(group.id.clone()), &group.display_name);
+        work.begin(StepType::ReferenceResolution);
         let outcome = self.try_members(group, &mut work).await;
         work.finish(outcome.map_err(Failure::of_a_reference))
     }
@@ -179,11 +177,7 @@ impl Service<'_> {
             return Err(awaited(&pending));
         }
         let description = format!("{} added, {} removed", add.len(), remove.len());
-        work.step(
-            StepType::ReferenceResolution,
-            export(work.action),
-            description,
-        );
+        work.done(description);
         Ok(End::Done)
     }
 

@@ -18,7 +18,7 @@ use super::path::Path;
 use super::state::{GroupLink, Origin, State, UserLink};
 use super::tenant::{Group, Tenant, User};
 use super::wire::{Request, Wire, item, query};
-use super::work::{Done, Effect, End, Outcome, Work, export};
+use super::work::{Done, Effect, End, Outcome, Work};
 use crate::http::literal;
 
 /// One cycle's view.
@@ -81,7 +81,7 @@ impl Service<'_> {
     }
 
     async fn try_user(&self, user: &User, work: &mut Work) -> Outcome {
-        work.step(StepType::Import, "EntryImport", "read from the source");
+        work.done("read from the source");
         match self.state.users.get(&user.id) {
             None if user.is_soft_deleted() => Ok(End::Skipped(
                 "the user is not active, or not in scope, and was never provisioned".to_owned(),
@@ -106,6 +106,7 @@ impl Service<'_> {
 
     /// Match, then create or join.
     async fn import_user(&self, user: &User, work: &mut Work) -> Outcome {
+        work.begin(StepType::Matching);
         let name = &user.user_principal_name;
         let path = query("Users", &format!("userName eq {}", literal(name)));
         let found = self
@@ -117,11 +118,7 @@ impl Service<'_> {
             .await?;
         if let Some(there) = found.resources().first() {
             let id = there["id"].as_str().unwrap_or_default();
-            work.step(
-                StepType::Matching,
-                "EntryMatching",
-                format!("matched `{id}` by userName"),
-            );
+            work.done(format!("matched `{id}` by userName"));
             work.target = Some(id.to_owned());
             self.claims.claim(id, &user.id)?;
             let link = UserLink {
@@ -130,8 +127,8 @@ impl Service<'_> {
             };
             return self.write_user(user, &link, there, work).await;
         }
-        work.step(StepType::Matching, "EntryMatching", "no match");
-        work.action = Action::Create;
+        work.done("no match");
+        work.act(Action::Create);
         for (path, value) in self.mapping.user(user) {
             work.modified(path.text(), None, Some(value));
         }
@@ -140,11 +137,7 @@ impl Service<'_> {
         let made = self.wire.ask(request, Some(body)).await?;
         let id = made.id().unwrap_or_default();
         self.claims.claim(id, &user.id)?;
-        work.step(
-            StepType::Export,
-            export(work.action),
-            format!("created `{id}`"),
-        );
+        work.done(format!("created `{id}`"));
         work.target = Some(id.to_owned());
         work.effect = Effect::User(UserLink {
             id: id.to_owned(),
@@ -185,11 +178,11 @@ impl Service<'_> {
             return Ok(End::Skipped("the target has it all already".to_owned()));
         }
         let flips = changes.iter().any(|change| change.path.text() == "active");
-        work.action = if flips && !active {
+        work.act(if flips && !active {
             Action::Disable
         } else {
             Action::Update
-        };
+        });
         let kind = match (changes.len(), flips) {
             (1, true) if active => Kind::RestoreUser,
             (1, true) => Kind::DisableUser,
@@ -213,11 +206,7 @@ impl Service<'_> {
             )
             .await?;
         work.effect = written;
-        work.step(
-            StepType::Export,
-            export(work.action),
-            format!("{} attributes", changes.len()),
-        );
+        work.done(format!("{} attributes", changes.len()));
         Ok(End::Done)
     }
 
@@ -266,7 +255,7 @@ impl Service<'_> {
     }
 
     async fn delete(&self, kind: Kind, endpoint: &str, id: &str, work: &mut Work) -> Outcome {
-        work.action = Action::Delete;
+        work.act(Action::Delete);
         work.target = Some(id.to_owned());
         let path = item(endpoint, id);
         let again = self.state.escrow.get(work.entry()).is_some();
@@ -274,7 +263,7 @@ impl Service<'_> {
             .ask(Request::new(kind, &path).of(id).again(again), None)
             .await?;
         work.effect = Effect::Gone;
-        work.step(StepType::Export, export(work.action), "deleted");
+        work.done("deleted");
         Ok(End::Done)
     }
 
@@ -286,7 +275,7 @@ impl Service<'_> {
     }
 
     async fn try_group(&self, group: &Group, work: &mut Work) -> Outcome {
-        work.step(StepType::Import, "EntryImport", "read from the source");
+        work.done("read from the source");
         if let Some(link) = self.state.groups.get(&group.id) {
             work.target = Some(link.id.clone());
             let path = format!("{}?excludedAttributes=members", item("Groups", &link.id));
@@ -296,6 +285,7 @@ impl Service<'_> {
                 .await?;
             return self.write_group(group, link, &there.body, work).await;
         }
+        work.begin(StepType::Matching);
         let name = &group.display_name;
         let path = query("Groups", &format!("displayName eq {}", literal(name)));
         let found = self
@@ -307,11 +297,7 @@ impl Service<'_> {
             .await?;
         if let Some(there) = found.resources().first() {
             let id = there["id"].as_str().unwrap_or_default();
-            work.step(
-                StepType::Matching,
-                "EntryMatching",
-                format!("matched `{id}` by displayName"),
-            );
+            work.done(format!("matched `{id}` by displayName"));
             work.target = Some(id.to_owned());
             self.claims.claim(id, &group.id)?;
             let link = GroupLink {
@@ -320,8 +306,8 @@ impl Service<'_> {
             };
             return self.write_group(group, &link, there, work).await;
         }
-        work.step(StepType::Matching, "EntryMatching", "no match");
-        work.action = Action::Create;
+        work.done("no match");
+        work.act(Action::Create);
         for (path, value) in mapping::group(group) {
             work.modified(path, None, Some(Value::from(value)));
         }
@@ -330,11 +316,7 @@ impl Service<'_> {
         let made = self.wire.ask(request, Some(body)).await?;
         let id = made.id().unwrap_or_default();
         self.claims.claim(id, &group.id)?;
-        work.step(
-            StepType::Export,
-            export(work.action),
-            format!("created `{id}`"),
-        );
+        work.done(format!("created `{id}`"));
         work.target = Some(id.to_owned());
         work.effect = Effect::Group(GroupLink {
             id: id.to_owned(),
@@ -363,7 +345,7 @@ impl Service<'_> {
         if changes.is_empty() {
             return Ok(End::Skipped("the target has it all already".to_owned()));
         }
-        work.action = Action::Update;
+        work.act(Action::Update);
         for change in &changes {
             work.modified(
                 change.path.text(),
@@ -379,11 +361,7 @@ impl Service<'_> {
                 Some(body(&operations)),
             )
             .await?;
-        work.step(
-            StepType::Export,
-            export(work.action),
-            format!("{} attributes", changes.len()),
-        );
+        work.done(format!("{} attributes", changes.len()));
         Ok(End::Done)
     }
 }

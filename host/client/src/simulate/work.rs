@@ -37,6 +37,8 @@ pub(crate) struct Work {
     display_name: String,
     began: Instant,
     steps: Vec<Step>,
+    /// The step that is under way: the one that a failure belongs to.
+    under_way: (StepType, &'static str),
     modified: Vec<Modified>,
     pub(crate) target: Option<String>,
     pub(crate) action: Action,
@@ -50,6 +52,7 @@ impl Work {
             display_name: display_name.into(),
             began: Instant::now(),
             steps: Vec::new(),
+            under_way: (StepType::Import, "EntryImport"),
             modified: Vec::new(),
             target: None,
             action: Action::Other,
@@ -62,13 +65,29 @@ impl Work {
         &self.entry
     }
 
-    /// A step that was taken.
-    pub(crate) fn step(&mut self, kind: StepType, name: &str, description: impl Into<String>) {
+    /// A step is begun.
+    pub(crate) fn begin(&mut self, kind: StepType) {
+        self.under_way = (kind, name(kind, self.action));
+    }
+
+    /// Writing is begun.
+    pub(crate) fn act(&mut self, action: Action) {
+        self.action = action;
+        self.begin(StepType::Export);
+    }
+
+    /// The step that was begun is taken.
+    pub(crate) fn done(&mut self, description: impl Into<String>) {
+        self.push(Status::Success, description.into());
+    }
+
+    fn push(&mut self, status: Status, description: String) {
+        let (kind, name) = self.under_way;
         self.steps.push(Step {
             kind,
-            name: name.to_owned(),
-            status: Status::Success,
-            description: description.into(),
+            name,
+            status,
+            description,
         });
     }
 
@@ -86,11 +105,12 @@ impl Work {
         let (status, failure) = match outcome {
             Ok(End::Done) => (Status::Success, None),
             Ok(End::Skipped(why)) => {
-                self.end(Status::Skipped, why);
+                self.under_way = (StepType::Scoping, "EntrySynchronizationSkipped");
+                self.push(Status::Skipped, why);
                 (Status::Skipped, None)
             }
             Err(failure) => {
-                self.end(Status::Failure, failure.reason.clone());
+                self.push(Status::Failure, failure.reason.clone());
                 (Status::Failure, Some(failure))
             }
         };
@@ -109,30 +129,17 @@ impl Work {
             effect: self.effect,
         }
     }
-
-    fn end(&mut self, status: Status, description: String) {
-        let (kind, name) = match (&self.entry, status) {
-            (_, Status::Skipped) => (StepType::Scoping, "EntrySynchronizationSkipped"),
-            (Entry::Manager(_) | Entry::Members(_), _) => {
-                (StepType::ReferenceResolution, "EntryExportUpdate")
-            }
-            _ => (StepType::Export, export(self.action)),
-        };
-        self.steps.push(Step {
-            kind,
-            name: name.to_owned(),
-            status,
-            description,
-        });
-    }
 }
 
-/// The name of the step that writes.
-pub(crate) fn export(action: Action) -> &'static str {
-    match action {
-        Action::Create => "EntryExportAdd",
-        Action::Delete | Action::StagedDelete => "EntryExportDelete",
-        _ => "EntryExportUpdate",
+/// Entra's names of the steps.
+fn name(kind: StepType, action: Action) -> &'static str {
+    match (kind, action) {
+        (StepType::Import, _) => "EntryImport",
+        (StepType::Scoping, _) => "EntrySynchronizationScoping",
+        (StepType::Matching, _) => "EntryMatching",
+        (_, Action::Create) => "EntryExportAdd",
+        (_, Action::Delete | Action::StagedDelete) => "EntryExportDelete",
+        (StepType::ReferenceResolution | StepType::Export, _) => "EntryExportUpdate",
     }
 }
 

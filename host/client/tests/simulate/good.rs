@@ -1,11 +1,16 @@
 //! A server that does as it should.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::http::Method;
 use serde_json::json;
-use tombolo_client::simulate::{Dialects, Report, Run, Settings, Source, State, Verdict};
+use tombolo_client::simulate::{
+    CycleError, Dialects, Report, Run, Settings, Source, State, Verdict,
+};
 
 use super::server::Server;
-use super::{generated, settings, simulation, tenant};
+use super::{generated, settings, simulation, stoppable, tenant};
 
 async fn play(dialects: Dialects) -> (Report, Server) {
     let server = Server::start().await;
@@ -271,4 +276,30 @@ async fn a_state_goes_on_where_it_ended() {
         ),
         (2, false, 1, 1)
     );
+}
+
+#[tokio::test]
+async fn an_interrupted_job_finishes_what_is_under_way_and_goes_on_later() {
+    let server = Server::start().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (mut simulation, _) = stoppable(&server, settings(), "secret", &stop);
+    let (told, mut posts) = (Arc::clone(&stop), 0);
+    server.misbehave(move |method, _, _| {
+        posts += usize::from(method == Method::POST);
+        told.store(posts >= 5, Ordering::Relaxed);
+        None
+    });
+    let source = tenant(40);
+    let error = simulation.cycle(&source).await.unwrap_err();
+    assert!(matches!(error, CycleError::Interrupted));
+    let made = server.see(|shared| shared.users.len());
+    assert!((5..40).contains(&made));
+    assert_eq!(simulation.state.users.len(), made, "every outcome is known");
+
+    server.behave();
+    let (mut later, _) = super::simulation(&server, settings(), "secret");
+    later.state = simulation.state;
+    let report = later.cycle(&source).await.unwrap();
+    assert_eq!((report.failed, report.users.created), (0, 40 - made as u64));
+    assert_eq!(later.verify(&source).await.unwrap().differences, 0);
 }

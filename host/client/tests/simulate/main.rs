@@ -67,6 +67,15 @@ impl Rows {
 }
 
 fn simulation(server: &Server, settings: Settings, token: &str) -> (Simulation, Rows) {
+    stoppable(server, settings, token, &Arc::default())
+}
+
+fn stoppable(
+    server: &Server,
+    settings: Settings,
+    token: &str,
+    stop: &Arc<AtomicBool>,
+) -> (Simulation, Rows) {
     let endpoint = Endpoint::new(
         &server.url,
         Credentials::Bearer(token.into()),
@@ -75,10 +84,16 @@ fn simulation(server: &Server, settings: Settings, token: &str) -> (Simulation, 
     .unwrap();
     let state = State::new(&server.url, Timestamp::UNIX_EPOCH);
     let rows = Rows::default();
-    let stop = Arc::new(AtomicBool::new(false));
     let log: Box<dyn Write + Send> = Box::new(rows.clone());
     (
-        Simulation::new(endpoint, settings, state, Some(log), Box::new(|_| {}), stop),
+        Simulation::new(
+            endpoint,
+            settings,
+            state,
+            Some(log),
+            Box::new(|_| {}),
+            Arc::clone(stop),
+        ),
         rows,
     )
 }
