@@ -15,6 +15,7 @@ mod init;
 mod output;
 mod remote;
 mod serve;
+mod simulate;
 mod token;
 
 use output::Output;
@@ -83,6 +84,8 @@ enum Command {
     Auth(auth::Command),
     /// Test any SCIM server against what Entra and the RFCs expect of it.
     Conformance(Box<conformance::Arguments>),
+    /// Play Entra's provisioning service against any SCIM server.
+    Simulate(Box<simulate::Arguments>),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -125,6 +128,7 @@ impl Cli {
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
+            Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,

@@ -20,7 +20,7 @@ const CLIENT_SECRET: &str = "TOMBOLO_CLIENT_SECRET";
 #[derive(Debug, Args)]
 pub(super) struct Remote {
     /// The SCIM base URL: Entra's "Tenant URL", without a flag behind it.
-    #[arg(long, required_unless_present = "list")]
+    #[arg(long)]
     url: Option<String>,
     /// The bearer token: Entra's "Secret Token". Better given by file, or in TOMBOLO_TOKEN.
     #[arg(long, value_parser = secret, group = "sign-in")]
