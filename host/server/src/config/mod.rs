@@ -11,6 +11,7 @@
 //! | [`host`] | `tombolo.toml` |
 //! | [`app`] | `apps/NAME.toml` |
 //! | [`auth`] | `[auth]` in it |
+//! | [`issuer`] | the sections of it that are about somebody else's signature |
 //! | [`target`] | `[targets.NAME]` in it |
 //! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
 //! | [`edit`] | changing a list of credentials in an app's file, and nothing else of it |
@@ -25,6 +26,7 @@ pub mod client;
 pub mod diagnostic;
 pub mod edit;
 pub mod host;
+pub mod issuer;
 mod json;
 mod mask;
 pub mod material;
