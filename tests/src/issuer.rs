@@ -227,6 +227,24 @@ pub fn signing_input(header: &Value, claims: &Value) -> String {
     format!("{}.{}", part(header), part(claims))
 }
 
+/// The claims without one of them.
+#[must_use]
+pub fn without(claims: &Value, name: &str) -> Value {
+    let mut claims = claims.clone();
+    if let Some(claims) = claims.as_object_mut() {
+        claims.remove(name);
+    }
+    claims
+}
+
+/// The claims with one of them changed.
+#[must_use]
+pub fn with(claims: &Value, name: &str, value: impl Into<Value>) -> Value {
+    let mut claims = claims.clone();
+    claims[name] = value.into();
+    claims
+}
+
 /// Seconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now()

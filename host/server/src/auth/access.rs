@@ -165,8 +165,9 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
-    use crate::config::auth::{Client, Federation, Reuse};
+    use crate::config::auth::Client;
     use crate::config::edit::hash;
+    use crate::config::issuer::{Federation, Reuse};
 
     fn auth(secrets: &[(&str, &str)]) -> Auth {
         let secrets = secrets.iter().map(|(name, text)| Credential {

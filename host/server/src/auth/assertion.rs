@@ -12,7 +12,7 @@ use url::Url;
 use super::jwt;
 use super::key_set::{KeySets, NoKey};
 use super::refused::Refused;
-use crate::config::auth::{EntraTenant, EntraTokens, Federation};
+use crate::config::issuer::{EntraTenant, EntraTokens, Federation};
 
 /// Clocks differ by this much.
 pub(super) const LEEWAY: u64 = 60;

@@ -393,4 +393,31 @@ mod tests {
         let request = ask(Some("entra:hunter2"), GRANT).unwrap();
         assert!(!format!("{request:?}").contains("hunter2"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_and_no_header_is_too_strange(
+            body in ".{0,200}",
+            authorization in proptest::option::of("[ -~]{0,80}"),
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, FORM.parse().unwrap());
+            if let Some(value) = authorization {
+                headers.insert(AUTHORIZATION, value.parse().unwrap());
+            }
+            // What is no request is an error, and nothing else happens.
+            let _ = read(&headers, format!("{GRANT}&{body}").as_bytes());
+            let _ = read(&headers, body.as_bytes());
+        }
+
+        #[test]
+        fn what_a_client_encodes_is_what_it_meant(id in "[a-z0-9.~_-]{1,20}", secret in "\\PC{1,40}") {
+            let encode = |text: &str| -> String {
+                form_urlencoded::byte_serialize(text.as_bytes()).collect()
+            };
+            let pair = format!("{}:{}", encode(&id), encode(&secret));
+            let (read_id, read_secret, _) = super::tests::secret(ask(Some(&pair), GRANT));
+            proptest::prop_assert_eq!((read_id, read_secret), (id, secret));
+        }
+    }
 }

@@ -23,7 +23,8 @@ use super::refused::{Denied, Refused};
 use super::secret_key::{self, KeyError};
 use super::source;
 use super::used::{Use, Used};
-use crate::config::auth::{Auth, EntraTokens, Federation};
+use crate::config::auth::Auth;
+use crate::config::issuer::{EntraTokens, Federation, Reuse};
 
 /// Stands in the audit record for a credential that nobody knows.
 const NOBODY: &str = "-";
@@ -349,7 +350,7 @@ impl Guard {
         token: &str,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        if federation.reuse == crate::config::auth::Reuse::UntilExpiry {
+        if federation.reuse == Reuse::UntilExpiry {
             return Ok(());
         }
         // Without a name, its signed text is its name; the signature itself may be written in more than one way.

@@ -205,3 +205,52 @@ impl JwtVerifier for Rsa {
         self.algorithm
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_one_family_never_verifies_by_an_algorithm_of_another() {
+        let modulus = URL_SAFE_NO_PAD.encode([0xff; 256]);
+        let public = DecodingKey::from_rsa_components(&modulus, "AQAB").unwrap();
+        let secret = DecodingKey::from_secret(b"secret");
+        let token = sign(
+            &Header::new(Algorithm::HS256),
+            &serde_json::json!({ "exp": 9_999_999_999_u64 }),
+            &EncodingKey::from_secret(b"secret"),
+        )
+        .unwrap();
+        let outcome = |key, algorithm| verify::<Value>(&token, key, algorithm, 0);
+        assert!(outcome(&secret, Algorithm::HS256).is_ok());
+        assert_eq!(outcome(&public, Algorithm::HS256), Err(Refused::Algorithm));
+        assert_eq!(outcome(&secret, Algorithm::RS256), Err(Refused::Algorithm));
+        let other = DecodingKey::from_secret(b"other");
+        assert_eq!(outcome(&other, Algorithm::HS256), Err(Refused::Signature));
+        assert_eq!(modulus_length(&public), 256);
+        assert_eq!(modulus_length(&secret), 0);
+    }
+
+    #[test]
+    fn no_algorithm_is_none() {
+        let header = |text: &str| header(&format!("{}.e30.", URL_SAFE_NO_PAD.encode(text)));
+        for none in ["none", "None", "NONE", "", "hs256"] {
+            let read = header(&format!("{{\"alg\":\"{none}\"}}")).unwrap();
+            assert_eq!(read.algorithm(), None, "{none}");
+        }
+        assert!(header("{}").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_strange_to_be_refused(text in ".{0,120}", parts in "[A-Za-z0-9_.-]{0,120}") {
+            let key = DecodingKey::from_secret(b"secret");
+            for token in [text, parts] {
+                let _ = header(&token);
+                proptest::prop_assert!(verify::<Value>(&token, &key, Algorithm::HS256, 0).is_err());
+            }
+        }
+    }
+}

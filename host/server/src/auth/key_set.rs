@@ -300,3 +300,68 @@ fn chain(error: &reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    fn public(id: &str) -> Value {
+        let modulus = URL_SAFE_NO_PAD.encode([0xff; 256]);
+        json!({ "kty": "RSA", "use": "sig", "kid": id, "n": modulus, "e": "AQAB" })
+    }
+
+    #[test]
+    fn only_keys_that_verify_signatures_and_are_long_enough_are_used() {
+        let short = URL_SAFE_NO_PAD.encode([0xff; 128]);
+        let document = json!({ "keys": [
+            public("good"),
+            { "kty": "RSA", "kid": "short", "n": short, "e": "AQAB" },
+            { "kty": "RSA", "use": "enc", "kid": "encrypts", "n": short, "e": "AQAB" },
+            { "kty": "oct", "kid": "secret", "k": "c2VjcmV0" },
+            { "kty": "EC", "kid": "curve", "crv": "P-256", "x": "AA", "y": "AA" },
+            { "kty": "RSA", "n": short, "e": "AQAB" },
+        ]});
+        let found = parse(&document).unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["good"]);
+        for unusable in [json!({ "keys": [] }), json!({}), json!([public("good")])] {
+            assert!(parse(&unusable).is_err(), "{unusable}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_set_that_is_a_day_old_is_used_once_more_and_fetched_beside() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let url: Url = url.parse().unwrap();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let body = json!({ "keys": [public("new")] }).to_string();
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let set = KeySet::open(&url, dir.path());
+        let old = Timestamp::now() - SignedDuration::from_hours(25);
+        set.keep(old, json!({ "keys": [public("old")] }));
+
+        let set = Arc::new(KeySet::open(&url, dir.path()));
+        assert!(set.find("old").await.is_ok());
+        serving.await.unwrap();
+        // Whoever asks for a key that is not known waits for the fetch that is under way.
+        assert!(set.find("new").await.is_ok());
+        let again = Arc::new(KeySet::open(&url, dir.path()));
+        assert!(again.find("new").await.is_ok());
+    }
+}

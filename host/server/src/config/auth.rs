@@ -6,10 +6,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jsonwebtoken::Algorithm;
-use url::{Host, Url};
 
-use super::reader::{Located, Section, Sink};
+use super::issuer::{self, EntraTokens, Federation};
+use super::reader::{Section, Sink};
 use super::value;
 
 /// At most so many tokens are valid at a time: the one in use and the one that replaces it.
@@ -19,11 +18,6 @@ pub const MAX_SECRETS: usize = 10;
 /// What Entra accepts as the life of an access token: 60 minutes to 6 hours.
 pub const TOKEN_LIFETIME: std::ops::RangeInclusive<Duration> =
     Duration::from_hours(1)..=Duration::from_hours(6);
-/// The audience of the tokens that Entra sends when the Secret Token is left blank. Every tenant's are alike.
-pub const ENTRA_AUDIENCE: &str = "8adf8e6e-67b2-4cf2-a259-e3dc5476c621";
-/// Stands for the tenant in an issuer and in the address of its keys.
-const TENANT: &str = "{tenant}";
-
 /// A token or a client's secret, of which the file holds the hash only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
@@ -44,61 +38,6 @@ pub struct Client {
     pub id: String,
     /// Any of which it may show.
     pub secrets: Vec<Credential>,
-}
-
-/// How often the same assertion may be exchanged for a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Reuse {
-    /// Once.
-    #[default]
-    Once,
-    /// As often as its sender likes while it is valid.
-    UntilExpiry,
-}
-
-/// Workload identity federation: an assertion that Entra signs takes the place of a secret (RFC 7523).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Federation {
-    /// The directory that it must come from: `tid`.
-    pub tenant: String,
-    /// Any of which it may be meant for: `aud`.
-    pub audiences: Vec<String>,
-    /// Who may have sent it: `sub`.
-    pub subjects: Vec<String>,
-    /// What the request must say as `client_id`, if it says one.
-    pub client_id: Option<String>,
-    /// `iss`
-    pub issuer: String,
-    /// Where the signing keys are.
-    pub keys: Url,
-    /// What may be under it.
-    pub algorithms: Vec<Algorithm>,
-    /// How often it may be used.
-    pub reuse: Reuse,
-}
-
-/// The tokens that Entra sends when the Secret Token is left blank.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntraTokens {
-    /// The directories that they may come from, each with its issuer and its keys.
-    pub tenants: Vec<EntraTenant>,
-    /// `aud`
-    pub audiences: Vec<String>,
-    /// `sub`; everybody in the tenant if none is named.
-    pub subjects: Vec<String>,
-    /// What may be under it.
-    pub algorithms: Vec<Algorithm>,
-}
-
-/// One directory in [`EntraTokens`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntraTenant {
-    /// `tid`
-    pub tenant: String,
-    /// `iss`
-    pub issuer: String,
-    /// Where the signing keys are.
-    pub keys: Url,
 }
 
 /// Whether a client must show a certificate.
@@ -196,10 +135,10 @@ pub(super) fn read(section: Option<Section<'_>>, sink: &Sink) -> Auth {
     }
     auth.federation = section
         .section("federation")
-        .and_then(|section| federation(section, sink));
+        .and_then(|section| issuer::federation(section, sink));
     auth.entra = section
         .section("entra")
-        .and_then(|section| entra(section, sink));
+        .and_then(|section| issuer::entra(section, sink));
     auth.certificate = section
         .section("certificate")
         .and_then(|section| certificate(section, sink));
@@ -308,106 +247,6 @@ fn clients(section: Section<'_>, sink: &Sink) -> Vec<Client> {
     clients
 }
 
-fn federation(mut section: Section<'_>, sink: &Sink) -> Option<Federation> {
-    let at = section.span();
-    let tenant = required_tenant(&mut section);
-    let audiences = section
-        .parsed_list("audiences", not_blank)
-        .unwrap_or_default();
-    let subjects = section
-        .parsed_list("subjects", not_blank)
-        .unwrap_or_default();
-    let client_id = section.parsed("client-id", |id| {
-        is_sane_client_id(id)
-            .then(|| id.to_owned())
-            .ok_or_else(|| "must be letters, digits, `-`, `.`, `_` and `~`, at most 128".to_owned())
-    });
-    let issuer = section.parsed("issuer", not_blank).map_or(
-        "https://login.microsoftonline.com/{tenant}/v2.0".to_owned(),
-        |found| found.value,
-    );
-    let keys = section.text("keys");
-    let algorithms = algorithms(&mut section, sink);
-    let reuse = section
-        .choice(
-            "assertions",
-            &[("once", Reuse::Once), ("until-expiry", Reuse::UntilExpiry)],
-        )
-        .unwrap_or_default();
-    section.finish();
-    let tenant = tenant?;
-    let keys = keys_of(
-        keys.as_ref(),
-        "https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys",
-        &tenant,
-        &at,
-        "auth.federation.keys",
-        sink,
-    )?;
-    Some(Federation {
-        audiences,
-        subjects,
-        client_id: client_id.map(|found| found.value),
-        issuer: issuer.replace(TENANT, &tenant),
-        keys,
-        algorithms,
-        reuse,
-        tenant,
-    })
-}
-
-fn entra(mut section: Section<'_>, sink: &Sink) -> Option<EntraTokens> {
-    let at = section.span();
-    let tenants = section.parsed_list("tenants", tenant);
-    let audiences = section
-        .parsed_list("audiences", not_blank)
-        .unwrap_or_else(|| vec![ENTRA_AUDIENCE.to_owned()]);
-    let subjects = section
-        .parsed_list("subjects", not_blank)
-        .unwrap_or_default();
-    let issuer = section
-        .parsed("issuer", not_blank)
-        .map_or("https://sts.windows.net/{tenant}/".to_owned(), |found| {
-            found.value
-        });
-    let keys = section.text("keys");
-    let algorithms = algorithms(&mut section, sink);
-    section.finish();
-    let tenants = tenants.unwrap_or_default();
-    if tenants.is_empty() {
-        sink.error_hint(
-            at,
-            "`auth.entra.tenants` names no tenant",
-            "every tenant's tokens have the same audience: write `tenants = [\"…\"]` with the directory (tenant) id of each one that may call",
-        );
-        return None;
-    }
-    let tenants: Option<Vec<_>> = tenants
-        .into_iter()
-        .map(|tenant| {
-            let keys = keys_of(
-                keys.as_ref(),
-                "https://login.microsoftonline.com/{tenant}/discovery/keys",
-                &tenant,
-                &at,
-                "auth.entra.keys",
-                sink,
-            )?;
-            Some(EntraTenant {
-                issuer: issuer.replace(TENANT, &tenant),
-                keys,
-                tenant,
-            })
-        })
-        .collect();
-    Some(EntraTokens {
-        tenants: tenants?,
-        audiences,
-        subjects,
-        algorithms,
-    })
-}
-
 fn certificate(mut section: Section<'_>, sink: &Sink) -> Option<ClientCertificate> {
     let at = section.span();
     let mode = section
@@ -438,20 +277,7 @@ fn certificate(mut section: Section<'_>, sink: &Sink) -> Option<ClientCertificat
     })
 }
 
-fn required_tenant(section: &mut Section<'_>) -> Option<String> {
-    let hint = "the directory (tenant) id, a GUID, is on the overview page of Entra's admin center";
-    section.required_text("tenant", hint)?;
-    section.parsed("tenant", tenant).map(|found| found.value)
-}
-
-/// A directory's id as tokens spell it.
-fn tenant(text: &str) -> Result<String, String> {
-    uuid::Uuid::parse_str(text.trim())
-        .map(|id| id.hyphenated().to_string())
-        .map_err(|_| format!("must be a directory (tenant) id, a GUID, not `{text}`"))
-}
-
-fn not_blank(text: &str) -> Result<String, String> {
+pub(super) fn not_blank(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         Err("must not be empty".to_owned())
     } else {
@@ -459,93 +285,9 @@ fn not_blank(text: &str) -> Result<String, String> {
     }
 }
 
-/// Only what is verified with a public key: a key that everybody may fetch must never be taken for a shared secret.
-fn algorithms(section: &mut Section<'_>, sink: &Sink) -> Vec<Algorithm> {
-    let known = |text: &str| match text {
-        "RS256" => Ok(Algorithm::RS256),
-        "RS384" => Ok(Algorithm::RS384),
-        "RS512" => Ok(Algorithm::RS512),
-        "PS256" => Ok(Algorithm::PS256),
-        "PS384" => Ok(Algorithm::PS384),
-        "PS512" => Ok(Algorithm::PS512),
-        other => Err(format!(
-            "must be one of RS256, RS384, RS512, PS256, PS384, PS512, not `{other}`"
-        )),
-    };
-    match section.parsed_list("algorithms", known) {
-        Some(list) if list.is_empty() => {
-            sink.error_hint(
-                section.span(),
-                "`algorithms` names none: nothing could be verified",
-                "Entra signs with `RS256`, which is the default",
-            );
-            list
-        }
-        Some(list) => list,
-        None => vec![Algorithm::RS256],
-    }
-}
-
-fn keys_of(
-    given: Option<&Located<String>>,
-    default: &str,
-    tenant: &str,
-    at: &Range<usize>,
-    key: &str,
-    sink: &Sink,
-) -> Option<Url> {
-    let text = given.map_or(default, |given| given.value.as_str());
-    keys_url(&text.replace(TENANT, tenant))
-        .map_err(|why| {
-            let span = given.map_or_else(|| at.clone(), |given| given.span.clone());
-            sink.error(span, format!("`{key}` {why}"));
-        })
-        .ok()
-}
-
-/// Whoever can change the keys on their way decides who may call: plain HTTP stays on this machine.
-fn keys_url(text: &str) -> Result<Url, String> {
-    let url: Url = text
-        .parse()
-        .map_err(|why| format!("must be a URL, and `{text}` is none: {why}"))?;
-    let local = match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if local => Ok(url),
-        _ => Err(format!(
-            "must begin with https://, not `{text}`; http:// is for this machine only"
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_come_by_https_or_from_this_machine() {
-        for good in [
-            "https://login.microsoftonline.com/x/discovery/v2.0/keys",
-            "http://127.0.0.1:8000/keys",
-            "http://[::1]/keys",
-            "http://localhost/keys",
-        ] {
-            assert!(keys_url(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "http://login.microsoftonline.com/keys",
-            "http://127.0.0.1.example.org/keys",
-            "file:///etc/passwd",
-            "keys",
-        ] {
-            assert!(keys_url(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_access_token_lives_from_one_hour_to_six() {

@@ -11,6 +11,7 @@
 //! | [`host`] | `tombolo.toml` |
 //! | [`app`] | `apps/NAME.toml` |
 //! | [`auth`] | `[auth]` in it |
+//! | [`issuer`] | the sections of it that are about somebody else's signature |
 //! | [`target`] | `[targets.NAME]` in it |
 //! | [`ecma`] | `[ecma]` in it |
 //! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
@@ -27,6 +28,7 @@ pub mod diagnostic;
 pub mod ecma;
 pub mod edit;
 pub mod host;
+pub mod issuer;
 mod json;
 mod mask;
 pub mod material;

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// `"250ms"`, `"30s"`, `"5m"`, `"2h"`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -81,11 +81,21 @@ pub fn sha256(text: &str) -> Result<[u8; 32], String> {
 pub fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     text.parse::<IpNet>()
-        .map(|net| net.trunc())
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map(|net| canonical(net).trunc())
+        .or_else(|_| text.parse::<IpAddr>().map(|one| IpNet::from(one.to_canonical())))
         .map_err(|_| {
             format!("must be an address or a network such as \"10.1.0.0/16\" or \"2001:db8::/32\", not `{text}`")
         })
+}
+
+/// Addresses are judged as IPv4 when they are IPv4 in IPv6's clothes; so are networks.
+fn canonical(net: IpNet) -> IpNet {
+    match net.addr().to_canonical() {
+        IpAddr::V4(address) if net.prefix_len() >= 96 && net.addr().is_ipv6() => {
+            Ipv4Net::new(address, net.prefix_len() - 96).map_or(net, IpNet::V4)
+        }
+        _ => net,
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +133,14 @@ mod tests {
     fn a_network_is_an_address_with_or_without_its_prefix() {
         assert_eq!(network("10.1.2.3/16").unwrap().to_string(), "10.1.0.0/16");
         assert_eq!(network("::1").unwrap().to_string(), "::1/128");
+        assert_eq!(
+            network("::ffff:10.1.2.3/112").unwrap().to_string(),
+            "10.1.0.0/16"
+        );
+        assert_eq!(
+            network("::ffff:10.1.2.3").unwrap().to_string(),
+            "10.1.2.3/32"
+        );
         for wrong in ["10.1.2.3/33", "10.1", "all", ""] {
             assert!(network(wrong).is_err(), "{wrong}");
         }
