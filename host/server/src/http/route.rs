@@ -23,6 +23,8 @@ pub struct Route {
 /// A place in an app's SCIM tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// The root: a query over every type (RFC 7644, section 3.4.2.1).
+    Root,
     /// `/Users`, or another resource type's endpoint, as the client spells it.
     Collection(String),
     /// `/Users/{id}`.
@@ -39,6 +41,8 @@ pub enum Place {
     Me,
     /// `/Bulk`.
     Bulk,
+    /// Another version of the protocol than the one that is spoken here.
+    OtherVersion,
     /// Nothing that SCIM knows.
     Unknown,
 }
@@ -47,6 +51,7 @@ impl Place {
     /// The route as a pattern, for logs and metrics: no id and no name of a client's making.
     pub fn template(&self) -> &'static str {
         match self {
+            Self::Root => "/",
             Self::Collection(_) => "/{type}",
             Self::Resource(..) => "/{type}/{id}",
             Self::Search(Some(_)) => "/{type}/.search",
@@ -58,6 +63,7 @@ impl Place {
             Self::ServiceProviderConfig => "/ServiceProviderConfig",
             Self::Me => "/Me",
             Self::Bulk => "/Bulk",
+            Self::OtherVersion => "/{version}",
             Self::Unknown => "/{unknown}",
         }
     }
@@ -83,15 +89,26 @@ impl Route {
             {
                 place(&segments.collect::<Vec<_>>())
             }
+            (Some(scim), Some(version))
+                if scim.eq_ignore_ascii_case("scim") && is_version(version) =>
+            {
+                Place::OtherVersion
+            }
             _ => Place::Unknown,
         };
         Some(Self { app, place, query })
     }
 }
 
+/// `v1` (RFC 7644, section 3.13).
+fn is_version(segment: &str) -> bool {
+    let digits = segment.strip_prefix(['v', 'V']).unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn place(segments: &[&str]) -> Place {
     let Some((first, rest)) = segments.split_first() else {
-        return Place::Unknown;
+        return Place::Root;
     };
     let single = || rest.first().map(|one| (*one).to_owned());
     match (first.to_ascii_lowercase().as_str(), rest.len()) {
@@ -235,6 +252,9 @@ mod tests {
             Place::Collection("Devices".into())
         );
         assert_eq!(place_of("/apps/hr/scim/v2/Users/1/2").0, Place::Unknown);
+        assert_eq!(place_of("/apps/hr/scim/v2/?count=1").0, Place::Root);
+        assert_eq!(place_of("/apps/hr/scim/v1/Users").0, Place::OtherVersion);
+        assert_eq!(place_of("/apps/hr/scim/vx/Users").0, Place::Unknown);
         assert_eq!(place_of("/apps/hr").0, Place::Unknown);
         assert_eq!(Route::parse("/other", None), None);
     }
