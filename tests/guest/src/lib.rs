@@ -71,11 +71,7 @@ impl read::Guest for Guest {
 }
 
 impl write::Guest for Guest {
-    fn create(
-        kind: String,
-        attributes: Vec<Attribute>,
-        request: String,
-    ) -> Result<Entry, Failure> {
+    fn create(kind: String, attributes: Vec<Attribute>, request: String) -> Result<Entry, Failure> {
         behave(On::Create)?;
         // No attribute of a device is unique: each create makes another one.
         if kind == "device" {
