@@ -158,7 +158,11 @@ impl Wire {
                     continue;
                 }
             }
-            let judgement = judge(&request.asked, &reply);
+            let mut judgement = judge(&request.asked, &reply);
+            // A server may say the credentials back; no report and no log may.
+            for text in judgement.texts() {
+                *text = self.endpoint.redact(text);
+            }
             let failed = judgement.failure.is_some();
             self.note(&request, reply.took, failed, &judgement.flaws);
             return match judgement.failure {
