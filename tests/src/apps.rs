@@ -49,6 +49,11 @@ pub fn guest(directory: &Directory, name: &str, settings: &str, rest: &str) -> R
     directory.app(name, "guest", &format!("[settings]\n{settings}\n\n{rest}"))
 }
 
+/// An app on `connectors/memory.wasm`, which keeps what it is given and does nothing else.
+pub fn memory(directory: &Directory, name: &str, rest: &str) -> Result<()> {
+    directory.app(name, "memory", rest)
+}
+
 /// The csv connector's file of people, in the directory `data`.
 pub const CSV_USERS: &str = "people.csv";
 /// Its column of user names.

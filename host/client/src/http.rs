@@ -78,17 +78,17 @@ pub enum Error {
         why: String,
     },
     /// The client cannot be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
+    #[error("the HTTP client cannot be set up: {}", chain(.0))]
     Setup(reqwest::Error),
     /// Nothing came back, or it broke off.
-    #[error("{method} {url}: {}", chain(.source))]
+    #[error("{method} {url}: {}", chain(.why))]
     Transport {
         /// What was asked.
         method: Method,
         /// Where.
         url: String,
-        /// Why.
-        source: reqwest::Error,
+        /// Why; told whole in this error's own text.
+        why: reqwest::Error,
     },
     /// The token endpoint gave no token.
     #[error("the token endpoint {endpoint} gave no token: {why}")]
@@ -301,10 +301,10 @@ impl Endpoint {
             }
             request = request.body(body);
         }
-        read(request).await.map_err(|source| Error::Transport {
+        read(request).await.map_err(|why| Error::Transport {
             method,
             url,
-            source,
+            why: why.without_url(),
         })
     }
 

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`http`] | one SCIM base URL, signed in to, and its answers |
 //! | [`simulate`] | Entra's provisioning service, played against any SCIM URL |
+//! | [`conformance`] | does a server do what Entra and the RFCs expect? |
 
+pub mod conformance;
 pub mod http;
 pub mod simulate;

@@ -232,7 +232,7 @@ impl Wire {
 
 fn no_answer(error: &http::Error) -> Failure {
     match error {
-        http::Error::Transport { source, .. } if source.is_timeout() => {
+        http::Error::Transport { why, .. } if why.is_timeout() => {
             Failure::new(ErrorCode::Timeout, error.to_string())
         }
         // The service cannot sign in: its credentials are what is wrong.

@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod app;
 mod check;
+mod conformance;
 mod connector;
 mod init;
 mod output;
@@ -75,6 +76,8 @@ enum Command {
     Token(token::Command),
     /// Play Entra's provisioning service against any SCIM server.
     Simulate(Box<simulate::Arguments>),
+    /// Test any SCIM server against what Entra and the RFCs expect of it.
+    Conformance(Box<conformance::Arguments>),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -115,6 +118,7 @@ impl Cli {
             Command::Connector(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
             Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,
+            Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,
