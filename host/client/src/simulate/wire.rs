@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde::Serialize;
 
@@ -241,13 +242,16 @@ fn no_answer(error: &http::Error) -> Failure {
     }
 }
 
+/// Everything but RFC 3986's unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// `/{endpoint}/{id}`, the id as a path segment.
 pub(crate) fn item(endpoint: &str, id: &str) -> String {
-    let mut url = url::Url::parse("http://x").expect("a constant URL");
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.push(endpoint).push(id);
-    }
-    url.path().to_owned()
+    format!("/{endpoint}/{}", utf8_percent_encode(id, SEGMENT))
 }
 
 /// `/{endpoint}?filter=…`, encoded as Entra does.
