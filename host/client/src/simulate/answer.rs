@@ -44,6 +44,14 @@ pub(crate) struct Judgement {
     pub(crate) failure: Option<Failure>,
 }
 
+impl Judgement {
+    /// Everything in it that the server may have worded.
+    pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let reason = self.failure.as_mut().map(|failure| &mut failure.reason);
+        self.flaws.iter_mut().chain(reason)
+    }
+}
+
 /// Judges one answer.
 pub(crate) fn judge(asked: &Asked<'_>, reply: &Reply) -> Judgement {
     let mut judgement = Judgement::default();

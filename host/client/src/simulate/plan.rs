@@ -40,11 +40,15 @@ impl<'a> Plan<'a> {
                 plan.users.push(user);
             }
             let link = state.users.get(key);
-            let moved = old.is_none_or(|old| {
-                old.manager != user.manager || (!old.in_scope() && user.in_scope())
-            });
+            // Without a link the user was not active before, and its manager was never written.
+            let moved = link.is_none()
+                || old.is_none_or(|old| {
+                    old.manager != user.manager || (!old.in_scope() && user.in_scope())
+                });
             let managed = user.manager.is_some() || link.is_some_and(|link| link.manager.is_some());
-            if (moved || again) && managed || due.contains(&Entry::Manager(key.clone())) {
+            if (old != Some(user) && moved || again) && managed
+                || due.contains(&Entry::Manager(key.clone()))
+            {
                 plan.managers.push(user);
             }
             if user.is_soft_deleted() && link.is_some_and(|link| link.active) {
@@ -173,6 +177,14 @@ mod tests {
         assert_eq!(plan.groups_gone, ["g"]);
         assert_eq!(plan.disables, ["2"]);
         assert_eq!(plan.deletions(&state), 3);
+        // Whoever was blocked from the start is created now, and gets the manager that was there all along.
+        let mut blocked = before.clone();
+        blocked.users.get_mut("2").unwrap().account_enabled = false;
+        let mut fresh = settled(&blocked);
+        fresh.users.remove("2");
+        let plan = Plan::new(&fresh, &before, now);
+        assert_eq!(ids(&plan.users, |u| &u.id), ["2"]);
+        assert_eq!(ids(&plan.managers, |u| &u.id), ["2"]);
         // What waits in escrow is left alone.
         state
             .escrow

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde::Serialize;
 
@@ -158,7 +159,11 @@ impl Wire {
                     continue;
                 }
             }
-            let judgement = judge(&request.asked, &reply);
+            let mut judgement = judge(&request.asked, &reply);
+            // A server may say the credentials back; no report and no log may.
+            for text in judgement.texts() {
+                *text = self.endpoint.redact(text);
+            }
             let failed = judgement.failure.is_some();
             self.note(&request, reply.took, failed, &judgement.flaws);
             return match judgement.failure {
@@ -237,13 +242,16 @@ fn no_answer(error: &http::Error) -> Failure {
     }
 }
 
+/// Everything but RFC 3986's unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// `/{endpoint}/{id}`, the id as a path segment.
 pub(crate) fn item(endpoint: &str, id: &str) -> String {
-    let mut url = url::Url::parse("http://x").expect("a constant URL");
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.push(endpoint).push(id);
-    }
-    url.path().to_owned()
+    format!("/{endpoint}/{}", utf8_percent_encode(id, SEGMENT))
 }
 
 /// `/{endpoint}?filter=…`, encoded as Entra does.

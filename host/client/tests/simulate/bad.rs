@@ -322,3 +322,25 @@ async fn nobody_at_the_address_is_an_error_and_no_quarantine() {
     let error = simulation.cycle(&tenant(1)).await.unwrap_err();
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }
+
+#[tokio::test]
+async fn a_token_that_the_server_says_back_is_in_no_log_and_no_report() {
+    let server = Server::start().await;
+    let (mut simulation, rows) = simulation(&server, settings(), "secret");
+    server.misbehave(|method, _, _| {
+        (method == Method::POST).then(|| error(500, "cannot handle Authorization: Bearer secret"))
+    });
+    let mut run = generated(1);
+    run.source = Source::Generated(Population {
+        seed: 7,
+        people: 2,
+        groups: 0,
+        churn: 0,
+    });
+    let report = simulation.run(&run).await.unwrap();
+    let told = serde_json::to_string(&report).unwrap();
+    let logged = serde_json::to_string(&rows.all()).unwrap();
+    for text in [told, logged] {
+        assert!(text.contains("cannot handle Authorization") && !text.contains("Bearer secret"));
+    }
+}

@@ -20,6 +20,7 @@ const CLIENT_SECRET: &str = "TOMBOLO_CLIENT_SECRET";
 #[derive(Debug, Args)]
 pub(super) struct Remote {
     /// The SCIM base URL: Entra's "Tenant URL", without a flag behind it.
+    // Not required: `conformance --list` asks nobody. Whoever asks somebody is told by `endpoint`.
     #[arg(long)]
     url: Option<String>,
     /// The bearer token: Entra's "Secret Token". Better given by file, or in TOMBOLO_TOKEN.
