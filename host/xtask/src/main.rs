@@ -1,13 +1,15 @@
-//! The project's tasks: `cargo xtask dist | demo | test | load`.
+//! The project's tasks: `cargo xtask dist | demo | test | load | fuzz`.
 //!
 //! - [`dist`]: what is shipped, built into `dist/`.
 //! - [`demo`]: a running host, and Entra's cycles played against it.
 //! - [`test`]: everything that can be checked, with one closing summary.
 //! - [`load`]: what a request costs.
+//! - [`fuzz`]: SCIM's parsers against inputs that nobody thought of.
 //! - [`shell`], [`table`]: running programs, printing tables.
 
 mod demo;
 mod dist;
+mod fuzz;
 mod load;
 mod shell;
 mod table;
@@ -38,6 +40,8 @@ enum Task {
     Test(TestOptions),
     /// Measure requests a second, latency and CPU a request, on loopback
     Load(LoadOptions),
+    /// Fuzz SCIM's parsers (needs nightly and cargo-fuzz)
+    Fuzz(FuzzOptions),
 }
 
 #[derive(clap::Args)]
@@ -84,12 +88,22 @@ struct LoadOptions {
     only: String,
 }
 
+#[derive(clap::Args)]
+struct FuzzOptions {
+    /// Seconds a target
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Only these targets
+    targets: Vec<String>,
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Dist => dist::run_task().map(|()| ExitCode::SUCCESS),
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Load(options) => load::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

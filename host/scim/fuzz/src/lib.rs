@@ -44,7 +44,11 @@ fn chosen(data: &[u8]) -> (ResourceType, &[u8]) {
 fn is_sound(error: &Error) {
     assert!((400..=599).contains(&error.status), "{error:?}");
     assert!(!error.detail.is_empty());
-    assert!(error.detail.len() < 4096, "a detail that repeats the request: {}", error.detail.len());
+    assert!(
+        error.detail.len() < 4096,
+        "a detail that repeats the request: {}",
+        error.detail.len()
+    );
     let _ = error.to_json().to_string();
 }
 
@@ -67,7 +71,10 @@ pub fn filter(data: &[u8]) {
         if let Err(error) = filter.check(&[&ty], &rules) {
             is_sound(&error);
         }
-        let _ = filter.matches_member(&ResourceType::group(), &json!({"value": "x", "type": "User"}));
+        let _ = filter.matches_member(
+            &ResourceType::group(),
+            &json!({"value": "x", "type": "User"}),
+        );
     }
     // The same text as a query.
     for rules in MODES {
@@ -138,7 +145,9 @@ pub fn patch(data: &[u8]) {
 
 /// A bulk request comes to an end, in the request's order, whatever becomes of its operations.
 pub fn bulk(data: &[u8]) {
-    let (fate, body) = data.split_first().map_or((0, data), |(fate, rest)| (*fate, rest));
+    let (fate, body) = data
+        .split_first()
+        .map_or((0, data), |(fate, rest)| (*fate, rest));
     for rules in MODES {
         let request = match BulkRequest::parse(&rules, body) {
             Ok(request) => request,
@@ -152,7 +161,10 @@ pub fn bulk(data: &[u8]) {
         let mut tasks = 0_usize;
         while let Some(task) = run.next_task() {
             tasks += 1;
-            assert!(tasks <= 2 * count, "an operation is done and linked at most");
+            assert!(
+                tasks <= 2 * count,
+                "an operation is done and linked at most"
+            );
             let done = Done {
                 status: 200,
                 id: format!("id-{tasks}"),
@@ -177,7 +189,6 @@ pub fn bulk(data: &[u8]) {
         }
     }
 }
-
 
 /// What a body leaves is canonical; a PUT of it over anything keeps it so.
 pub fn body(data: &[u8]) {
@@ -204,8 +215,12 @@ pub fn body(data: &[u8]) {
 fn is_canonical(ty: &ResourceType, resource: &Resource) {
     let mut sent: Map<String, Value> = resource.as_map().clone();
     // Required, and a PATCH of nothing but members may meet a resource without it.
-    sent.entry(if ty.name == "User" { "userName" } else { "displayName" })
-        .or_insert_with(|| "x".into());
+    sent.entry(if ty.name == "User" {
+        "userName"
+    } else {
+        "displayName"
+    })
+    .or_insert_with(|| "x".into());
     let mut wanted = sent.clone();
     let text = Value::Object(sent).to_string();
     let again = read_with(&Rules::ENTRA, ty, text.as_bytes())
