@@ -38,6 +38,7 @@ use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::{Intent, Record, Step, decode, encode};
+use crate::stand_in;
 
 /// A target may still be working on what was sent before the connection broke:
 /// "not there" is believed only so long after the beginning.
@@ -245,7 +246,8 @@ impl App {
             return self.unlink(kind, id, &stored).await;
         };
         // What the host keeps itself goes with the rest: all or nothing.
-        let object = convert::object(&entry);
+        let standing = &stored.record.standing;
+        let object = stand_in::hide(convert::object(&entry), standing);
         let references = self.references_of_object(kind, &object).await?;
         let mut as_wanted = resource.clone();
         kind.mapping.overlay(&mut as_wanted, &object, &references);
@@ -256,7 +258,8 @@ impl App {
         } else {
             &stored.record.resource
         };
-        self.finish_update(kind, id, &stored, base, &entry).await?;
+        self.finish_update(kind, id, &stored, base, &entry, standing)
+            .await?;
         // Claims of a rename that did not happen.
         let commit = self
             .release_claims(kind, id, resource, Commit::new())

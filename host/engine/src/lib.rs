@@ -28,6 +28,7 @@
 //! | `journal` | intents, and settling them |
 //! | `replay` | the same POST again |
 //! | `reconcile` | what a target's entry does to the mirror |
+//! | `stand_in` | what a target makes up for what was cleared |
 //! | `record`, `keys`, `index` | what is kept, and under which keys |
 //! | `shared` | what outlives a reload of an app: locks, freshness, counts |
 //! | `state` | the connectors' own small store |
@@ -56,6 +57,7 @@ mod record;
 mod references;
 mod replay;
 mod shared;
+mod stand_in;
 mod state;
 mod update;
 

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::record::{Link, Record, decode, encode};
+use crate::stand_in;
 
 /// How often a commit that lost against another is tried again.
 const TRIES: usize = 8;
@@ -212,7 +213,8 @@ impl App {
         asked: Instant,
     ) -> Result<(String, Stored), Error> {
         let mut resource = stored.record.resource.clone();
-        kind.mapping.overlay(&mut resource, object, references);
+        let shown = stand_in::hide(object.clone(), &stored.record.standing);
+        kind.mapping.overlay(&mut resource, &shown, references);
         if resource == stored.record.resource {
             self.shared.confirm_at(id, asked);
             return Ok((id.to_owned(), stored));

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tombolo_mapping::Object;
 use tombolo_scim::render::Meta;
 use tombolo_scim::resource::Resource;
 
@@ -16,6 +17,9 @@ pub(crate) struct Record {
     /// What the host last knew: mapped attributes as the target had them, the
     /// rest as the client sent them.
     pub(crate) resource: Resource,
+    /// The target's values that stand in for what a client has cleared.
+    #[serde(default, skip_serializing_if = "Object::is_empty")]
+    pub(crate) standing: Object,
     /// Counts the changes; the ETag.
     pub(crate) version: u64,
     pub(crate) created: Timestamp,
@@ -36,6 +40,7 @@ impl Record {
         Self {
             anchor,
             resource,
+            standing: Object::new(),
             version: 1,
             created: now,
             modified: now,
@@ -47,6 +52,7 @@ impl Record {
         Self {
             anchor,
             resource,
+            standing: self.standing.clone(),
             version: self.version + 1,
             created: self.created,
             modified: now(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tombolo_mapping::Object;
 use tombolo_runtime::contract::{Entry, Fault};
 use tombolo_scim::patch::{MemberEdit, PatchRequest};
 use tombolo_scim::resource::{Document, Resource};
@@ -14,6 +15,7 @@ use crate::journal::mapping;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::Step;
+use crate::stand_in;
 
 /// How often a change is made again on top of one that got between.
 const TRIES: usize = 4;
@@ -135,7 +137,7 @@ impl App {
             .map_err(mapping)?;
         let references = self.references_of_resource(kind, old).await?;
         let old_object = kind.mapping.to_object(old, &references).map_err(mapping)?;
-        let edits = convert::edits(&kind.mapping.edits(&old_object, &new_object));
+        let edits = kind.mapping.edits(&old_object, &new_object);
         let kept = kind.without_secrets(&wanted);
 
         let same_names = kind
@@ -163,13 +165,22 @@ impl App {
                 &r.call(),
                 &kind.name,
                 &anchor,
-                &edits,
+                &convert::edits(&edits),
                 None,
                 &intent.request,
             ))
             .await;
         match written {
-            Ok(entry) => self.finish_update(kind, id, &stored, &kept, &entry).await,
+            Ok(entry) => {
+                let standing = stand_in::after(
+                    &stored.record.standing,
+                    &edits,
+                    &new_object,
+                    &convert::object(&entry),
+                );
+                self.finish_update(kind, id, &stored, &kept, &entry, &standing)
+                    .await
+            }
             Err(error) if error.fault() == Some(Fault::NotFound) => {
                 self.abandon(kind, id, &intent.step).await?;
                 // Deleted behind our back, or what is not found is something else,
@@ -220,14 +231,16 @@ impl App {
         stored: &Stored,
         base: &Resource,
         entry: &Entry,
+        standing: &Object,
     ) -> Result<Stored, Error> {
-        let object = convert::object(entry);
+        let object = stand_in::hide(convert::object(entry), standing);
         let references = self.references_of_object(kind, &object).await?;
         let mut resource = base.clone();
         kind.mapping.overlay(&mut resource, &object, &references);
         let mut present = stored.clone();
         for _ in 0..TRIES {
-            let record = present.next(&entry.anchor, resource.clone());
+            let mut record = present.next(&entry.anchor, resource.clone());
+            record.standing.clone_from(standing);
             let end = Commit::new().delete(self.keys.intent(id));
             let (commit, new) = self
                 .put_record(kind, id, Some(&present), &record, end)
