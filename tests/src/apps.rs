@@ -20,6 +20,16 @@ pub fn csv(directory: &Directory, name: &str, rest: &str) -> Result<()> {
     )
 }
 
+/// An app on `connectors/csv.wasm` with an `[auth]` of the test's making.
+pub fn with_auth(directory: &Directory, name: &str, auth: &str) -> Result<()> {
+    std::fs::create_dir_all(directory.path().join("data").join(name))?;
+    let text = format!(
+        "connector = \"csv\"\n\n{auth}\n\n[directories]\ndata = {{ path = \"data/{name}\", access = \"read-write\" }}\n"
+    );
+    directory.write(&format!("apps/{name}.toml"), text)?;
+    Ok(())
+}
+
 /// An app on `connectors/ldap.wasm` over ldaps; the password is in [`PASSWORD_VARIABLE`].
 pub fn ldap(directory: &Directory, name: &str, slapd: &Slapd, rest: &str) -> Result<()> {
     directory.write("tls/ldap-ca.pem", std::fs::read(slapd.ca())?)?;

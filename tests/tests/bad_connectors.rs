@@ -201,6 +201,8 @@ async fn a_backend_s_fault_is_never_blamed_on_the_caller_s_credentials() -> Resu
         ("busy", &[429, 503]),
         ("already-exists", &[409]),
         ("invalid", &[400]),
+        // Of a create that cannot be the object itself, so something that it refers to.
+        ("not-found", &[400]),
     ];
     for (fault, _) in faults {
         apps::guest(
@@ -222,5 +224,43 @@ async fn a_backend_s_fault_is_never_blamed_on_the_caller_s_credentials() -> Resu
             );
         }
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_target_does_not_find_is_404_only_when_it_is_the_object_itself() -> Result<()> {
+    let directory = Directory::new()?;
+    directory.connector("guest", &build::guest()?)?;
+    for on in ["update", "search", "get"] {
+        apps::guest(
+            &directory,
+            on,
+            &format!("do = \"fail\"\nfault = \"not-found\"\non = \"{on}\""),
+            "",
+        )?;
+    }
+    let host = Host::start(&directory).await?;
+
+    // The update misses something, and the object is there: it is not forgotten.
+    let scim = host.scim("update")?;
+    let id = create(&scim).await?.id();
+    let change = tombolo_tests::scim::patch_op(
+        &serde_json::json!([{"op": "replace", "path": "displayName", "value": "x"}]),
+    );
+    let reply = scim.patch(&format!("/Users/{id}"), &change).await?;
+    ensure!(reply.status == 400, "{reply:?}");
+    ensure!(reply.body["scimType"] == "invalidValue", "{reply:?}");
+    ensure!(scim.get(&format!("/Users/{id}")).await?.status == 200);
+
+    // A search that misses something is no empty list and no 404, which would quarantine Entra's job.
+    let scim = host.scim("search")?;
+    let reply = scim.get("/Users?filter=userName+eq+%22nobody%22").await?;
+    ensure!(reply.status == 502, "{reply:?}");
+
+    // The target says of the object itself that it is gone.
+    let scim = host.scim("get")?;
+    let id = create(&scim).await?.id();
+    let reply = scim.get(&format!("/Users/{id}")).await?;
+    ensure!(reply.status == 404, "{reply:?}");
     Ok(())
 }

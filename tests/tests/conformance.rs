@@ -12,7 +12,7 @@ use tombolo_tests::{apps, build};
 
 const PASSWORD: &str = "conformance-password";
 
-/// What cannot be played against a host with a static token, and what the host does not claim to have.
+/// What may be skipped: what cannot be played with a static token, and what the host need not claim to have.
 const SKIPPED: [&str; 4] = [
     "gallery/21-validate-credentials",
     "gallery/22-federated-identity",
@@ -81,7 +81,10 @@ async fn passes_in_full(directory: &Directory, host: &Host, more: &[&str]) -> Re
         .iter()
         .filter_map(|test| test["id"].as_str())
         .collect();
-    ensure!(found == SKIPPED, "skipped: {found:?}");
+    ensure!(
+        found.iter().all(|id| SKIPPED.contains(id)),
+        "skipped: {found:?}"
+    );
     ensure!(of("passed").len() > 150, "{} passed", of("passed").len());
     ensure!(output.status.success(), "{}", output.status);
     ensure!(

@@ -12,14 +12,22 @@ use tombolo_tests::{apps, build};
 const PACKAGES: [&str; 2] = ["scim2-cli==0.6.0", "scim2-tester==0.5.2"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn scim2_tester_passes_without_a_failure_against_csv() -> Result<()> {
+async fn scim2_tester_passes_without_a_failure_against_csv_in_both_modes() -> Result<()> {
     let scim2 = suite()?;
     let directory = Directory::new()?;
     directory.connector("csv", &build::connector("csv")?)?;
-    apps::csv(&directory, "suite", "")?;
+    apps::csv(&directory, "entra", "")?;
+    apps::csv(&directory, "strict", "[scim]\nmode = \"strict\"\n")?;
     let host = Host::start(&directory).await?;
+    for app in ["entra", "strict"] {
+        passes(&scim2, host.scim(app)?.base()).with_context(|| format!("{app} mode"))?;
+    }
+    Ok(())
+}
+
+fn passes(scim2: &Path, url: &str) -> Result<()> {
     let output = Command::new(scim2)
-        .args(["--url", host.scim("suite")?.base(), "test", "--verbose"])
+        .args(["--url", url, "test", "--verbose"])
         .env("SCIM_CLI_HEADERS", format!("Authorization: Bearer {TOKEN}"))
         .output()
         .context("cannot start scim2")?;

@@ -11,9 +11,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tombolo_mapping::{Mapping, MappingError, Overrides};
+use tombolo_mapping::{MappingError, Overrides, Shape};
 use tombolo_runtime::{Call, CallError, Connector};
-use tombolo_scim::discovery::{AuthenticationScheme, Capabilities, Pagination};
+use tombolo_scim::Rules;
+use tombolo_scim::discovery::{AuthenticationScheme, Bulk, Capabilities, Pagination};
 use tombolo_scim::patch::PatchRequest;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
@@ -24,7 +25,6 @@ use tracing::Instrument;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::kind::Kind;
-use crate::list::{DEFAULT_COUNT, MAX_COUNT};
 use crate::shared::Shared;
 
 /// Kept from the client's deadline for the host's own part of a request.
@@ -51,6 +51,22 @@ pub struct AppConfig {
     pub overrides: BTreeMap<String, Overrides>,
     /// How old a read may be.
     pub freshness: Freshness,
+    /// How it shows its objects.
+    pub shape: Shape,
+    /// How strictly requests are read, and how much of them.
+    pub rules: Rules,
+}
+
+impl AppConfig {
+    /// Under what the store keeps the app's links, mirror and journal. A record
+    /// is in the app's shape: one that was switched has others, and finds its
+    /// former ones when it is switched back. No app's name has a `+`.
+    pub(crate) fn space(&self) -> String {
+        match self.shape {
+            Shape::Scim => self.name.clone(),
+            Shape::Ecma => format!("{}+ecma", self.name),
+        }
+    }
 }
 
 /// Why an app cannot be put together.
@@ -79,6 +95,14 @@ pub enum AppError {
         /// The names that exist.
         known: String,
     },
+    /// The app's shape shows nothing of what the connector has.
+    #[error(
+        "connector `{connector}` has no users, and an ECMA app shows users only; take `[ecma]` out of the app's file"
+    )]
+    NoUsers {
+        /// Which connector.
+        connector: String,
+    },
     /// Two kinds make the same SCIM resource type.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -89,7 +113,7 @@ pub enum AppError {
 pub struct Request {
     /// For logs, on both sides.
     pub id: String,
-    /// The app's SCIM base URL: `https://host/apps/NAME/scim/v2`.
+    /// The base URL by which the app was called: `https://host/apps/NAME/scim/v2`.
     pub base_url: String,
     /// When the client stops waiting.
     pub deadline: Instant,
@@ -123,6 +147,8 @@ pub struct App {
     pub(crate) name: String,
     pub(crate) connector: Connector,
     pub(crate) freshness: Freshness,
+    pub(crate) shape: Shape,
+    pub(crate) rules: Rules,
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
@@ -140,19 +166,24 @@ impl App {
         shared: Arc<Shared>,
         writes: TaskTracker,
     ) -> Result<Arc<Self>, AppError> {
+        let keys = Keys::new(&config.space());
         let AppConfig {
             name,
             connector,
             mut overrides,
             freshness,
+            shape,
+            rules,
         } = config;
-        let kinds = kinds(&connector, &mut overrides)?;
+        let kinds = kinds(&connector, shape, &mut overrides)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
         let app = Arc::new(Self {
-            keys: Keys::new(&name),
+            keys,
             name,
             connector,
             freshness,
+            shape,
+            rules,
             catalog,
             kinds,
             store,
@@ -174,6 +205,11 @@ impl App {
         &self.catalog
     }
 
+    /// How strictly requests are read, and how much of them.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The connector behind it.
     pub fn connector(&self) -> &Connector {
         &self.connector
@@ -181,18 +217,23 @@ impl App {
 
     /// What its ServiceProviderConfig promises.
     pub fn capabilities(&self) -> Capabilities {
+        let limits = &self.rules.limits;
+        let writes = self.connector.abilities().write;
         Capabilities {
-            patch: self.connector.abilities().write,
-            bulk: None,
-            filter_max_results: Some(MAX_COUNT),
-            change_password: false,
+            patch: writes,
+            bulk: writes.then_some(Bulk {
+                max_operations: limits.bulk_operations as u64,
+                max_payload_size: limits.body_bytes as u64,
+            }),
+            filter_max_results: Some(limits.max_page_size),
+            change_password: self.connector.abilities().password,
             sort: true,
             etag: true,
             pagination: Pagination {
-                cursor: false,
+                cursor: true,
                 index: true,
-                default_page_size: DEFAULT_COUNT,
-                max_page_size: MAX_COUNT,
+                default_page_size: limits.page_size,
+                max_page_size: limits.max_page_size,
             },
             authentication: vec![AuthenticationScheme::bearer()],
         }
@@ -218,7 +259,7 @@ impl App {
         body: &[u8],
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let document = tombolo_scim::resource::read(ty, body)?;
+        let document = tombolo_scim::resource::read_with(&self.rules, ty, body)?;
         let (id, stored) = {
             let (app, r, ty) = (Arc::clone(self), r.clone(), ty.name.clone());
             self.to_its_end(async move { app.create_inner(&r, &ty, document).await })
@@ -239,14 +280,19 @@ impl App {
         self.read_one(r, self.kind_of(ty)?, id, projection).await
     }
 
-    /// GET of the endpoint, or POST of `.search`: a ListResponse.
+    /// GET of an endpoint, or POST of `.search` there or above: a ListResponse
+    /// of these types.
     pub async fn list(
         self: &Arc<Self>,
         r: &Request,
-        ty: &ResourceType,
+        types: &[&ResourceType],
         query: &ListQuery,
     ) -> Result<Value, Error> {
-        self.list_kind(r, self.kind_of(ty)?, query).await
+        let kinds = types
+            .iter()
+            .map(|ty| self.kind_of(ty))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.list_kinds(r, &kinds, query).await
     }
 
     /// PUT: all of the resource.
@@ -259,7 +305,7 @@ impl App {
         if_match: Option<u64>,
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let document = tombolo_scim::resource::read(ty, body)?;
+        let document = tombolo_scim::resource::read_with(&self.rules, ty, body)?;
         let stored = {
             let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
             self.to_its_end(
@@ -282,7 +328,7 @@ impl App {
         if_match: Option<u64>,
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let patch = PatchRequest::parse(body)?;
+        let patch = PatchRequest::parse_with(&self.rules, body)?;
         let stored = {
             let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
             self.to_its_end(async move { app.patch_inner(&r, &ty, &id, &patch, if_match).await })
@@ -344,9 +390,10 @@ impl App {
     }
 }
 
-/// The kinds that the connector describes, with the app's changes.
+/// The kinds that the connector describes and the app shows, with its changes.
 fn kinds(
     connector: &Connector,
+    shape: Shape,
     overrides: &mut BTreeMap<String, Overrides>,
 ) -> Result<Vec<Kind>, AppError> {
     let name = || connector.component().manifest().name.clone();
@@ -359,22 +406,29 @@ fn kinds(
         .get("kinds")
         .and_then(Value::as_array)
         .ok_or_else(|| wrong("it has no `kinds`".to_owned()))?;
-    let mut kinds = Vec::new();
+    let (mut kinds, mut hidden) = (Vec::new(), Vec::new());
     for described in described {
         let kind: tombolo_mapping::Kind =
             serde_json::from_value(described.clone()).map_err(|e| wrong(e.to_string()))?;
         let changes = overrides.remove(&kind.kind).unwrap_or_default();
-        let mapping = Mapping::new(&kind, &changes)?;
+        let Some(mapping) = shape.mapping(&kind, &changes)? else {
+            hidden.push(kind.kind);
+            continue;
+        };
         let members = kind.member_kinds().into_iter().map(str::to_owned).collect();
         kinds.push(Kind::new(&kind.kind, mapping, members));
     }
     if let Some(kind) = overrides.keys().next() {
-        let known: Vec<String> = kinds.iter().map(|k| format!("`{}`", k.name)).collect();
+        let names = kinds.iter().map(|k| &k.name).chain(&hidden);
+        let known: Vec<String> = names.map(|name| format!("`{name}`")).collect();
         return Err(AppError::UnknownKind {
             connector: name(),
             kind: kind.clone(),
             known: known.join(", "),
         });
+    }
+    if kinds.is_empty() && !hidden.is_empty() {
+        return Err(AppError::NoUsers { connector: name() });
     }
     Ok(kinds)
 }

@@ -21,7 +21,7 @@ use crate::record::{Record, Step};
 /// How often a claim is looked at again after its holder turned out to be gone.
 const TRIES: usize = 4;
 /// How long a request waits for another that holds the name it wants.
-const HOLDER: std::time::Duration = std::time::Duration::from_secs(5);
+pub(crate) const HOLDER: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl App {
     pub(crate) async fn create_inner(
@@ -33,12 +33,13 @@ impl App {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
         let Document {
-            resource,
+            mut resource,
             members,
             ignored,
         } = document;
         self.note_ignored(kind, &ignored);
         let members = members.unwrap_or_default();
+        let password = self.take_password(kind, &mut resource)?;
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
         let references = self.references_of_resource(kind, &resource).await?;
@@ -50,13 +51,21 @@ impl App {
 
         let id = Uuid::now_v7().to_string();
         let _held = self.shared.locks.lock(&id).await;
+        let wish = Self::wish(kind, &resource, &members);
+        if let Some(wish) = wish {
+            self.only_once(r, kind, wish, &id).await?;
+        }
         let intent = Self::intent(
             kind,
             Step::Create {
                 resource: kind.without_secrets(&resource),
             },
         );
-        self.claim(r, kind, &id, None, &resource, &intent).await?;
+        let claimed = self.claim(r, kind, &id, None, &resource, &intent).await;
+        if let (Err(_), Some(wish)) = (&claimed, &wish) {
+            self.shared.wishes.forget(wish, &id);
+        }
+        claimed?;
 
         let attributes = convert::attributes(&object);
         let written = self
@@ -67,11 +76,19 @@ impl App {
             .await;
         let entry = match written {
             Ok(entry) => entry,
-            Err(error) => return Err(self.failed(kind, &id, &intent.step, error).await),
+            Err(error) => {
+                let error = self.failed(kind, &id, &intent.step, error).await;
+                if let (Some(wish), false) = (&wish, error.outcome_unknown()) {
+                    self.shared.wishes.forget(wish, &id);
+                }
+                // What the target does not find is what the new object refers to.
+                return Err(error.about_a_reference());
+            }
         };
         let (id, mut stored) = self
             .finish_create(kind, &id, &kind.without_secrets(&resource), &entry)
             .await?;
+        stored = self.with_password(r, kind, &id, stored, password).await?;
         if !members.is_empty() {
             stored = self
                 .add_members(r, kind, &id, stored, &members)

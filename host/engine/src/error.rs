@@ -9,7 +9,9 @@
 //! |---|---|
 //! | the target has one already | 409 `uniqueness` |
 //! | the target refuses the value | 400 `invalidValue`, naming the attribute |
-//! | the object is not there (any more) | 404 |
+//! | the object itself is not there (any more) | 404, once the target has said so of it |
+//! | something that a write refers to is not there | 400 `invalidValue` |
+//! | the target misses anything else | 502, with text |
 //! | the target does not do that | 501 |
 //! | the target refuses Tombolo's credentials | 503, with text |
 //! | the target forbids it to Tombolo's account | 502, with text |
@@ -106,6 +108,20 @@ impl Error {
         matches!(self, Self::Target { source, .. } if source.outcome_unknown())
     }
 
+    /// What the target does not find is something that the request refers to:
+    /// the request's fault, and no sign that the object is gone.
+    pub(crate) fn about_a_reference(self) -> Self {
+        match self {
+            Self::Target {
+                app,
+                source: CallError::Failure(failure),
+            } if failure.fault == Fault::NotFound => {
+                Self::Request(ScimError::invalid_value(failure_detail(&app, &failure)))
+            }
+            other => other,
+        }
+    }
+
     /// The fault that a connector named, when it named one.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self {
@@ -182,12 +198,13 @@ impl Error {
 
 fn fault_status(fault: Fault) -> u16 {
     match fault {
-        Fault::NotFound => 404,
         Fault::AlreadyExists => 409,
         Fault::Changed => 412,
         Fault::Invalid => 400,
         Fault::Unsupported => 501,
-        Fault::Forbidden | Fault::Other => 502,
+        // Where the object itself is meant the engine says 404 by itself; anywhere
+        // else 404 would make Entra believe that somebody is gone.
+        Fault::NotFound | Fault::Forbidden | Fault::Other => 502,
         Fault::Busy => 429,
         Fault::Unauthenticated | Fault::Unavailable | Fault::Timeout => 503,
     }
@@ -196,7 +213,7 @@ fn fault_status(fault: Fault) -> u16 {
 /// What an administrator reads: whose fault, the target's words, its own code.
 fn failure_detail(app: &str, failure: &Failure) -> String {
     let what = match failure.fault {
-        Fault::NotFound => "the target has no such object",
+        Fault::NotFound => "the target does not have something that this needs",
         Fault::AlreadyExists => "the target already has an object with this value",
         Fault::Changed => "the object was changed in the target meanwhile",
         Fault::Invalid => "the target does not accept this value",
@@ -222,4 +239,71 @@ fn failure_detail(app: &str, failure: &Failure) -> String {
         detail.push_str(&format!(" [{code}]"));
     }
     detail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(fault: Fault, retry_after_ms: Option<u32>) -> Error {
+        Error::Target {
+            app: "hr".to_owned(),
+            source: CallError::Failure(Failure {
+                fault,
+                message: "says why".to_owned(),
+                attribute: Some("mail".to_owned()),
+                target_code: Some("32".to_owned()),
+                retry_after_ms,
+            }),
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_target_has_its_answer() {
+        let rows = [
+            (Fault::NotFound, 502, None, None),
+            (Fault::AlreadyExists, 409, Some("uniqueness"), None),
+            (Fault::Changed, 412, None, None),
+            (Fault::Invalid, 400, Some("invalidValue"), None),
+            (Fault::Unsupported, 501, None, None),
+            (Fault::Unauthenticated, 503, None, Some(10)),
+            (Fault::Forbidden, 502, None, None),
+            (Fault::Busy, 429, None, Some(10)),
+            (Fault::Unavailable, 503, None, Some(10)),
+            (Fault::Timeout, 503, None, Some(10)),
+            (Fault::Other, 502, None, None),
+        ];
+        for (fault, status, code, wait) in rows {
+            let error = failed(fault, None);
+            let scim = error.to_scim();
+            let told = scim.scim_type.map(tombolo_scim::ScimType::as_str);
+            let waits = error.retry_after().map(|wait| wait.as_secs());
+            assert_eq!(
+                (scim.status, told, waits),
+                (status, code, wait),
+                "{fault:?}"
+            );
+            assert_eq!(error.status(), status, "{fault:?}");
+            assert!(![401, 404].contains(&status), "{fault:?}");
+            for word in ["`hr`", "says why", "`mail`", "[32]"] {
+                assert!(scim.detail.contains(word), "{fault:?}: {}", scim.detail);
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_that_says_how_long_to_wait_is_believed() {
+        let error = failed(Fault::Busy, Some(90_000));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn what_a_write_refers_to_and_is_missing_is_the_requests_fault() {
+        let scim = failed(Fault::NotFound, None).about_a_reference().to_scim();
+        let code = scim.scim_type.map(tombolo_scim::ScimType::as_str);
+        assert_eq!((scim.status, code), (400, Some("invalidValue")));
+        assert!(scim.detail.contains("says why"), "{}", scim.detail);
+        let other = failed(Fault::Busy, None).about_a_reference();
+        assert_eq!(other.status(), 429);
+    }
 }

@@ -4,17 +4,22 @@
 //! somebody created by hand): a match query that finds nothing asks the target
 //! too, and links what it answers. So Entra adopts existing accounts instead of
 //! creating them a second time.
+//!
+//! Nothing but the page is held in memory: of a sorted list the keys besides.
 
-use std::cmp::Ordering;
+mod cursor;
+mod order;
+
+use std::ops::ControlFlow;
 use std::time::Instant;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tombolo_runtime::contract::{Fault, Query};
 use tombolo_scim::filter::Filter;
-use tombolo_scim::path::AttributePath;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
 use tombolo_scim::render;
+use tombolo_scim::schema::ResourceType;
 use tombolo_store::Range;
 
 use crate::app::{App, Request};
@@ -26,10 +31,6 @@ use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::decode;
 
-/// Resources a page when the client names no count.
-pub(crate) const DEFAULT_COUNT: u64 = 100;
-/// And at most, whatever it names.
-pub(crate) const MAX_COUNT: u64 = 1000;
 /// Records read from the store at a time when all are looked at.
 const CHUNK: usize = 1000;
 /// What a match query asks the target for: more than one is an ambiguity that
@@ -37,30 +38,96 @@ const CHUNK: usize = 1000;
 const MATCHES: u32 = 100;
 
 impl App {
-    pub(crate) async fn list_kind(
+    /// A page of these kinds: those of the first, then those of the second,
+    /// unless they are sorted.
+    pub(crate) async fn list_kinds(
+        &self,
+        r: &Request,
+        kinds: &[&Kind],
+        query: &ListQuery,
+    ) -> Result<Value, Error> {
+        let types: Vec<&ResourceType> = kinds.iter().map(|kind| kind.ty()).collect();
+        query.check(&types, &self.rules)?;
+        let limits = &self.rules.limits;
+        let count = query
+            .count
+            .unwrap_or(limits.page_size)
+            .min(limits.max_page_size);
+        if let Some(cursor) = &query.cursor {
+            return self.page_at(r, kinds, query, cursor, count).await;
+        }
+        match kinds {
+            [kind] => self.list_kind(r, kind, query, count).await,
+            _ if query.sort_by.is_some() => self.page_in_order(r, kinds, query, count).await,
+            _ => self.list_in_a_row(r, kinds, query, count).await,
+        }
+    }
+
+    /// Several kinds' listings as one.
+    async fn list_in_a_row(
+        &self,
+        r: &Request,
+        kinds: &[&Kind],
+        query: &ListQuery,
+        count: u64,
+    ) -> Result<Value, Error> {
+        let start = query.start_index;
+        let (mut total, mut resources) = (0, Vec::new());
+        for kind in kinds {
+            let mut part = query.clone();
+            part.start_index = start.saturating_sub(total).max(1);
+            let left = count.saturating_sub(resources.len() as u64);
+            let mut listed = self.list_kind(r, kind, &part, left).await?;
+            total += listed["totalResults"].as_u64().unwrap_or(0);
+            if let Some(Value::Array(found)) = listed.get_mut("Resources").map(Value::take) {
+                resources.extend(found.into_iter().filter_map(|resource| match resource {
+                    Value::Object(resource) => Some(resource),
+                    _ => None,
+                }));
+            }
+        }
+        Ok(render::list(total, start, resources))
+    }
+
+    async fn list_kind(
         &self,
         r: &Request,
         kind: &Kind,
         query: &ListQuery,
+        count: u64,
     ) -> Result<Value, Error> {
-        let count = query.count.unwrap_or(DEFAULT_COUNT).min(MAX_COUNT);
-        let Some(filter) = &query.filter else {
-            self.imported(r, kind).await?;
-            return match &query.sort_by {
+        match self.candidates(r, kind, query.filter.as_ref()).await? {
+            Some(found) => self.cut(r, kind, query, count, found).await,
+            None if query.sort_by.is_some() => self.page_in_order(r, &[kind], query, count).await,
+            None => match &query.filter {
+                Some(filter) => self.page_of_matching(r, kind, query, count, filter).await,
                 None => self.page(r, kind, query, count).await,
-                Some(_) => self.page_of_all(r, kind, query, count, None).await,
-            };
+            },
+        }
+    }
+
+    /// Those that match, in the order of their ids, when there is a way to find
+    /// them; none when every resource has to be looked at, which then are all
+    /// mirrored.
+    async fn candidates(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        filter: Option<&Filter>,
+    ) -> Result<Option<Vec<(String, Stored)>>, Error> {
+        let Some(filter) = filter else {
+            self.imported(r, kind).await?;
+            return Ok(None);
         };
-        match plan(kind.ty(), &kind.indexed, filter) {
-            Plan::Nothing => Ok(render::list(0, query.start_index, Vec::new())),
+        let mut found = match plan(kind.ty(), &kind.indexed, filter) {
+            Plan::Nothing => Vec::new(),
             Plan::Id(id) => {
                 let found = match self.fresh(r, kind, &id).await {
                     Ok(stored) => vec![(id, stored)],
                     Err(Error::NotFound { .. }) => Vec::new(),
                     Err(error) => return Err(error),
                 };
-                let found = self.judged(r, kind, found, filter).await?;
-                self.cut(r, kind, query, count, found).await
+                self.judged(r, kind, found, filter).await?
             }
             Plan::Index { label, value } => {
                 let known = self.indexed(r, kind, &label, &value).await?;
@@ -69,13 +136,16 @@ impl App {
                     let asked = self.ask_target(r, kind, filter).await?;
                     found = self.judged(r, kind, asked, filter).await?;
                 }
-                self.cut(r, kind, query, count, found).await
+                found
             }
             Plan::All => {
                 self.imported(r, kind).await?;
-                self.page_of_all(r, kind, query, count, Some(filter)).await
+                return Ok(None);
             }
-        }
+        };
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        found.dedup_by(|(a, _), (b, _)| a == b);
+        Ok(Some(found))
     }
 
     /// Those that the index names, as fresh as the app asks for.
@@ -127,7 +197,13 @@ impl App {
             Ok(page) => page,
             Err(error) if error.fault() == Some(Fault::Unsupported) => {
                 self.imported(r, kind).await?;
-                return self.matching(r, kind, filter).await;
+                let mut found = Vec::new();
+                self.each_matching(r, kind, Some(filter), None, |id, stored| {
+                    found.push((id, stored));
+                    ControlFlow::Continue(())
+                })
+                .await?;
+                return Ok(found);
             }
             Err(error) => return Err(error),
         };
@@ -138,18 +214,20 @@ impl App {
         Ok(found)
     }
 
-    /// Every mirrored resource that the filter matches.
-    async fn matching(
+    /// Shows every mirrored resource behind `after` that the filter matches, in
+    /// the order of the ids, until it is told to stop.
+    async fn each_matching(
         &self,
         r: &Request,
         kind: &Kind,
-        filter: &Filter,
-    ) -> Result<Vec<(String, Stored)>, Error> {
-        let mut found = Vec::new();
-        let mut after: Option<Vec<u8>> = None;
-        let wanted = needs(filter);
+        filter: Option<&Filter>,
+        after: Option<&str>,
+        mut show: impl FnMut(String, Stored) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let ty = &kind.ty().name;
+        let mut after = after.map(|id| self.keys.record(ty, id).into_bytes());
         loop {
-            let mut range = Range::prefix(self.keys.records(&kind.ty().name)).limit(CHUNK);
+            let mut range = Range::prefix(self.keys.records(ty)).limit(CHUNK);
             if let Some(after) = after.take() {
                 range = range.after(after);
             }
@@ -161,18 +239,68 @@ impl App {
                     record: decode("a record", &bytes)?,
                     bytes,
                 };
-                let rendered = self.rendered(r, kind, &id, &stored, &wanted).await?;
-                if filter.matches(kind.ty(), &rendered) {
-                    found.push((id, stored));
+                let matches = match filter {
+                    Some(filter) => self.matches(r, kind, &id, &stored, filter).await?,
+                    None => true,
+                };
+                if matches && show(id, stored).is_break() {
+                    return Ok(());
                 }
                 after = Some(key);
             }
             if !full {
-                return Ok(found);
+                return Ok(());
             }
             // A long look must not keep the others waiting.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Does a resource really match? Of a group's members only those are looked
+    /// at that the filter names: a group of 50,000 is not read for one of them.
+    async fn matches(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: &Stored,
+        filter: &Filter,
+    ) -> Result<bool, Error> {
+        let named = filter.named_members();
+        let rendered = match &named {
+            None => {
+                self.rendered(r, kind, id, stored, &needs(filter, false))
+                    .await?
+            }
+            Some(members) => {
+                let mut rendered = self
+                    .rendered(r, kind, id, stored, &needs(filter, true))
+                    .await?;
+                if !members.is_empty() && kind.ty().has_members() {
+                    let mut present = Vec::new();
+                    for member in members {
+                        let key = self.keys.member(id, member);
+                        if self.store.get(&key).await?.is_some() {
+                            present.push(json!({"value": member}));
+                        }
+                    }
+                    rendered.insert("members".into(), Value::Array(present));
+                }
+                rendered
+            }
+        };
+        Ok(filter.matches(kind.ty(), &rendered))
+    }
+
+    /// How many resources of the kind are mirrored.
+    async fn total(&self, kind: &Kind) -> Result<u64, Error> {
+        let ty = &kind.ty().name;
+        if let Some(total) = self.shared.count(ty) {
+            return Ok(total);
+        }
+        let total = self.store.count(&self.keys.records(ty)).await?;
+        self.shared.set_count(ty, total);
+        Ok(total)
     }
 
     /// One page of everything, in the order of the ids.
@@ -185,14 +313,7 @@ impl App {
     ) -> Result<Value, Error> {
         let ty = &kind.ty().name;
         let records = self.keys.records(ty);
-        let total = match self.shared.count(ty) {
-            Some(total) => total,
-            None => {
-                let total = self.store.count(&records).await?;
-                self.shared.set_count(ty, total);
-                total
-            }
-        };
+        let total = self.total(kind).await?;
         let skip = query.start_index - 1;
         if count == 0 || skip >= total {
             return Ok(render::list(total, query.start_index, Vec::new()));
@@ -229,17 +350,29 @@ impl App {
     }
 
     /// One page of those that the filter matches, when there may be many.
-    async fn page_of_all(
+    async fn page_of_matching(
         &self,
         r: &Request,
         kind: &Kind,
         query: &ListQuery,
         count: u64,
-        filter: Option<&Filter>,
+        filter: &Filter,
     ) -> Result<Value, Error> {
-        let every = Filter::Present(AttributePath::bare("id"));
-        let found = self.matching(r, kind, filter.unwrap_or(&every)).await?;
-        self.cut(r, kind, query, count, found).await
+        let skip = query.start_index - 1;
+        let (mut total, mut page) = (0, Vec::new());
+        self.each_matching(r, kind, Some(filter), None, |id, stored| {
+            if total >= skip && (page.len() as u64) < count {
+                page.push((id, stored));
+            }
+            total += 1;
+            ControlFlow::Continue(())
+        })
+        .await?;
+        let mut resources = Vec::with_capacity(page.len());
+        for (id, stored) in &page {
+            resources.push(self.one(r, kind, id, stored, &query.projection).await?);
+        }
+        Ok(render::list(total, query.start_index, resources))
     }
 
     /// Those of a few candidates that really match.
@@ -250,21 +383,19 @@ impl App {
         found: Vec<(String, Stored)>,
         filter: &Filter,
     ) -> Result<Vec<(String, Stored)>, Error> {
-        let wanted = needs(filter);
         let mut matching = Vec::with_capacity(found.len());
         for (id, stored) in found {
             if filter.mentions("members") {
                 self.fresh_members(r, kind, &id, &stored).await?;
             }
-            let rendered = self.rendered(r, kind, &id, &stored, &wanted).await?;
-            if filter.matches(kind.ty(), &rendered) {
+            if self.matches(r, kind, &id, &stored, filter).await? {
                 matching.push((id, stored));
             }
         }
         Ok(matching)
     }
 
-    /// One page of what matches.
+    /// One page of the few that match.
     async fn cut(
         &self,
         r: &Request,
@@ -273,14 +404,10 @@ impl App {
         count: u64,
         mut found: Vec<(String, Stored)>,
     ) -> Result<Value, Error> {
-        found.sort_by(|(a, _), (b, _)| a.cmp(b));
-        found.dedup_by(|(a, _), (b, _)| a == b);
         if let Some(path) = &query.sort_by {
-            // A stable sort: equal values stay in the order of their ids.
-            found.sort_by(|(_, a), (_, b)| by_value(path, a, b));
-            if query.descending {
-                found.reverse();
-            }
+            order::sort(&mut found, query.descending, |(id, stored)| {
+                order::key(kind, id, stored, path)
+            });
         }
         let total = found.len() as u64;
         let skip = usize::try_from(query.start_index - 1).unwrap_or(usize::MAX);
@@ -311,44 +438,12 @@ impl App {
 
 /// What has to be rendered for `filter` to be judged: members and groups are
 /// dear, and mostly nobody asks.
-fn needs(filter: &Filter) -> Projection {
+fn needs(filter: &Filter, without_members: bool) -> Projection {
     let left_out: Vec<&str> = ["members", "groups"]
         .into_iter()
-        .filter(|attribute| !filter.mentions(attribute))
+        .filter(|attribute| {
+            !filter.mentions(attribute) || (without_members && *attribute == "members")
+        })
         .collect();
     Projection::parse(None, Some(&left_out.join(","))).unwrap_or_default()
-}
-
-fn by_value(path: &AttributePath, a: &Stored, b: &Stored) -> Ordering {
-    let value = |stored: &Stored| {
-        let map = stored.record.resource.as_map();
-        let map = path
-            .urn
-            .as_ref()
-            .and_then(|urn| map.get(urn))
-            .and_then(Value::as_object)
-            .unwrap_or(map);
-        let value = map
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(&path.attribute))
-            .map(|(_, v)| v)?;
-        let value = match &path.sub {
-            Some(sub) => value
-                .as_object()?
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(sub))
-                .map(|(_, v)| v)?,
-            None => value,
-        };
-        Some(match value {
-            Value::String(text) => text.to_lowercase(),
-            other => other.to_string(),
-        })
-    };
-    match (value(a), value(b)) {
-        // What has no value comes last (RFC 7644 section 3.4.2.3).
-        (None, Some(_)) => Ordering::Greater,
-        (Some(_), None) => Ordering::Less,
-        (a, b) => a.cmp(&b),
-    }
 }

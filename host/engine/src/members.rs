@@ -159,10 +159,10 @@ impl App {
             let Some(member) = self.kinds.iter().find(|k| k.name == *name) else {
                 continue;
             };
-            if let Some(stored) = self.load(member, id).await? {
+            if let Some(anchor) = self.anchor_of(member, id).await? {
                 return Ok(Linked {
                     ty: member.ty().name.clone(),
-                    anchor: stored.record.anchor,
+                    anchor,
                 });
             }
         }
@@ -247,7 +247,13 @@ impl App {
                     tracing::debug!(app = self.name, %unsettled, "the group is settled later");
                     self.settle_in_background();
                 }
-                Err(error)
+                match self.load(kind, group).await? {
+                    Some(_) => Err(error.about_a_reference()),
+                    None => Err(Error::NotFound {
+                        kind: kind.ty().name.clone(),
+                        id: group.to_owned(),
+                    }),
+                }
             }
             Err(error) => Err(self.failed(kind, group, &intent.step, error).await),
         }

@@ -139,6 +139,11 @@ impl App {
         {
             // Somebody changed the group meanwhile: what he wrote is newer.
             Err(Error::Contended) => Ok(()),
+            // The group, or else a fault of the target's: it is asked which.
+            Err(error) if error.fault() == Some(Fault::NotFound) => {
+                self.asked(r, kind, id, stored.clone()).await?;
+                Err(error)
+            }
             other => other,
         }
     }
@@ -177,7 +182,8 @@ impl App {
         } else {
             None
         };
-        let groups = if ty.name == "User" && projection.wants(ty, "groups") {
+        let shows_groups = ty.name == "User" && ty.schema.attribute("groups").is_some();
+        let groups = if shows_groups && projection.wants(ty, "groups") {
             Some(self.rendered_groups(r, id).await?)
         } else {
             None

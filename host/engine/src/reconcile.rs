@@ -17,7 +17,7 @@ use crate::convert;
 use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
-use crate::record::{Record, decode, encode};
+use crate::record::{Link, Record, decode, encode};
 
 /// How often a commit that lost against another is tried again.
 const TRIES: usize = 8;
@@ -41,6 +41,15 @@ impl App {
                 record: decode("a record", &bytes)?,
                 bytes,
             })),
+            None => Ok(None),
+        }
+    }
+
+    /// The anchor that `id` is linked to: a record read no further than that.
+    pub(crate) async fn anchor_of(&self, kind: &Kind, id: &str) -> Result<Option<String>, Error> {
+        let key = self.keys.record(&kind.ty().name, id);
+        match self.store.get(&key).await? {
+            Some(bytes) => Ok(Some(decode::<Link>("a record", &bytes)?.anchor)),
             None => Ok(None),
         }
     }

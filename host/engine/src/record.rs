@@ -22,6 +22,13 @@ pub(crate) struct Record {
     pub(crate) modified: Timestamp,
 }
 
+/// A record of which nothing but the link is wanted: a thousand members are
+/// looked up by theirs.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Link {
+    pub(crate) anchor: String,
+}
+
 impl Record {
     /// The first record of an object.
     pub(crate) fn new(anchor: String, resource: Resource) -> Self {

@@ -35,8 +35,8 @@ impl App {
             let Some(other) = self.kinds.iter().find(|k| k.name == reference.kind) else {
                 continue;
             };
-            if let Some(stored) = self.load(other, &reference.value).await? {
-                references.link(&reference.kind, &reference.value, &stored.record.anchor);
+            if let Some(anchor) = self.anchor_of(other, &reference.value).await? {
+                references.link(&reference.kind, &reference.value, &anchor);
             }
         }
         Ok(references)

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::locks::Locks;
+use crate::replay::Wishes;
 
 /// How many positions of index-paged listings are remembered.
 const BOOKMARKS: usize = 64;
@@ -19,8 +20,9 @@ const SWEEP_ABOVE: usize = 200_000;
 /// See the module.
 pub(crate) struct Shared {
     pub(crate) locks: Locks,
+    pub(crate) wishes: Wishes,
     /// Held around a connector's write when the connector asked for one at a time.
-    pub(crate) serial: AsyncMutex<()>,
+    pub(crate) serial: Arc<AsyncMutex<()>>,
     confirmed: Mutex<HashMap<String, Instant>>,
     gone: Mutex<HashMap<String, Instant>>,
     counts: Mutex<HashMap<String, AtomicI64>>,
@@ -39,9 +41,19 @@ struct Bookmark {
 
 impl Shared {
     pub(crate) fn new() -> Self {
+        Self::over(Arc::default())
+    }
+
+    /// For the same target as `other`, whose writes these wait for.
+    pub(crate) fn beside(other: &Self) -> Self {
+        Self::over(Arc::clone(&other.serial))
+    }
+
+    fn over(serial: Arc<AsyncMutex<()>>) -> Self {
         Self {
             locks: Locks::default(),
-            serial: AsyncMutex::new(()),
+            wishes: Wishes::default(),
+            serial,
             confirmed: Mutex::default(),
             gone: Mutex::default(),
             counts: Mutex::default(),

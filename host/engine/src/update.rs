@@ -33,14 +33,16 @@ impl App {
         for _ in 0..TRIES {
             let stored = self.load_settled(kind, id, &r.call()).await?;
             matches_version(&stored, if_match)?;
-            let patched = patch.apply(kind.ty(), &stored.record.resource)?;
+            let mut patched = patch.apply(kind.ty(), &stored.record.resource)?;
             self.note_ignored(kind, &patched.ignored);
+            let password = self.take_password(kind, &mut patched.resource)?;
             match self
                 .change(r, kind, id, stored, patched.resource, &patched.members)
                 .await
             {
                 Err(Error::Contended) => {}
-                other => return other,
+                Ok(stored) => return self.with_password(r, kind, id, stored, password).await,
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Contended)
@@ -68,14 +70,16 @@ impl App {
         for _ in 0..TRIES {
             let stored = self.load_settled(kind, id, &r.call()).await?;
             matches_version(&stored, if_match)?;
-            let wanted = tombolo_scim::resource::replace(
+            let mut wanted = tombolo_scim::resource::replace(
                 kind.ty(),
                 &stored.record.resource,
                 document.resource.clone(),
             )?;
+            let password = self.take_password(kind, &mut wanted)?;
             match self.change(r, kind, id, stored, wanted, &members).await {
                 Err(Error::Contended) => {}
-                other => return other,
+                Ok(stored) => return self.with_password(r, kind, id, stored, password).await,
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Contended)
@@ -167,13 +171,25 @@ impl App {
         match written {
             Ok(entry) => self.finish_update(kind, id, &stored, &kept, &entry).await,
             Err(error) if error.fault() == Some(Fault::NotFound) => {
-                // Deleted behind our back: the truth is that it does not exist.
                 self.abandon(kind, id, &intent.step).await?;
-                self.drop_vanished(kind, id).await?;
-                Err(Error::NotFound {
-                    kind: kind.ty().name.clone(),
-                    id: id.to_owned(),
-                })
+                // Deleted behind our back, or what is not found is something else,
+                // such as a manager. Only the target knows.
+                let there = self
+                    .connector
+                    .get(&r.call(), &kind.name, &anchor, &[])
+                    .await
+                    .map_err(|error| self.target(error));
+                match there {
+                    Ok(_) => Err(error.about_a_reference()),
+                    Err(gone) if gone.fault() == Some(Fault::NotFound) => {
+                        self.drop_vanished(kind, id).await?;
+                        Err(Error::NotFound {
+                            kind: kind.ty().name.clone(),
+                            id: id.to_owned(),
+                        })
+                    }
+                    Err(unknown) => Err(unknown),
+                }
             }
             Err(error) => Err(self.failed(kind, id, &intent.step, error).await),
         }

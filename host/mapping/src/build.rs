@@ -1,5 +1,6 @@
 //! From a connector's description and an operator's overrides to a mapping.
 
+use tombolo_scim::filter::{CompareOp, Filter, Literal};
 use tombolo_scim::schema::{Mutability, Returned, Type, Uniqueness};
 use tombolo_scim::{AttributePath, Path, ResourceType};
 
@@ -22,9 +23,17 @@ struct Plan<'k> {
 }
 
 pub(crate) fn mapping(kind: &Kind, overrides: &Overrides) -> Result<Mapping, MappingError> {
+    onto(base_type(kind), kind, overrides)
+}
+
+/// The mapping onto a resource type, which gets what the flows need and it has not.
+pub(crate) fn onto(
+    mut resource_type: ResourceType,
+    kind: &Kind,
+    overrides: &Overrides,
+) -> Result<Mapping, MappingError> {
     kind.validate()?;
     let mut problems = Vec::new();
-    let mut resource_type = base_type(kind);
     let plans = plan(kind, overrides, &resource_type, &mut problems);
     let mut flows: Vec<Flow> = Vec::new();
     for plan in &plans {
@@ -350,6 +359,29 @@ fn refine_all(ty: &mut ResourceType, plans: &[Plan<'_>]) {
             path.sub = sub;
         }
         refine(ty, &path, plan.attribute, direct);
+        list_type(ty, &plan.path);
+    }
+}
+
+/// Lists the `type` that a path chooses among the attribute's canonical values: of them Entra makes the names that an
+/// administrator can map to.
+fn list_type(ty: &mut ResourceType, path: &Path) {
+    let Some(Filter::Test(test, CompareOp::Eq, Literal::Text(chosen))) = &path.filter else {
+        return;
+    };
+    let sub = AttributePath {
+        sub: Some("type".to_owned()),
+        ..path.attribute.clone()
+    };
+    if !test.attribute.eq_ignore_ascii_case("type") || ty.attribute(&sub).is_none() {
+        return;
+    }
+    let Ok(definition) = ty.ensure(&sub, Type::String) else {
+        return;
+    };
+    let known = &mut definition.canonical_values;
+    if !known.iter().any(|value| value.eq_ignore_ascii_case(chosen)) {
+        known.push(chosen.clone());
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The URN of the error message.
 pub const ERROR_URN: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
-/// The detail codes of RFC 7644, table 9.
+/// The detail codes of RFC 7644, table 9, and RFC 9865, section 2.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScimType {
     /// The filter is malformed, or its comparison is not supported.
@@ -32,6 +32,12 @@ pub enum ScimType {
     InvalidVers,
     /// The request reveals what may not stand in a URI.
     Sensitive,
+    /// The cursor is none of ours, or belongs to another query.
+    InvalidCursor,
+    /// What the cursor points at is gone.
+    ExpiredCursor,
+    /// The size of a page is out of bounds.
+    InvalidCount,
 }
 
 impl ScimType {
@@ -48,6 +54,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }
@@ -113,6 +122,21 @@ impl Error {
         Self::bad_request(ScimType::TooMany, detail)
     }
 
+    /// 400: the cursor is none of ours, or belongs to another query.
+    pub fn invalid_cursor(detail: impl Into<String>) -> Self {
+        Self::bad_request(ScimType::InvalidCursor, detail)
+    }
+
+    /// 400: what the cursor points at is gone.
+    pub fn expired_cursor(detail: impl Into<String>) -> Self {
+        Self::bad_request(ScimType::ExpiredCursor, detail)
+    }
+
+    /// 400: the size of a page is out of bounds.
+    pub fn invalid_count(detail: impl Into<String>) -> Self {
+        Self::bad_request(ScimType::InvalidCount, detail)
+    }
+
     /// 409: somebody else has that value already.
     pub fn uniqueness(detail: impl Into<String>) -> Self {
         Self::new(409, Some(ScimType::Uniqueness), detail)
@@ -131,6 +155,11 @@ impl Error {
     /// 413: the body or the number of operations is over the limit.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(413, None, detail)
+    }
+
+    /// 409: the request contradicts itself or what is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(409, None, detail)
     }
 
     /// 501: a part of the protocol that this server does not offer.

@@ -7,18 +7,14 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::Error;
-
-/// How deep a body may nest; SCIM needs five levels.
-const MAX_DEPTH: usize = 32;
-/// How long a body may be. A PATCH that adds 50,000 members has about 5 MiB.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+use crate::{Error, Limits};
 
 /// Reads one JSON document.
-pub(crate) fn parse(body: &[u8]) -> Result<Value, Error> {
-    if body.len() > MAX_BYTES {
+pub(crate) fn parse(body: &[u8], limits: &Limits) -> Result<Value, Error> {
+    if body.len() > limits.body_bytes {
         return Err(Error::too_large(format!(
-            "the body has more than {MAX_BYTES} bytes; send less at a time"
+            "the body has more than {} bytes; send less at a time",
+            limits.body_bytes
         )));
     }
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -26,16 +22,19 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, Error> {
         Error::invalid_syntax(format!("the body is not usable JSON: {error}"))
     };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = Bounded { depth: 0 }
-        .deserialize(&mut deserializer)
-        .map_err(invalid)?;
+    let value = Bounded {
+        left: limits.json_depth,
+        most: limits.json_depth,
+    }
+    .deserialize(&mut deserializer)
+    .map_err(invalid)?;
     deserializer.end().map_err(invalid)?;
     Ok(value)
 }
 
 /// Reads one JSON object.
-pub(crate) fn parse_object(body: &[u8]) -> Result<Map<String, Value>, Error> {
-    match parse(body)? {
+pub(crate) fn parse_object(body: &[u8], limits: &Limits) -> Result<Map<String, Value>, Error> {
+    match parse(body, limits)? {
         Value::Object(map) => Ok(map),
         other => Err(Error::invalid_syntax(format!(
             "the body must be a JSON object, but {} came",
@@ -70,19 +69,21 @@ pub(crate) fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
 
 #[derive(Clone, Copy)]
 struct Bounded {
-    depth: usize,
+    /// Levels that may still be opened.
+    left: usize,
+    /// Levels in all, for the message.
+    most: usize,
 }
 
 impl Bounded {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
-        if self.depth == MAX_DEPTH {
-            return Err(E::custom(format_args!(
-                "it nests deeper than {MAX_DEPTH} levels"
-            )));
+        let most = self.most;
+        match self.left.checked_sub(1) {
+            Some(left) => Ok(Self { left, most }),
+            None => Err(E::custom(format_args!(
+                "it nests deeper than {most} levels"
+            ))),
         }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
     }
 }
 
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_member_that_appears_twice_is_refused() {
-        let error = parse(br#"{"a":1,"b":{"c":1,"c":2}}"#).unwrap_err();
+        let error = parse(br#"{"a":1,"b":{"c":1,"c":2}}"#, &Limits::DEFAULT).unwrap_err();
         assert_eq!(error.status, 400);
         assert!(error.detail.contains("`c` appears twice"), "{error}");
     }
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_in_linear_time() {
         for unit in ["[", "{\"a\":"] {
-            let error = parse(unit.repeat(200_000).as_bytes()).unwrap_err();
+            let error = parse(unit.repeat(200_000).as_bytes(), &Limits::DEFAULT).unwrap_err();
             assert!(error.detail.contains("deeper than"), "{error}");
         }
     }
@@ -178,14 +179,18 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_no_error_and_trailing_text_is() {
         assert_eq!(
-            parse(b"\xef\xbb\xbf{\"a\":1.5}").unwrap(),
+            parse(b"\xef\xbb\xbf{\"a\":1.5}", &Limits::DEFAULT).unwrap(),
             json!({"a": 1.5})
         );
-        assert!(parse(b"{} {}").is_err());
+        assert!(parse(b"{} {}", &Limits::DEFAULT).is_err());
     }
 
     #[test]
     fn a_body_over_the_limit_is_413() {
-        assert_eq!(parse(&vec![b' '; MAX_BYTES + 1]).unwrap_err().status, 413);
+        let limits = Limits {
+            body_bytes: 64,
+            ..Limits::DEFAULT
+        };
+        assert_eq!(parse(&[b' '; 65], &limits).unwrap_err().status, 413);
     }
 }

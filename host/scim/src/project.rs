@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::filter::matches_element;
 use crate::schema::{Attribute, ResourceType, Returned, same_urn};
-use crate::{Error, Path};
+use crate::{Deviation, Error, Path, Rules};
 
 /// Which attributes an answer carries. `id` and `schemas` always stay; what is never returned never does.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,9 +12,6 @@ pub struct Projection {
     only: Option<Vec<Path>>,
     without: Vec<Path>,
 }
-
-/// How many attributes a request may name; each is compared with every attribute of every resource.
-const MAX_NAMES: usize = 200;
 
 /// What a list of paths says about one attribute.
 enum Named<'p> {
@@ -27,20 +24,43 @@ enum Named<'p> {
 }
 
 impl Projection {
-    /// Reads the two parameters: names separated by commas.
+    /// Reads the two parameters, in Entra's dialect: names separated by commas.
     pub fn parse(attributes: Option<&str>, excluded: Option<&str>) -> Result<Self, Error> {
-        let only = attributes
-            .map(|text| paths(split(text)))
-            .transpose()?
-            .filter(|paths| !paths.is_empty());
-        let without = excluded.map_or(Ok(Vec::new()), |text| paths(split(text)))?;
-        Ok(Self { only, without })
+        Self::parse_with(&Rules::ENTRA, attributes, excluded)
+    }
+
+    /// Reads the two parameters: names separated by commas.
+    pub fn parse_with(
+        rules: &Rules,
+        attributes: Option<&str>,
+        excluded: Option<&str>,
+    ) -> Result<Self, Error> {
+        let only = paths(rules, attributes.into_iter().flat_map(split))?;
+        let without = paths(rules, excluded.into_iter().flat_map(split))?;
+        Self::of(rules, only, without)
     }
 
     /// Takes names that are separate already, as `/.search` sends them.
-    pub fn from_names(attributes: &[String], excluded: &[String]) -> Result<Self, Error> {
-        let only = paths(attributes.iter().map(String::as_str))?;
-        let without = paths(excluded.iter().map(String::as_str))?;
+    pub fn from_names(
+        rules: &Rules,
+        attributes: &[String],
+        excluded: &[String],
+    ) -> Result<Self, Error> {
+        let only = paths(rules, attributes.iter().map(String::as_str))?;
+        let without = paths(rules, excluded.iter().map(String::as_str))?;
+        Self::of(rules, only, without)
+    }
+
+    /// The two exclude each other (RFC 7644, section 3.9).
+    fn of(rules: &Rules, only: Vec<Path>, mut without: Vec<Path>) -> Result<Self, Error> {
+        if !only.is_empty() && !without.is_empty() {
+            if !rules.accepts(Deviation::BothProjections) {
+                return Err(Error::invalid_value(
+                    "`attributes` and `excludedAttributes` exclude each other; send one of them",
+                ));
+            }
+            without.clear();
+        }
         Ok(Self {
             only: (!only.is_empty()).then_some(only),
             without,
@@ -231,15 +251,16 @@ fn whole_schema(path: &Path, ty: &ResourceType, urn: Option<&str>) -> bool {
             .is_some_and(|extension| extension.schema.id == urn)
 }
 
-fn paths<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<Path>, Error> {
+fn paths<'a>(rules: &Rules, names: impl Iterator<Item = &'a str>) -> Result<Vec<Path>, Error> {
+    let most = rules.limits.attribute_names;
     let mut paths = Vec::new();
     for name in names.map(str::trim).filter(|name| !name.is_empty()) {
-        if paths.len() == MAX_NAMES {
+        if paths.len() == most {
             return Err(Error::invalid_value(format!(
-                "the request names more than {MAX_NAMES} attributes"
+                "the request names more than {most} attributes"
             )));
         }
-        let path = Path::parse(name);
+        let path = Path::parse_with(rules, name);
         paths.push(path.map_err(|error| {
             Error::invalid_value(format!(
                 "`attributes` or `excludedAttributes` is malformed: {error}"

@@ -127,3 +127,15 @@ pub fn list(total: u64, start_index: u64, resources: Vec<Map<String, Value>>) ->
     body.insert("Resources".into(), resources.collect());
     Value::Object(body)
 }
+
+/// A page that a cursor ends (RFC 9865, section 2): it has no number, and the last one no next cursor.
+pub fn page(total: u64, next: Option<String>, resources: Vec<Map<String, Value>>) -> Value {
+    let mut body = list(total, 1, resources);
+    if let Value::Object(body) = &mut body {
+        body.shift_remove("startIndex");
+        if let Some(next) = next {
+            body.insert("nextCursor".into(), next.into());
+        }
+    }
+    body
+}

@@ -201,6 +201,52 @@ fn a_secret_file_that_others_may_read_is_a_warning() {
 }
 
 #[test]
+fn limits_of_a_request_and_an_apps_mode_are_read_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let app =
+        |mode: &str| format!("connector = \"csv\"\n[auth]\n{TOKEN}\n[scim]\nmode = \"{mode}\"\n");
+    write(
+        dir.path(),
+        &[
+            ("connectors/csv.wasm", "x"),
+            (
+                "tombolo.toml",
+                "[limits]\nbody = \"1MiB\"\njson-depth = 20\nbulk-operations = 50\npage-max = 20\n",
+            ),
+            ("apps/good.toml", &app("strict")),
+            ("apps/bad.toml", &app("entr")),
+        ],
+    );
+    let layout = Layout::new(dir.path());
+    let limits = layout.read_host().0.protocol;
+    assert_eq!(
+        (limits.body_bytes, limits.json_depth, limits.bulk_operations),
+        (1 << 20, 20, 50)
+    );
+    // A page without a count is no larger than the largest.
+    assert_eq!((limits.page_size, limits.max_page_size), (20, 20));
+    assert_eq!(
+        limits.patch_operations,
+        tombolo_scim::Limits::DEFAULT.patch_operations
+    );
+    let found = layout.read_app(&dir.path().join("apps/good.toml")).file;
+    assert_eq!(found.unwrap().dialect, tombolo_scim::Dialect::Strict);
+    let found = expect(&check(dir.path()), "apps/bad.toml:5:8", "cannot be `entr`");
+    assert_eq!(found.hint.as_deref(), Some("did you mean `entra`?"));
+
+    write(
+        dir.path(),
+        &[(
+            "tombolo.toml",
+            "[limits]\njson-depth = 1000\npage = 50\npage-max = 20\n",
+        )],
+    );
+    let report = check(dir.path());
+    expect(&report, "tombolo.toml:2:14", "between 8 and 120");
+    expect(&report, "tombolo.toml:1:2", "`limits.page` is 50");
+}
+
+#[test]
 fn a_pin_that_does_not_fit_names_the_digest_that_would() {
     let dir = tempfile::tempdir().unwrap();
     write(
@@ -302,4 +348,43 @@ fn three_tokens_and_an_expired_one_are_noticed() {
         "expires at 1970-01-20T00:00:00Z, in 19 days",
     );
     assert_eq!(report.0.len(), 3, "{:#?}", lines(&report));
+}
+
+#[test]
+fn an_ecma_connectors_name_is_one_that_stands_in_a_url() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        &[
+            ("connectors/csv.wasm", "x"),
+            ("tombolo.toml", "[server]\nlisten = \"127.0.0.1:0\"\n"),
+            (
+                "apps/one.toml",
+                "connector = \"csv\"\n[ecma]\nname = \"CORP DB/1\"\n",
+            ),
+            (
+                "apps/two.toml",
+                "connector = \"csv\"\n[ecma]\nnaem = \"CORP1\"\n",
+            ),
+            (
+                "apps/three.toml",
+                "connector = \"csv\"\n[ecma]\nname = \"CORP.DB-1\"\n",
+            ),
+        ],
+    );
+    let report = check(dir.path());
+    let found = expect(
+        &report,
+        "apps/one.toml:3:8",
+        "`CORP DB/1` cannot be the name of an ECMA connector",
+    );
+    assert!(found.hint.unwrap().contains("Tenant URL"));
+    let found = expect(
+        &report,
+        "apps/two.toml:3:1",
+        "unknown key `naem` in `[ecma]`",
+    );
+    assert_eq!(found.hint.as_deref(), Some("did you mean `name`?"));
+    let of_three = |line: &String| line.contains("three") && line.contains("ECMA");
+    assert!(!lines(&report).iter().any(of_three), "{report:?}");
 }

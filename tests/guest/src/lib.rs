@@ -15,6 +15,7 @@ wit_bindgen::generate!({
         world guest {
             include tombolo:connector/provisioner@0.1.0;
             import tombolo:connector/ldap@0.1.0;
+            export tombolo:connector/password@0.1.0;
         }
     ",
     world: "tombolo:test-guest/guest",
@@ -22,7 +23,8 @@ wit_bindgen::generate!({
 });
 
 use behave::{On, behave};
-use exports::tombolo::connector::{connector, read, write};
+use exports::tombolo::connector::{connector, password, read, write};
+use tombolo::connector::secrets::Secret;
 use tombolo::connector::types::{
     Attribute, Edit, Entry, Failure, Fault, Page, Query, Scalar, Value,
 };
@@ -39,7 +41,12 @@ impl connector::Guest for Guest {
         behave(On::Describe)?;
         Ok(r#"{"name":"guest","version":"0.1.0","kinds":[{"kind":"user","resource":"User","attributes":[
             {"name":"login","type":"text","required":true,"unique":true,"mutability":"read-write","scim":"userName"},
-            {"name":"label","type":"text","mutability":"read-write","scim":"displayName"}]}]}"#
+            {"name":"label","type":"text","mutability":"read-write","scim":"displayName"}]},
+            {"kind":"device","resource":"Device","endpoint":"Devices","schema":"urn:x:guest:2.0:Device","attributes":[
+            {"name":"label","type":"text","required":true,"caseExact":true,"scim":"label"},
+            {"name":"model","type":"text","mutability":"immutable","scim":"model"},
+            {"name":"state","type":"text","mutability":"read-only","scim":"state"},
+            {"name":"pin","type":"text","mutability":"write-only","scim":"pin"}]}]}"#
             .to_owned())
     }
 
@@ -66,12 +73,19 @@ impl read::Guest for Guest {
 }
 
 impl write::Guest for Guest {
-    fn create(
-        _kind: String,
-        attributes: Vec<Attribute>,
-        _request: String,
-    ) -> Result<Entry, Failure> {
+    fn create(kind: String, attributes: Vec<Attribute>, request: String) -> Result<Entry, Failure> {
         behave(On::Create)?;
+        // No attribute of a device is unique: each create makes another one.
+        if kind == "device" {
+            let mut attributes: Vec<Attribute> =
+                attributes.into_iter().filter(|a| a.name != "pin").collect();
+            attributes.push(attribute("state", "new"));
+            return Ok(Entry {
+                anchor: request,
+                version: None,
+                attributes,
+            });
+        }
         let login = text(&attributes, "login").ok_or_else(|| Failure {
             fault: Fault::Invalid,
             message: "login is missing".to_owned(),
@@ -97,6 +111,12 @@ impl write::Guest for Guest {
 
     fn delete(_kind: String, _anchor: String, _request: String) -> Result<(), Failure> {
         behave(On::Delete)
+    }
+}
+
+impl password::Guest for Guest {
+    fn set_password(_anchor: String, _value: &Secret, _must_change: bool) -> Result<(), Failure> {
+        behave(On::SetPassword)
     }
 }
 

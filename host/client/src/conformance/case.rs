@@ -43,7 +43,7 @@ pub(super) type Played = Result<(), Stop>;
 
 /// Why a test goes no further.
 #[derive(Debug)]
-pub enum Stop {
+pub(super) enum Stop {
     /// What came makes the rest pointless.
     Failed(Box<Finding>),
     /// It cannot be played here.

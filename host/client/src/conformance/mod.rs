@@ -11,7 +11,7 @@
 //! | [`attribute`] | the attributes that a schema advertises, by Entra's names |
 //! | [`sample`] | values for them |
 //! | [`server`] | what a server says of itself |
-//! | [`play`] | what a test's code works with |
+//! | `play` | what a test's code works with |
 //! | [`ledger`] | what a run has made and has to take away |
 //! | [`report`] | what came of it, as text and JSON |
 //! | [`junit`] | the same for build servers |
@@ -21,7 +21,7 @@ pub mod case;
 mod cases;
 pub mod junit;
 pub mod ledger;
-pub mod play;
+mod play;
 pub mod report;
 pub mod sample;
 pub mod server;

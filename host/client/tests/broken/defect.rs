@@ -50,6 +50,7 @@ pub(crate) enum Defect {
     ClaimsTooMuch,
     EverythingIsFound,
     ConfigIsEmpty,
+    NothingIsDescribed,
 }
 
 /// Every defect that tests look for, the tests that must notice it, and how.

@@ -234,6 +234,29 @@ async fn client_credentials_are_sent_as_chosen_and_their_token_is_judged() {
 }
 
 #[tokio::test]
+async fn a_server_that_describes_nothing_is_taken_for_what_entra_maps_by_default() {
+    let good = [
+        "gallery/01",
+        "patch/op-in-any-case",
+        "manager/bare",
+        "group/remove-legacy",
+    ];
+    let (report, _server) = play(Some(Defect::NothingIsDescribed), only(&good)).await;
+    assert!(
+        report.is_good() && report.counts.skipped == 0,
+        "{}",
+        told(&report)
+    );
+    let bad = [
+        "discovery/schemas",
+        "gallery/15",
+        "discovery/resource-types",
+    ];
+    let (report, _server) = play(Some(Defect::NothingIsDescribed), only(&bad)).await;
+    assert_eq!(report.counts.failed, 3, "{}", report.summary());
+}
+
+#[tokio::test]
 async fn an_attribute_may_be_said_to_be_required() {
     let settings = |path: &str| Settings {
         required: vec![path.to_owned()],

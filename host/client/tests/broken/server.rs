@@ -188,6 +188,11 @@ impl Tiny {
         let list = match parts.first().copied() {
             Some("Users") => "Users",
             Some("Groups") if !self.is(Defect::NoGroups) => "Groups",
+            Some("ServiceProviderConfig" | "ResourceTypes" | "Schemas")
+                if self.is(Defect::NothingIsDescribed) =>
+            {
+                return Err(missing());
+            }
             Some("ServiceProviderConfig") => {
                 return Ok((200, describe::config(&self.url, self.defect)));
             }

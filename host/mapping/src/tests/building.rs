@@ -45,6 +45,23 @@ fn the_schema_says_what_the_target_demands() {
 }
 
 #[test]
+fn every_type_that_a_path_chooses_is_listed() {
+    let kind = parse(json!({"kind": "user", "resource": "User", "attributes": [
+        {"name": "uid", "type": "text", "required": true, "scim": "userName"},
+        {"name": "mail", "type": "text", "scim": "emails[type eq \"work\"].value"},
+        {"name": "mail2", "type": "text", "scim": "emails[type eq \"private\"].value"},
+        {"name": "role", "type": "text", "scim": "roles[type eq \"app\"].value"}]}));
+    let mapping = Mapping::new(&kind, &Overrides::none()).expect("a mapping");
+    let types = |name: &str| {
+        let attribute = mapping.resource_type().attribute(&path(name));
+        attribute.expect("an attribute").canonical_values.clone()
+    };
+    assert_eq!(types("emails.type"), ["work", "home", "other", "private"]);
+    assert_eq!(types("roles.type"), ["app"]);
+    assert!(types("entitlements.type").is_empty());
+}
+
+#[test]
 fn what_nothing_maps_is_kept_by_the_host() {
     let mapping = mapping();
     for mapped in [

@@ -184,7 +184,7 @@ fn holds(leaf: &Attribute, value: &Value, op: CompareOp, literal: &Literal) -> b
     }
 }
 
-fn compare_numbers(a: &Number, b: &Number) -> Option<Ordering> {
+pub(crate) fn compare_numbers(a: &Number, b: &Number) -> Option<Ordering> {
     match (a.as_i64(), b.as_i64()) {
         (Some(a), Some(b)) => Some(a.cmp(&b)),
         _ => a.as_f64()?.partial_cmp(&b.as_f64()?),

@@ -1,5 +1,6 @@
 //! Filters (RFC 7644, section 3.4.2.2): parse, print, evaluate.
 
+mod check;
 mod eval;
 pub(crate) mod parse;
 mod print;
@@ -7,10 +8,10 @@ mod print;
 use serde_json::{Map, Number, Value};
 
 pub use self::eval::fold_case;
-pub(crate) use self::eval::matches_element;
-pub use self::parse::{MAX_DEPTH, MAX_TERMS};
+pub(crate) use self::eval::{compare_numbers, matches_element};
 use crate::path::{AttributePath, ParseError};
 use crate::schema::ResourceType;
+use crate::{Error, Rules};
 
 /// How an attribute and a literal are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,9 +68,20 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// Reads a filter.
+    /// Reads a filter, in Entra's dialect.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        parse::filter(text)
+        Self::parse_with(&Rules::ENTRA, text)
+    }
+
+    /// Reads a filter.
+    pub fn parse_with(rules: &Rules, text: &str) -> Result<Self, ParseError> {
+        parse::filter(rules, text)
+    }
+
+    /// Does every comparison make sense for these types? What orders booleans or bytes is refused (RFC 7644, section
+    /// 3.4.2.2), and in strict mode what none of the types has.
+    pub fn check(&self, types: &[&ResourceType], rules: &Rules) -> Result<(), Error> {
+        check::check(self, types, rules)
     }
 
     /// Does the resource pass?
@@ -96,6 +108,35 @@ impl Filter {
             Self::Test(path, ..) | Self::Present(path) | Self::Element(path, _) => {
                 path.attribute.eq_ignore_ascii_case(attribute)
             }
+        }
+    }
+
+    /// The members that the filter asks for, each by its id; none if it asks for any in another way. Whether it passes
+    /// depends on no other member.
+    pub fn named_members(&self) -> Option<Vec<&str>> {
+        let is_members = |path: &AttributePath| path.attribute.eq_ignore_ascii_case("members");
+        let is_value = |name: &str| name.eq_ignore_ascii_case("value");
+        match self {
+            Self::And(a, b) | Self::Or(a, b) => {
+                let mut all = a.named_members()?;
+                all.extend(b.named_members()?);
+                Some(all)
+            }
+            Self::Not(inner) => inner.named_members(),
+            Self::Test(path, op, literal) if is_members(path) => match (op, literal) {
+                (CompareOp::Eq, Literal::Text(id)) if path.sub.as_deref().is_none_or(is_value) => {
+                    Some(vec![id])
+                }
+                _ => None,
+            },
+            Self::Element(path, inner) if is_members(path) => match &**inner {
+                Self::Test(sub, CompareOp::Eq, Literal::Text(id)) if is_value(&sub.attribute) => {
+                    Some(vec![id])
+                }
+                _ => None,
+            },
+            Self::Present(path) if is_members(path) => None,
+            Self::Test(..) | Self::Present(_) | Self::Element(..) => Some(Vec::new()),
         }
     }
 

@@ -1,23 +1,19 @@
 //! The grammar of RFC 7644, figure 1, by recursive descent, with Entra's deviations.
 //!
-//! Accepted beyond the RFC: operators and keywords in any case; a bare word where a string should stand
-//! (`externalId eq jyoung`, as Entra's documentation shows it); a test of a part of the elements that a value path
-//! chose (`emails[type eq "work"].value eq "x"`).
+//! Accepted beyond the RFC, but in strict mode: a bare word where a string should stand (`externalId eq jyoung`, as
+//! Entra's documentation shows it); a test of a part of the elements that a value path chose
+//! (`emails[type eq "work"].value eq "x"`).
 
 use serde_json::Number;
 
 use super::{CompareOp, Filter, Literal};
 use crate::path::{AttributePath, Cursor, ParseError};
-
-/// How deep parentheses and brackets may nest.
-pub const MAX_DEPTH: usize = 64;
-/// How many tests a filter may hold.
-pub const MAX_TERMS: usize = 500;
+use crate::{Deviation, Rules};
 
 type Parsed = Result<Filter, ParseError>;
 
-pub(super) fn filter(text: &str) -> Parsed {
-    let mut cursor = Cursor::new(text);
+pub(super) fn filter(rules: &Rules, text: &str) -> Parsed {
+    let mut cursor = Cursor::new(text, rules);
     let filter = disjunction(&mut cursor, false)?;
     cursor.blanks();
     cursor.end()?;
@@ -30,8 +26,9 @@ pub(crate) fn element(cursor: &mut Cursor<'_>) -> Parsed {
 }
 
 fn nested(cursor: &mut Cursor<'_>, inner: impl FnOnce(&mut Cursor<'_>) -> Parsed) -> Parsed {
-    if cursor.depth == MAX_DEPTH {
-        return cursor.fail(format!("the filter nests deeper than {MAX_DEPTH} levels"));
+    let most = cursor.rules.limits.filter_depth;
+    if cursor.depth >= most {
+        return cursor.fail(format!("the filter nests deeper than {most} levels"));
     }
     cursor.depth += 1;
     let filter = inner(cursor)?;
@@ -96,8 +93,9 @@ fn group(cursor: &mut Cursor<'_>, in_element: bool) -> Parsed {
 
 fn test(cursor: &mut Cursor<'_>, in_element: bool) -> Parsed {
     cursor.terms += 1;
-    if cursor.terms > MAX_TERMS {
-        return cursor.fail(format!("the filter has more than {MAX_TERMS} tests"));
+    let most = cursor.rules.limits.filter_terms;
+    if cursor.terms > most {
+        return cursor.fail(format!("the filter has more than {most} tests"));
     }
     let path = cursor.attribute_path()?;
     if cursor.peek() != Some('[') {
@@ -111,6 +109,9 @@ fn test(cursor: &mut Cursor<'_>, in_element: bool) -> Parsed {
         return cursor.fail("`[` was expected");
     };
     let filter = match sub {
+        Some(_) if !cursor.rules.accepts(Deviation::ValuePathTest) => {
+            return cursor.fail("a value path stands alone; put the test into its brackets");
+        }
         Some(sub) => {
             let part = comparison(cursor, AttributePath::bare(sub))?;
             Filter::And(Box::new(filter), Box::new(part))
@@ -171,7 +172,11 @@ fn literal(cursor: &mut Cursor<'_>) -> Result<Literal, ParseError> {
     {
         return Ok(literal);
     }
-    Ok(number(word).map_or_else(|| Literal::Text(word.to_owned()), Literal::Number))
+    match number(word) {
+        Some(number) => Ok(Literal::Number(number)),
+        None if cursor.rules.accepts(Deviation::BareWords) => Ok(Literal::Text(word.to_owned())),
+        None => cursor.fail("a text stands in quotation marks; before here one does not"),
+    }
 }
 
 /// A JSON number. Fractions are read by the standard library, which is exact to the last digit.

@@ -1,14 +1,5 @@
-//! PATCH (RFC 7644, section 3.5.2) in both of Entra's dialects, at the same time.
-//!
-//! | Entra sends | meaning here | the RFC's letter |
-//! |---|---|---|
-//! | `"op": "Replace"` | any case | lower case |
-//! | no path, keys `name.givenName`, `urn:…:User:department` | each key is a path | attribute names |
-//! | replace on a value path that matches nothing | the element is made | noTarget |
-//! | remove on `members` with a value array | only those go | all of them go |
-//! | remove of what is not there | done | noTarget |
-//! | `""` or null as a value | the attribute is cleared | a value |
-//! | an attribute or extension that the schema does not know | skipped, reported | invalidPath |
+//! PATCH (RFC 7644, section 3.5.2) in both of Entra's dialects, at the same time; in strict mode by the RFC's letter. What
+//! is accepted beyond it stands in [`dialect`](crate::dialect).
 //!
 //! Operations are applied in order to a copy; an error in any of them leaves nothing changed.
 
@@ -18,17 +9,18 @@ use serde_json::{Map, Value};
 
 use crate::json::{kind, take};
 use crate::path::{Mode, Path};
-use crate::resource::Editor;
 use crate::resource::editor::{check_immutable, check_required};
-use crate::{Error, Filter, Member, Resource, ResourceType};
+use crate::resource::{Editor, Source};
+use crate::{Deviation, Error, Filter, Member, Resource, ResourceType, Rules};
 
-/// How many operations a request may hold, unless the caller says otherwise. Members within one are not counted.
-pub const MAX_OPERATIONS: usize = 2_000;
+/// The URN of a PATCH message.
+pub(crate) const PATCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// A PATCH request.
 #[derive(Clone)]
 pub struct PatchRequest {
     operations: Vec<Operation>,
+    rules: Rules,
 }
 
 #[derive(Clone)]
@@ -87,17 +79,20 @@ impl fmt::Debug for PatchRequest {
 }
 
 impl PatchRequest {
-    /// Reads a PATCH body of [`MAX_OPERATIONS`] operations at most.
+    /// Reads a PATCH body in Entra's dialect.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        Self::parse_with(body, MAX_OPERATIONS)
+        Self::parse_with(&Rules::ENTRA, body)
     }
 
-    /// Reads a PATCH body of that many operations at most.
-    pub fn parse_with(body: &[u8], max_operations: usize) -> Result<Self, Error> {
-        let mut body = crate::json::parse_object(body)?;
+    /// Reads a PATCH body.
+    pub fn parse_with(rules: &Rules, body: &[u8]) -> Result<Self, Error> {
+        let mut body = crate::json::parse_object(body, &rules.limits)?;
+        check_message(rules, &mut body, PATCH_URN)?;
         let operations = match take(&mut body, "Operations") {
             Some(Value::Array(operations)) => operations,
-            Some(single @ Value::Object(_)) => vec![single],
+            Some(single @ Value::Object(_)) if rules.accepts(Deviation::SingleOperation) => {
+                vec![single]
+            }
             Some(other) => {
                 let detail = format!("`Operations` must be an array, but {} came", kind(&other));
                 return Err(Error::invalid_syntax(detail));
@@ -108,9 +103,10 @@ impl PatchRequest {
                 ));
             }
         };
-        if operations.len() > max_operations {
+        let most = rules.limits.patch_operations;
+        if operations.len() > most {
             let detail = format!(
-                "the request has {} operations and may have {max_operations}; send several requests",
+                "the request has {} operations and may have {most}; send several requests",
                 operations.len()
             );
             return Err(Error::too_large(detail));
@@ -118,19 +114,24 @@ impl PatchRequest {
         let operations = operations
             .into_iter()
             .enumerate()
-            .map(|(index, operation)| read_operation(index, operation));
+            .map(|(index, operation)| read_operation(rules, index, operation));
         Ok(Self {
             operations: operations.collect::<Result<_, _>>()?,
+            rules: *rules,
         })
     }
 
     /// Applies every operation, or none.
     pub fn apply(&self, ty: &ResourceType, current: &Resource) -> Result<Patched, Error> {
-        let mut editor = Editor::new(ty, current.clone());
+        let mut editor = Editor::new(ty, current.clone(), &self.rules, Source::Patch);
         for (index, operation) in self.operations.iter().enumerate() {
-            apply_one(&mut editor, operation).map_err(|error| at(index, error))?;
+            apply_one(&self.rules, &mut editor, operation).map_err(|error| at(index, error))?;
         }
-        check_required(ty, &editor.resource, Some(current))?;
+        let removes = self
+            .operations
+            .iter()
+            .any(|operation| operation.op == Op::Remove);
+        check_required(ty, &editor.resource, Some(current), removes)?;
         check_immutable(ty, current, &editor.resource)?;
         Ok(Patched {
             resource: editor.resource,
@@ -140,13 +141,36 @@ impl PatchRequest {
     }
 }
 
+/// Takes `schemas` out of a message; a strict one has to name its URN there (RFC 7644, section 3.1).
+pub(crate) fn check_message(
+    rules: &Rules,
+    body: &mut Map<String, Value>,
+    urn: &str,
+) -> Result<(), Error> {
+    let schemas = take(body, "schemas");
+    let named = schemas
+        .as_ref()
+        .and_then(Value::as_array)
+        .is_some_and(|urns| {
+            urns.iter()
+                .filter_map(Value::as_str)
+                .any(|named| named.eq_ignore_ascii_case(urn))
+        });
+    if named || rules.accepts(Deviation::UndeclaredSchemas) {
+        return Ok(());
+    }
+    Err(Error::invalid_syntax(format!(
+        "`schemas` must be [\"{urn}\"]"
+    )))
+}
+
 /// Says which operation an error is about.
 fn at(index: usize, mut error: Error) -> Error {
     error.detail = format!("operation {}: {}", index + 1, error.detail);
     error
 }
 
-fn read_operation(index: usize, operation: Value) -> Result<Operation, Error> {
+fn read_operation(rules: &Rules, index: usize, operation: Value) -> Result<Operation, Error> {
     let Value::Object(mut operation) = operation else {
         return Err(at(
             index,
@@ -156,10 +180,16 @@ fn read_operation(index: usize, operation: Value) -> Result<Operation, Error> {
             )),
         ));
     };
-    let op = match take(&mut operation, "op") {
-        Some(Value::String(op)) if op.eq_ignore_ascii_case("add") => Op::Add,
-        Some(Value::String(op)) if op.eq_ignore_ascii_case("remove") => Op::Remove,
-        Some(Value::String(op)) if op.eq_ignore_ascii_case("replace") => Op::Replace,
+    let mut op = take(&mut operation, "op");
+    if let Some(Value::String(op)) = &mut op
+        && rules.accepts(Deviation::OperationCase)
+    {
+        op.make_ascii_lowercase();
+    }
+    let op = match op.as_ref().and_then(Value::as_str) {
+        Some("add") => Op::Add,
+        Some("remove") => Op::Remove,
+        Some("replace") => Op::Replace,
         _ => {
             return Err(at(
                 index,
@@ -171,7 +201,7 @@ fn read_operation(index: usize, operation: Value) -> Result<Operation, Error> {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.trim().is_empty() => None,
         Some(Value::String(text)) => {
-            let path = Path::parse(&text);
+            let path = Path::parse_with(rules, &text);
             Some(path.map_err(|error| {
                 at(
                     index,
@@ -191,17 +221,21 @@ fn read_operation(index: usize, operation: Value) -> Result<Operation, Error> {
     })
 }
 
-fn apply_one(editor: &mut Editor<'_>, operation: &Operation) -> Result<(), Error> {
+fn apply_one(rules: &Rules, editor: &mut Editor<'_>, operation: &Operation) -> Result<(), Error> {
     let mode = match operation.op {
         Op::Add => Mode::Add,
         Op::Replace => Mode::Replace,
-        Op::Remove => return remove(editor, operation),
+        Op::Remove => return remove(rules, editor, operation),
     };
     match (&operation.path, &operation.value) {
         (Some(path), Some(value)) => editor.write(path, value.clone(), mode),
         // Entra's "replace with nothing" clears; the member is left out where a client has no null.
-        (Some(path), None) if operation.op == Op::Replace => editor.write(path, Value::Null, mode),
-        (Some(_), None) => Err(Error::invalid_value("an add needs a `value`")),
+        (Some(path), None)
+            if operation.op == Op::Replace && rules.accepts(Deviation::ReplaceWithoutValue) =>
+        {
+            editor.write(path, Value::Null, mode)
+        }
+        (Some(_), None) => Err(Error::invalid_value("an add or a replace needs a `value`")),
         (None, Some(Value::Object(object))) => object
             .iter()
             .try_for_each(|(key, value)| editor.put(None, key, value.clone(), mode)),
@@ -215,11 +249,15 @@ fn apply_one(editor: &mut Editor<'_>, operation: &Operation) -> Result<(), Error
     }
 }
 
-fn remove(editor: &mut Editor<'_>, operation: &Operation) -> Result<(), Error> {
+fn remove(rules: &Rules, editor: &mut Editor<'_>, operation: &Operation) -> Result<(), Error> {
     match (&operation.path, &operation.value) {
         (Some(path), value) => editor.erase(path, value.clone()),
         // Not in the RFC, but unambiguous: `{"op":"remove","value":{"members":[…]}}`.
-        (None, Some(Value::Object(object))) if !object.is_empty() => remove_keys(editor, object),
+        (None, Some(Value::Object(object)))
+            if !object.is_empty() && rules.accepts(Deviation::RemoveWithoutPath) =>
+        {
+            remove_keys(editor, object)
+        }
         (None, _) => Err(Error::no_target("a remove needs a `path`")),
     }
 }

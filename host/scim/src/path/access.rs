@@ -1,7 +1,7 @@
 //! Reading, setting and removing along a path.
 //!
-//! Writing through a value path that matches no element makes one from the filter's equalities. The RFC would answer
-//! noTarget; Entra sends `replace emails[type eq "work"].value` to a user without an e-mail and expects it to be there
+//! Writing through a value path that matches no element makes one from the filter's equalities. The RFC, and so strict
+//! mode, answers noTarget; Entra sends `replace emails[type eq "work"].value` to a user without an e-mail and expects it to be there
 //! afterwards.
 
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use super::tree::{array_in, container, keep_primary, merge, object_in, overlay, 
 use crate::filter::{Filter, Literal, matches_element};
 use crate::resource::normalise::{Normaliser, is_empty, only_discriminators};
 use crate::schema::{Resolved, Type};
-use crate::{Error, Resource, ResourceType};
+use crate::{Deviation, Error, Resource, ResourceType, Rules};
 
 /// Every value at the path: of a multi-valued attribute each one by itself.
 pub fn get(ty: &ResourceType, resource: &Resource, path: &Path) -> Vec<Value> {
@@ -54,6 +54,7 @@ pub fn set(
     let selection = Selection {
         target,
         filter: path.filter.as_ref(),
+        rules: &Rules::ENTRA,
     };
     selection.write(resource.as_map_mut(), value, Mode::Replace, &mut Vec::new())
 }
@@ -64,6 +65,7 @@ pub fn remove(ty: &ResourceType, resource: &mut Resource, path: &Path) -> Result
     Ok(Selection {
         target,
         filter: path.filter.as_ref(),
+        rules: &Rules::ENTRA,
     }
     .erase(resource.as_map_mut()))
 }
@@ -101,6 +103,7 @@ pub(crate) enum Mode {
 pub(crate) struct Selection<'a> {
     pub(crate) target: Resolved<'a>,
     pub(crate) filter: Option<&'a Filter>,
+    pub(crate) rules: &'a Rules,
 }
 
 impl Selection<'_> {
@@ -116,9 +119,15 @@ impl Selection<'_> {
         let mut normaliser = Normaliser {
             urn: self.target.extension,
             ignored,
+            rules: self.rules,
         };
         if attribute.multi_valued {
             if self.filter.is_none() && self.target.sub.is_none() {
+                // One more value may come without an array around it (RFC 7644, section 3.5.2.1).
+                let value = match value {
+                    one @ Value::Object(_) if mode == Mode::Add => Value::Array(vec![one]),
+                    other => other,
+                };
                 let new = normaliser.value(attribute, value)?;
                 self.write_all(map, new, mode);
                 return Ok(());
@@ -146,6 +155,7 @@ impl Selection<'_> {
             && !matches!(&value, Value::Object(_))
             && is_empty(&value)
         {
+            normaliser.check_empty(attribute, None, &value)?;
             self.erase(map);
         } else if attribute.kind == Type::Complex {
             // Sub-attributes that are not mentioned stay (RFC 7644, section 3.5.2.3).
@@ -223,6 +233,9 @@ impl Selection<'_> {
             Some(Value::Array(elements)) => !elements.iter().any(|element| self.chooses(element)),
             _ => true,
         };
+        if missing && self.filter.is_some() && !self.rules.accepts(Deviation::ValuePathCreates) {
+            return Err(self.no_target());
+        }
         let seed = self.seed(&new, normaliser);
         let elements_of = |map| array_in(container(map, self.target.extension), &attribute.name);
         if missing {
@@ -256,12 +269,7 @@ impl Selection<'_> {
         let Some(filter) = self.filter else {
             return Ok(Value::Null);
         };
-        let no_target = || {
-            let name = attribute.name.as_str();
-            Error::no_target(format!(
-                "no element of `{name}` passes `[{filter}]`, and none can be made from it"
-            ))
-        };
+        let no_target = || self.no_target();
         if attribute.kind != Type::Complex {
             return Ok(Value::Null);
         }
@@ -286,6 +294,15 @@ impl Selection<'_> {
             element.insert(sub.name.clone(), value);
         }
         Ok(Value::Object(element))
+    }
+
+    /// The error of a value path that matches nothing, and where nothing is made.
+    pub(crate) fn no_target(&self) -> Error {
+        let name = self.target.attribute.name.as_str();
+        let filter = self.filter.map(ToString::to_string).unwrap_or_default();
+        Error::no_target(format!(
+            "no element of `{name}` passes `[{filter}]`, and none can be made from it"
+        ))
     }
 
     fn chooses(&self, element: &Value) -> bool {
@@ -347,6 +364,7 @@ impl Selection<'_> {
         let mut normaliser = Normaliser {
             urn: self.target.extension,
             ignored,
+            rules: self.rules,
         };
         let items = match values {
             Value::Array(items) => items,

@@ -13,6 +13,7 @@ pub(crate) use self::tree::container;
 
 pub use self::parse::ParseError;
 pub(crate) use self::parse::{Cursor, is_attribute_name};
+use crate::Rules;
 use crate::filter::Filter;
 
 /// `name.givenName`, `urn:…:User:department`.
@@ -38,7 +39,7 @@ impl AttributePath {
 
     /// Reads a path without a value filter.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let mut cursor = Cursor::new(text);
+        let mut cursor = Cursor::new(text, &Rules::ENTRA);
         cursor.blanks();
         let path = cursor.attribute_path()?;
         cursor.blanks();
@@ -72,9 +73,14 @@ pub struct Path {
 }
 
 impl Path {
-    /// Reads a PATCH path.
+    /// Reads a PATCH path, in Entra's dialect.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let mut cursor = Cursor::new(text);
+        Self::parse_with(&Rules::ENTRA, text)
+    }
+
+    /// Reads a PATCH path.
+    pub fn parse_with(rules: &Rules, text: &str) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(text, rules);
         cursor.blanks();
         let attribute = cursor.attribute_path()?;
         let (filter, sub) = cursor.element_filter()?;

@@ -1,5 +1,6 @@
 //! The reader that paths and filters share: a text, a position, and what may stand there.
 
+use crate::Rules;
 use crate::filter::{Filter, parse};
 use crate::path::AttributePath;
 
@@ -25,6 +26,8 @@ pub(crate) struct Cursor<'a> {
     pub(crate) depth: usize,
     /// How many tests were read.
     pub(crate) terms: usize,
+    /// What is accepted, and how much of it.
+    pub(crate) rules: Rules,
 }
 
 /// What may stand in an attribute's name. RFC 7643 allows letters, digits, `-`, `_` and `$`; letters of any script
@@ -44,12 +47,13 @@ fn is_delimiter(c: char) -> bool {
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str, rules: &Rules) -> Self {
         Self {
             text,
             at: 0,
             depth: 0,
             terms: 0,
+            rules: *rules,
         }
     }
 

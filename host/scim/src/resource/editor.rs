@@ -8,10 +8,16 @@ use crate::json::kind;
 use crate::patch::MemberEdit;
 use crate::path::{AttributePath, Mode, Path, Selection, resolve};
 use crate::schema::{Mutability, Resolved, same_urn};
-use crate::{Error, ResourceType};
+use crate::{Deviation, Error, ResourceType, Rules};
 
-/// How many flattened keys a request may hold. Each may look at every element of its attribute.
-const MAX_FLATTENED: usize = 1_000;
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The body of a POST or PUT.
+    Body,
+    /// An operation of a PATCH.
+    Patch,
+}
 
 /// A resource being written, and what was found on the way.
 pub(crate) struct Editor<'t> {
@@ -19,16 +25,25 @@ pub(crate) struct Editor<'t> {
     pub(crate) resource: Resource,
     pub(crate) members: Vec<MemberEdit>,
     pub(crate) ignored: Vec<String>,
+    rules: Rules,
+    source: Source,
     flattened: usize,
 }
 
 impl<'t> Editor<'t> {
-    pub(crate) fn new(ty: &'t ResourceType, resource: Resource) -> Self {
+    pub(crate) fn new(
+        ty: &'t ResourceType,
+        resource: Resource,
+        rules: &Rules,
+        source: Source,
+    ) -> Self {
         Self {
             ty,
             resource,
             members: Vec::new(),
             ignored: Vec::new(),
+            rules: *rules,
+            source,
             flattened: 0,
         }
     }
@@ -36,7 +51,7 @@ impl<'t> Editor<'t> {
     /// Lays one member of a body or of a pathless value into the resource. `urn` is the extension whose object it
     /// stands in.
     ///
-    /// Read-only attributes are passed over: clients send back what they were given.
+    /// Read-only attributes are passed over: clients send back what they were given. A strict PATCH refuses them.
     pub(crate) fn put(
         &mut self,
         urn: Option<&str>,
@@ -46,9 +61,11 @@ impl<'t> Editor<'t> {
     ) -> Result<(), Error> {
         if !key.contains([':', '.', '[']) {
             let Some((extension, attribute)) = self.ty.find(urn, key) else {
-                self.ignore(urn, key);
-                return Ok(());
+                return self.unknown(urn, key);
             };
+            if urn.is_none() && extension.is_some() && !self.accepts(Deviation::BareExtensionName) {
+                return self.unknown(urn, key);
+            }
             let target = Resolved {
                 extension,
                 attribute,
@@ -61,23 +78,25 @@ impl<'t> Editor<'t> {
         {
             return result;
         }
+        if !self.accepts(Deviation::FlattenedKeys) {
+            return self.unknown(urn, key);
+        }
         self.flattened += 1;
-        if self.flattened > MAX_FLATTENED {
+        let most = self.rules.limits.flattened_keys;
+        if self.flattened > most {
             return Err(Error::too_large(format!(
-                "the request has more than {MAX_FLATTENED} flattened keys such as `{}`; send fewer at a time",
+                "the request has more than {most} flattened keys such as `{}`; send fewer at a time",
                 shorten(key)
             )));
         }
-        let Ok(mut path) = Path::parse(key) else {
-            self.ignore(urn, key);
-            return Ok(());
+        let Ok(mut path) = Path::parse_with(&self.rules, key) else {
+            return self.unknown(urn, key);
         };
         if path.attribute.urn.is_none() {
             path.attribute.urn = urn.map(str::to_owned);
         }
         let Some(target) = resolve(self.ty, &path) else {
-            self.ignore(urn, key);
-            return Ok(());
+            return self.unknown(urn, key);
         };
         self.put_resolved(target, Some(&path), value, mode)
     }
@@ -90,6 +109,9 @@ impl<'t> Editor<'t> {
         } else {
             ty.extension(key)?.schema.id.as_str()
         };
+        if !key.eq_ignore_ascii_case(urn) && !self.accepts(Deviation::LooseUrn) {
+            return None;
+        }
         Some(self.put_object(urn, value, mode))
     }
 
@@ -97,7 +119,12 @@ impl<'t> Editor<'t> {
         match value {
             Value::Object(object) => {
                 for (key, value) in object {
-                    self.put(Some(urn), key, value.clone(), mode)?;
+                    // An extension's object may say again which one it is.
+                    let says_which = key.eq_ignore_ascii_case("schemas")
+                        && self.ty.find(Some(urn), key).is_none();
+                    if !says_which {
+                        self.put(Some(urn), key, value.clone(), mode)?;
+                    }
                 }
                 Ok(())
             }
@@ -119,7 +146,16 @@ impl<'t> Editor<'t> {
         value: Value,
         mode: Mode,
     ) -> Result<(), Error> {
-        if is_read_only(&target) || target.leaf().name == "$ref" {
+        if is_read_only(&target) {
+            let name = target.leaf().name.as_str();
+            // `schemas` says what the value is made of, and changes nothing.
+            let tolerated = self.source == Source::Body || name == "schemas";
+            if tolerated || self.accepts(Deviation::ReadOnlyKeys) {
+                return Ok(());
+            }
+            return Err(read_only(name));
+        }
+        if target.leaf().name == "$ref" {
             return Ok(());
         }
         if self.is_members(&target) {
@@ -128,6 +164,7 @@ impl<'t> Editor<'t> {
         let selection = Selection {
             target,
             filter: path.and_then(|path| path.filter.as_ref()),
+            rules: &self.rules,
         };
         selection.write(self.resource.as_map_mut(), value, mode, &mut self.ignored)
     }
@@ -137,33 +174,39 @@ impl<'t> Editor<'t> {
         if let Some(urn) = self.whole_schema(path) {
             return self.put_object(urn, &value, mode);
         }
-        let Some(target) = resolve(self.ty, path) else {
-            self.ignore(None, &path.attribute.to_string());
-            return Ok(());
+        let Some(target) = self.resolve(path) else {
+            return self.unknown(None, &path.attribute.to_string());
         };
-        Self::check_writable(&target, path)?;
+        check_writable(&target, path)?;
         if self.is_members(&target) {
             return self.write_members(Some(path), value, mode);
         }
         let selection = Selection {
             target,
             filter: path.filter.as_ref(),
+            rules: &self.rules,
         };
         selection.write(self.resource.as_map_mut(), value, mode, &mut self.ignored)
     }
 
-    /// Removes at a PATCH path. Removing what is not there succeeds: the client has what it wanted.
+    /// Removes at a PATCH path. Removing what is not there succeeds: the client has what it wanted. A strict client is
+    /// told when its value path matches nothing.
     pub(crate) fn erase(&mut self, path: &Path, value: Option<Value>) -> Result<(), Error> {
         if let Some(urn) = self.whole_schema(path) {
             self.resource.as_map_mut().shift_remove(urn);
             return Ok(());
         }
-        let Some(target) = resolve(self.ty, path) else {
-            self.ignore(None, &path.attribute.to_string());
-            return Ok(());
+        let Some(target) = self.resolve(path) else {
+            return self.unknown(None, &path.attribute.to_string());
         };
-        Self::check_writable(&target, path)?;
+        check_writable(&target, path)?;
         let value = value.filter(|value| !value.is_null());
+        if value.is_some() && !self.accepts(Deviation::RemoveWithValues) {
+            return Err(Error::invalid_value(format!(
+                "a remove has no `value`; say in the path what goes, as in `{}[value eq \"…\"]`",
+                path.attribute
+            )));
+        }
         if self.is_members(&target) {
             return self.erase_members(path, value);
         }
@@ -171,6 +214,7 @@ impl<'t> Editor<'t> {
         let selection = Selection {
             target,
             filter: path.filter.as_ref(),
+            rules: &self.rules,
         };
         match value {
             // With a value array only those go, as Entra means it. Any other value is a stale copy of what goes.
@@ -178,10 +222,33 @@ impl<'t> Editor<'t> {
                 selection.erase_values(self.resource.as_map_mut(), values, &mut self.ignored)
             }
             _ => {
-                selection.erase(self.resource.as_map_mut());
-                Ok(())
+                let removed = selection.erase(self.resource.as_map_mut());
+                if removed
+                    || path.filter.is_none()
+                    || self.rules.accepts(Deviation::RemoveOfNothing)
+                {
+                    return Ok(());
+                }
+                Err(selection.no_target())
             }
         }
+    }
+
+    /// Where the path leads.
+    fn resolve(&self, path: &Path) -> Option<Resolved<'t>> {
+        let target = resolve(self.ty, path)?;
+        let canonical = match (&path.attribute.urn, target.extension) {
+            (None, Some(_)) => self.accepts(Deviation::BareExtensionName),
+            (Some(urn), Some(extension)) => {
+                urn.eq_ignore_ascii_case(extension) || self.accepts(Deviation::LooseUrn)
+            }
+            (_, None) => true,
+        };
+        canonical.then_some(target)
+    }
+
+    fn accepts(&self, deviation: Deviation) -> bool {
+        self.rules.accepts(deviation)
     }
 
     /// The canonical URN, if the path is that of a whole extension.
@@ -194,16 +261,6 @@ impl<'t> Editor<'t> {
             .map(|extension| extension.schema.id.as_str())
     }
 
-    fn check_writable(target: &Resolved<'_>, path: &Path) -> Result<(), Error> {
-        if is_read_only(target) {
-            return Err(Error::mutability(format!(
-                "`{}` is read-only; take it out of the attribute mappings",
-                path.attribute
-            )));
-        }
-        Ok(())
-    }
-
     fn is_members(&self, target: &Resolved<'_>) -> bool {
         target.extension.is_none() && target.attribute.name == "members" && self.ty.has_members()
     }
@@ -214,7 +271,7 @@ impl<'t> Editor<'t> {
         value: Value,
         mode: Mode,
     ) -> Result<(), Error> {
-        let new = members(value)?;
+        let new = members(&self.rules, value)?;
         let chosen = path.and_then(|path| path.filter.as_ref());
         let edit = match (chosen, mode) {
             (None, Mode::Add) if new.is_empty() => return Ok(()),
@@ -247,7 +304,7 @@ impl<'t> Editor<'t> {
             (Some(filter), _) => removal(filter),
             (None, None) => MemberEdit::Clear,
             (None, Some(value)) => {
-                let gone: Vec<String> = members(value)?
+                let gone: Vec<String> = members(&self.rules, value)?
                     .into_iter()
                     .map(|member| member.value)
                     .collect();
@@ -262,12 +319,38 @@ impl<'t> Editor<'t> {
         Ok(())
     }
 
-    fn ignore(&mut self, urn: Option<&str>, key: &str) {
-        self.ignored.push(match urn {
+    /// What the schema does not have: noted and passed over, or refused.
+    fn unknown(&mut self, urn: Option<&str>, key: &str) -> Result<(), Error> {
+        let name = match urn {
             Some(urn) => format!("{urn}:{}", shorten(key)),
             None => shorten(key),
-        });
+        };
+        if self.accepts(Deviation::UnknownAttribute) {
+            self.ignored.push(name);
+            return Ok(());
+        }
+        let detail = format!(
+            "{} has no attribute `{name}`; `/Schemas` lists what there is",
+            self.ty.name
+        );
+        Err(match self.source {
+            Source::Body => Error::invalid_syntax(detail),
+            Source::Patch => Error::invalid_path(detail),
+        })
     }
+}
+
+fn check_writable(target: &Resolved<'_>, path: &Path) -> Result<(), Error> {
+    if is_read_only(target) {
+        return Err(read_only(&path.attribute.to_string()));
+    }
+    Ok(())
+}
+
+fn read_only(name: &str) -> Error {
+    Error::mutability(format!(
+        "`{name}` is read-only; take it out of the attribute mappings"
+    ))
 }
 
 fn is_read_only(target: &Resolved<'_>) -> bool {
@@ -315,11 +398,13 @@ fn ids(filter: &crate::Filter) -> Option<Vec<String>> {
 }
 
 /// Is everything there that the type requires? `before` is what was there already: what the target never had cannot
-/// be blamed on this request.
+/// be blamed on this request. An attribute that was `removed` is an offence against its mutability (RFC 7644, section
+/// 3.5.2.2).
 pub(crate) fn check_required(
     ty: &ResourceType,
     after: &Resource,
     before: Option<&Resource>,
+    removed: bool,
 ) -> Result<(), Error> {
     let has = |resource: &Resource, urn: Option<&str>, name: &str| {
         in_scope(resource, urn).is_some_and(|map| map.contains_key(name))
@@ -343,9 +428,12 @@ pub(crate) fn check_required(
                 || attribute.name.clone(),
                 |urn| format!("{urn}:{}", attribute.name),
             );
-            return Err(Error::invalid_value(format!(
-                "`{name}` is required and must have a value"
-            )));
+            let detail = format!("`{name}` is required and must have a value");
+            return Err(if removed {
+                Error::mutability(detail)
+            } else {
+                Error::invalid_value(detail)
+            });
         }
     }
     Ok(())

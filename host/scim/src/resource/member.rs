@@ -3,14 +3,22 @@
 use serde_json::Value;
 
 use super::Member;
-use crate::Error;
 use crate::json::{kind, take};
+use crate::{Deviation, Error, Rules};
 
-/// An array of objects or strings, one object, one string; `$ref` may be null.
-pub(crate) fn members(value: Value) -> Result<Vec<Member>, Error> {
+/// An array of objects or strings, one object, one string; `$ref` may be null. In strict mode objects only.
+pub(crate) fn members(rules: &Rules, value: Value) -> Result<Vec<Member>, Error> {
+    let loose = rules.accepts(Deviation::LooseShapes);
     match value {
         Value::Null => Ok(Vec::new()),
-        Value::Array(items) => items.into_iter().map(member).collect(),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| match item {
+                Value::String(_) if !loose => Err(unusable("a string")),
+                item => member(item),
+            })
+            .collect(),
+        Value::String(_) if !loose => Err(unusable("a string")),
         Value::String(text) if text.is_empty() => Ok(Vec::new()),
         Value::Object(object) if object.is_empty() => Ok(Vec::new()),
         single => Ok(vec![member(single)?]),

@@ -10,8 +10,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use self::editor::Editor;
-pub use self::read::{read, replace};
+pub(crate) use self::editor::{Editor, Source};
+pub use self::read::{read, read_with, replace};
 
 /// A resource in canonical form.
 ///

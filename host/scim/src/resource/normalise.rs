@@ -1,4 +1,5 @@
-//! Values as clients send them, made into values as the schema has them.
+//! Values as clients send them, made into values as the schema has them. In strict mode only null, `[]` and `{}` are
+//! accepted of these.
 //!
 //! | a client sends | becomes | who |
 //! |---|---|---|
@@ -12,9 +13,9 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::Error;
 use crate::json::kind;
 use crate::schema::{Attribute, Mutability, Type};
+use crate::{Deviation, Error, Rules};
 
 /// Normalises values, and collects the names that the schema does not know.
 pub(crate) struct Normaliser<'a> {
@@ -22,6 +23,8 @@ pub(crate) struct Normaliser<'a> {
     pub(crate) urn: Option<&'a str>,
     /// What was dropped.
     pub(crate) ignored: &'a mut Vec<String>,
+    /// What is accepted.
+    pub(crate) rules: &'a Rules,
 }
 
 /// Sub-attributes with their new values; `None` clears.
@@ -58,6 +61,10 @@ impl Normaliser<'_> {
         }
         let items = match value {
             Value::Array(items) => items,
+            Value::Null => return Ok(None),
+            other if !self.rules.accepts(Deviation::LooseShapes) => {
+                return Err(self.mismatch(attribute, parent, &other, "an array"));
+            }
             Value::String(text) => match embedded(&text) {
                 Some(Value::Array(items)) => items,
                 Some(other) => vec![other],
@@ -96,12 +103,17 @@ impl Normaliser<'_> {
         value: Value,
     ) -> Result<Option<Value>, Error> {
         let value = match value {
-            Value::Array(mut items) if items.len() == 1 && !matches!(items[0], Value::Array(_)) => {
+            Value::Array(mut items)
+                if items.len() == 1
+                    && !matches!(items[0], Value::Array(_))
+                    && self.rules.accepts(Deviation::LooseShapes) =>
+            {
                 items.remove(0)
             }
             other => other,
         };
         if is_empty(&value) {
+            self.check_empty(attribute, parent, &value)?;
             return Ok(None);
         }
         if attribute.kind != Type::Complex {
@@ -134,6 +146,20 @@ impl Normaliser<'_> {
         Ok(Some(Value::Object(map)))
     }
 
+    /// A text that is empty clears a text; what else it clears depends on the dialect.
+    pub(crate) fn check_empty(
+        &self,
+        attribute: &Attribute,
+        parent: Option<&Attribute>,
+        value: &Value,
+    ) -> Result<(), Error> {
+        let is_text = matches!(attribute.kind, Type::String | Type::Reference);
+        if !value.is_string() || is_text || self.rules.accepts(Deviation::EmptyText) {
+            return Ok(());
+        }
+        Err(self.mismatch(attribute, parent, value, words(attribute.kind)))
+    }
+
     /// The object that a complex value means.
     pub(crate) fn object(
         &self,
@@ -141,6 +167,12 @@ impl Normaliser<'_> {
         value: Value,
     ) -> Result<Map<String, Value>, Error> {
         let value = match value {
+            other if !self.rules.accepts(Deviation::LooseShapes) => {
+                return match other {
+                    Value::Object(object) => Ok(object),
+                    other => Err(self.mismatch(attribute, None, &other, "an object")),
+                };
+            }
             Value::Array(mut items) if items.len() == 1 => items.remove(0),
             Value::String(text) => match embedded(&text) {
                 Some(object @ Value::Object(_)) => object,
@@ -169,11 +201,18 @@ impl Normaliser<'_> {
         for (key, value) in object {
             // Entra's role assignments say displayName where SCIM says display.
             let alias = || {
-                key.eq_ignore_ascii_case("displayName")
-                    .then(|| attribute.sub("display"))
-                    .flatten()
+                (key.eq_ignore_ascii_case("displayName")
+                    && self.rules.accepts(Deviation::LooseShapes))
+                .then(|| attribute.sub("display"))
+                .flatten()
             };
             let Some(sub) = attribute.sub(&key).or_else(alias) else {
+                if !self.rules.accepts(Deviation::UnknownAttribute) {
+                    return Err(Error::invalid_syntax(format!(
+                        "`{}` has no sub-attribute `{key}`; `/Schemas` lists what there is",
+                        self.name(attribute, None)
+                    )));
+                }
                 self.ignored
                     .push(format!("{}.{key}", self.name(attribute, None)));
                 continue;
@@ -197,19 +236,21 @@ impl Normaliser<'_> {
         parent: Option<&Attribute>,
         value: Value,
     ) -> Result<Value, Error> {
-        let (converted, expected) = match attribute.kind {
-            Type::Boolean => (boolean(&value), "a boolean"),
-            Type::Integer => (integer(&value), "a whole number"),
-            Type::Decimal => (decimal(&value), "a number"),
-            Type::DateTime => (instant(&value), "a dateTime such as 2026-01-31T09:30:00Z"),
-            Type::Binary => (binary(&value), "a base64 string"),
-            Type::String | Type::Reference => (text(&value), "a string"),
-            Type::Complex => (None, "a simple value"),
+        let converted = match attribute.kind {
+            Type::Boolean => boolean(&value),
+            Type::Integer => integer(&value),
+            Type::Decimal => decimal(&value),
+            Type::DateTime => instant(&value),
+            Type::Binary => binary(&value),
+            Type::String | Type::Reference => text(&value),
+            Type::Complex => None,
         };
+        let loose = self.rules.accepts(Deviation::LooseValues);
         match converted {
             Some(Converted::AsIs) => Ok(value),
-            Some(Converted::To(value)) => Ok(value),
-            None => Err(self.mismatch(attribute, parent, &value, expected)),
+            // One JSON type for another; 3.0 for 3 is none.
+            Some(Converted::To(new)) if loose || (value.is_number() && new.is_number()) => Ok(new),
+            _ => Err(self.mismatch(attribute, parent, &value, words(attribute.kind))),
         }
     }
 
@@ -243,6 +284,19 @@ impl Normaliser<'_> {
     }
 }
 
+/// What a value of that type is, in words, for error messages.
+fn words(kind: Type) -> &'static str {
+    match kind {
+        Type::Boolean => "a boolean",
+        Type::Integer => "a whole number",
+        Type::Decimal => "a number",
+        Type::DateTime => "a dateTime such as 2026-01-31T09:30:00Z",
+        Type::Binary => "a base64 string",
+        Type::String | Type::Reference => "a string",
+        Type::Complex => "an object",
+    }
+}
+
 /// Does the value say nothing?
 pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
@@ -272,7 +326,7 @@ fn embedded(text: &str) -> Option<Value> {
     if !trimmed.starts_with(['{', '[']) {
         return None;
     }
-    crate::json::parse(trimmed.as_bytes()).ok()
+    crate::json::parse(trimmed.as_bytes(), &Rules::ENTRA.limits).ok()
 }
 
 /// An object whose `value` is a JSON object with a `value` of its own is that inner object; what the outer one says

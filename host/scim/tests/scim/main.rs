@@ -1,5 +1,7 @@
 //! The room from outside: the shapes that Entra and other clients send, and the properties that hold for any input.
 
+mod bulk;
+mod clients;
 mod discovery;
 mod filters;
 mod groups;
@@ -7,6 +9,7 @@ mod paths;
 mod post;
 mod project_and_query;
 mod properties;
+mod strict;
 mod users;
 
 use serde_json::{Value, json};

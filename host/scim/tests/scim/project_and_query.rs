@@ -110,7 +110,8 @@ fn attributes_and_excluded_attributes_work_at_every_depth() {
         (
             Some("name"),
             Some("name.givenName"),
-            json!({"name": {"familyName": "Ruiz"}}),
+            // RFC 7644, section 3.9: they exclude each other; the first one counts.
+            json!({"name": {"givenName": "Ana", "familyName": "Ruiz"}}),
         ),
         (
             None,
@@ -225,6 +226,11 @@ fn malformed_query_strings_are_400() {
         ("filter=%4", "invalidValue"),
         ("count=many", "invalidValue"),
         ("sortBy=a%20b", "invalidValue"),
+        ("sortOrder=up", "invalidValue"),
+        ("cursor=&startIndex=1", "invalidValue"),
+        ("cursor=&count=0", "invalidCount"),
+        ("cursor=&count=-1", "invalidCount"),
+        ("cursor=&count=ten", "invalidCount"),
         ("attributes=a%5B", "invalidValue"),
     ] {
         let error = ListQuery::from_query(raw).unwrap_err();
@@ -244,6 +250,14 @@ fn a_search_body_says_the_same_as_a_query_string() {
     let query = ListQuery::from_query("attributes=userName,emails%5Btype%20eq%20%22work%22%5D&filter=active%20eq%20true&sortBy=userName&sortOrder=descending&startIndex=2&count=10").unwrap();
     assert_eq!(search, query);
     assert!(ListQuery::from_search_body(b"{\"count\":[]}").is_err());
+    let by_cursor = |raw| ListQuery::from_query(raw).unwrap().cursor;
+    assert_eq!(by_cursor("count=5"), None);
+    assert_eq!(by_cursor("cursor"), Some(String::new()));
+    assert_eq!(by_cursor("cursor=&count=5"), Some(String::new()));
+    assert_eq!(
+        ListQuery::from_search_body(br#"{"cursor":"abc","count":5}"#).unwrap(),
+        ListQuery::from_query("count=5&cursor=abc").unwrap()
+    );
 }
 
 #[test]

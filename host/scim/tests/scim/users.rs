@@ -245,15 +245,25 @@ fn an_empty_string_or_null_clears_optional_attributes() {
 
 #[test]
 fn a_required_attribute_cannot_be_cleared() {
-    for operation in [
-        json!({"op": "replace", "path": "userName", "value": ""}),
-        json!({"op": "replace", "path": "userName", "value": null}),
-        json!({"op": "remove", "path": "userName"}),
-        json!({"op": "replace", "value": {"userName": ""}}),
+    for (operation, code) in [
+        (
+            json!({"op": "replace", "path": "userName", "value": ""}),
+            "invalidValue",
+        ),
+        (
+            json!({"op": "replace", "path": "userName", "value": null}),
+            "invalidValue",
+        ),
+        (
+            json!({"op": "replace", "value": {"userName": ""}}),
+            "invalidValue",
+        ),
+        // RFC 7644, section 3.5.2.2.
+        (json!({"op": "remove", "path": "userName"}), "mutability"),
     ] {
         assert_eq!(
             refused(ana(), json!([operation])),
-            (400, "invalidValue"),
+            (400, code),
             "{operation}"
         );
     }
@@ -573,6 +583,8 @@ fn more_operations_than_allowed_are_413() {
         .map(|_| json!({"op": "remove", "path": "title"}))
         .collect();
     let body = json!({"Operations": operations}).to_string();
-    let error = tombolo_scim::patch::PatchRequest::parse_with(body.as_bytes(), 2).unwrap_err();
+    let mut rules = tombolo_scim::Rules::ENTRA;
+    rules.limits.patch_operations = 2;
+    let error = tombolo_scim::patch::PatchRequest::parse_with(&rules, body.as_bytes()).unwrap_err();
     assert_eq!(error.status, 413);
 }

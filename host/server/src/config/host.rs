@@ -5,8 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Section, Sink, read_document};
+use super::value;
+
+/// The largest request body, unless the file says otherwise.
+const BODY_LIMIT: usize = 4 << 20;
 
 /// Who may read `/readyz` and `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -35,6 +41,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The leaf's private key.
     pub key: PathBuf,
+    /// The authorities that sign clients' certificates, if clients may show some.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What `tombolo.toml` says.
@@ -48,12 +56,16 @@ pub struct HostFile {
     pub public_url: Option<String>,
     /// HTTPS, if configured.
     pub tls: Option<TlsFiles>,
+    /// Who may say for whom they pass a request on: `X-Forwarded-For`.
+    pub trusted_proxies: Vec<IpNet>,
     /// Who may read the monitoring pages.
     pub monitoring: Monitoring,
     /// The store, relative to the configuration directory.
     pub store: PathBuf,
     /// The largest request body.
     pub body_limit: usize,
+    /// How much one SCIM request may ask for.
+    pub protocol: tombolo_scim::Limits,
     /// How many requests are worked on at a time.
     pub requests: usize,
     /// How long one request may take.
@@ -73,9 +85,14 @@ impl Default for HostFile {
             plain_http: false,
             public_url: None,
             tls: None,
+            trusted_proxies: Vec::new(),
             monitoring: Monitoring::default(),
             store: PathBuf::from("state"),
-            body_limit: 4 << 20,
+            body_limit: BODY_LIMIT,
+            protocol: tombolo_scim::Limits {
+                body_bytes: BODY_LIMIT,
+                ..tombolo_scim::Limits::DEFAULT
+            },
             requests: 512,
             deadline: Duration::from_secs(30),
             drain: Duration::from_secs(30),
@@ -106,6 +123,9 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
             host.plain_http = plain;
         }
         host.public_url = server.parsed("public-url", public_url).map(|url| url.value);
+        host.trusted_proxies = server
+            .parsed_list("trusted-proxies", value::network)
+            .unwrap_or_default();
         if let Some(monitoring) = server.choice(
             "monitoring",
             &[("loopback", Monitoring::Loopback), ("any", Monitoring::Any)],
@@ -116,10 +136,12 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
             let hint = "`[server.tls]` needs `certificate` and `key`, two PEM files";
             let certificate = tls.required_text("certificate", hint);
             let key = tls.required_text("key", hint);
+            let client_ca = tls.text("client-ca");
             tls.finish();
             host.tls = certificate.zip(key).map(|(certificate, key)| TlsFiles {
                 certificate: certificate.value.into(),
                 key: key.value.into(),
+                client_ca: client_ca.map(|file| file.value.into()),
             });
             if host.tls.is_none() {
                 // It was meant to be encrypted: do not complain of plain HTTP besides.
@@ -154,6 +176,7 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
         if let Some(drain) = limits.duration("drain") {
             host.drain = drain;
         }
+        protocol(&mut limits, &mut host, sink);
         limits.finish();
     }
     if let Some(mut log) = root.section("log") {
@@ -174,6 +197,49 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
     }
     root.finish();
     host
+}
+
+/// The bounds of one SCIM request. What recurses has an upper bound of its own.
+fn protocol(limits: &mut Section<'_>, host: &mut HostFile, sink: &Sink) {
+    let protocol = &mut host.protocol;
+    protocol.body_bytes = host.body_limit;
+    let mut set = |key, range, place: &mut usize| {
+        if let Some(number) = limits.integer(key, range) {
+            *place = usize::try_from(number).unwrap_or(usize::MAX);
+        }
+    };
+    set("json-depth", 8..=120, &mut protocol.json_depth);
+    set(
+        "patch-operations",
+        1..=1_000_000,
+        &mut protocol.patch_operations,
+    );
+    set("flattened-keys", 1..=100_000, &mut protocol.flattened_keys);
+    set("filter-depth", 1..=256, &mut protocol.filter_depth);
+    set("filter-terms", 1..=5_000, &mut protocol.filter_terms);
+    set("attribute-names", 1..=10_000, &mut protocol.attribute_names);
+    set(
+        "bulk-operations",
+        1..=1_000_000,
+        &mut protocol.bulk_operations,
+    );
+    if let Some(most) = limits.integer("page-max", 1..=100_000) {
+        protocol.max_page_size = most;
+        protocol.page_size = protocol.page_size.min(most);
+    }
+    if let Some(size) = limits.integer("page", 1..=100_000) {
+        if size > protocol.max_page_size {
+            sink.error_hint(
+                limits.span(),
+                format!(
+                    "`limits.page` is {size} and `limits.page-max` is {}",
+                    protocol.max_page_size
+                ),
+                "make `page-max` at least as large as `page`",
+            );
+        }
+        protocol.page_size = size;
+    }
 }
 
 /// Scheme and authority, nothing behind: the paths are ours.

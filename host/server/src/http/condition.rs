@@ -10,8 +10,20 @@ pub(crate) enum Demand {
     Any,
     /// This one.
     Version(u64),
-    /// One that cannot be: no tag of ours.
+    /// One that cannot be: no tag of ours. Whether there is a resource at all is asked first (RFC 9110, section 13.2.1),
+    /// so this too is a version: one that no resource ever has.
     Impossible,
+}
+
+impl Demand {
+    /// The version that a write must find, if it matters.
+    pub(crate) fn version(self) -> Option<u64> {
+        match self {
+            Self::Any => None,
+            Self::Version(version) => Some(version),
+            Self::Impossible => Some(0),
+        }
+    }
 }
 
 /// The version that a write must find.
@@ -22,10 +34,26 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Demand {
     if tags.is_empty() || tags.contains(&"*") {
         return Demand::Any;
     }
-    tags.into_iter()
-        .filter_map(version)
+    newest(tags.into_iter())
+}
+
+/// The version that one tag demands, such as the `version` of a bulk operation.
+pub(crate) fn demand(tag: &str) -> Demand {
+    match tag.trim() {
+        "" | "*" => Demand::Any,
+        tag => newest(std::iter::once(tag)),
+    }
+}
+
+fn newest<'t>(tags: impl Iterator<Item = &'t str>) -> Demand {
+    tags.filter_map(version)
         .max()
         .map_or(Demand::Impossible, Demand::Version)
+}
+
+/// Does the request say under which versions it is not to be done?
+pub(crate) fn has_none_match(headers: &HeaderMap) -> bool {
+    !tags(headers, &IF_NONE_MATCH).is_empty()
 }
 
 /// Whether the client has this version already.

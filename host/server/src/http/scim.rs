@@ -7,19 +7,23 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::Value;
 use tombolo_engine::{App, Error as EngineError, Request};
+use tombolo_scim::discovery::{AuthenticationScheme, Capabilities};
 use tombolo_scim::error::Error as ScimError;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
 use tombolo_scim::schema::ResourceType;
 use tombolo_scim::{discovery, render};
 
-use super::condition::{self, Demand};
+use super::bulk;
+use super::condition;
 use super::respond;
 use super::route::{Place, Route};
 
 /// A request, read as far as HTTP goes.
 pub(crate) struct Asked<'a> {
     pub(crate) app: &'a Arc<App>,
+    /// The ways to sign in that the app's file allows.
+    pub(crate) authentication: &'a [AuthenticationScheme],
     pub(crate) route: &'a Route,
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
@@ -47,20 +51,23 @@ impl Asked<'_> {
                         Some(endpoint) => vec![self.kind(endpoint)?],
                         None => self.app.catalog().types().iter().collect(),
                     };
-                    self.list(&kinds, ListQuery::from_search_body(self.body)?)
-                        .await
+                    let query = ListQuery::from_search_body_with(self.app.rules(), self.body)?;
+                    self.list(&kinds, &query).await
                 }
                 _ => Ok(respond::method_not_allowed(self.method, "POST")),
             },
             Place::Schemas(_) | Place::ResourceTypes(_) | Place::ServiceProviderConfig => {
                 self.discovery()
             }
-            Place::Me => Err(not_implemented(
+            // RFC 7644, section 3.11: who does not support the alias answers 501.
+            Place::Me => Err(ScimError::not_implemented(
                 "`/Me` is not supported: a token stands for a client, not for a person",
-            )),
-            Place::Bulk => Err(not_implemented(
-                "`/Bulk` is not supported, as `/ServiceProviderConfig` says; send the operations one by one",
-            )),
+            )
+            .into()),
+            Place::Bulk => match *self.method {
+                Method::POST => bulk::answer(self.app, &self.request, self.body).await,
+                _ => Ok(respond::method_not_allowed(self.method, "POST")),
+            },
             Place::Unknown => Err(self.nothing_here()),
         }
     }
@@ -92,8 +99,8 @@ impl Asked<'_> {
     async fn collection(&self, ty: &ResourceType) -> Outcome {
         match *self.method {
             Method::GET | Method::HEAD => {
-                self.list(&[ty], ListQuery::from_query(&self.route.query)?)
-                    .await
+                let query = ListQuery::from_query_with(self.app.rules(), &self.route.query)?;
+                self.list(&[ty], &query).await
             }
             Method::POST => {
                 let projection = self.projection()?;
@@ -118,6 +125,12 @@ impl Asked<'_> {
                     .app
                     .get(&self.request, ty, id, &self.projection()?)
                     .await?;
+                let demanded = condition::if_match(self.headers).version();
+                if demanded.is_some_and(|demanded| demanded != answer.version) {
+                    return Err(EngineError::Precondition {
+                        current: answer.version,
+                    });
+                }
                 if condition::none_match(self.headers, answer.version) {
                     let mut response = respond::empty();
                     *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -135,7 +148,7 @@ impl Asked<'_> {
                         ty,
                         id,
                         self.body,
-                        self.if_match()?,
+                        self.if_match(ty, id).await?,
                         &projection,
                     )
                     .await?;
@@ -157,7 +170,7 @@ impl Asked<'_> {
                         ty,
                         id,
                         self.body,
-                        self.if_match()?,
+                        self.if_match(ty, id).await?,
                         &projection,
                     )
                     .await?;
@@ -170,7 +183,7 @@ impl Asked<'_> {
             }
             Method::DELETE => {
                 self.app
-                    .delete(&self.request, ty, id, self.if_match()?)
+                    .delete(&self.request, ty, id, self.if_match(ty, id).await?)
                     .await?;
                 Ok(respond::empty())
             }
@@ -181,35 +194,9 @@ impl Asked<'_> {
         }
     }
 
-    /// One type's listing, or those of several in a row as one.
-    async fn list(&self, kinds: &[&ResourceType], query: ListQuery) -> Outcome {
-        if let [ty] = kinds {
-            return Ok(respond::json(
-                StatusCode::OK,
-                &self.app.list(&self.request, ty, &query).await?,
-            ));
-        }
-        let start = query.start_index;
-        let (mut total, mut resources) = (0, Vec::new());
-        for ty in kinds {
-            let mut part = query.clone();
-            part.start_index = start.saturating_sub(total).max(1);
-            part.count = query
-                .count
-                .map(|count| count.saturating_sub(resources.len() as u64));
-            let mut listed = self.app.list(&self.request, ty, &part).await?;
-            total += listed["totalResults"].as_u64().unwrap_or(0);
-            if let Some(Value::Array(found)) = listed.get_mut("Resources").map(Value::take) {
-                resources.extend(found.into_iter().filter_map(|resource| match resource {
-                    Value::Object(resource) => Some(resource),
-                    _ => None,
-                }));
-            }
-        }
-        Ok(respond::json(
-            StatusCode::OK,
-            &render::list(total, start, resources),
-        ))
+    async fn list(&self, types: &[&ResourceType], query: &ListQuery) -> Outcome {
+        let listed = self.app.list(&self.request, types, query).await?;
+        Ok(respond::json(StatusCode::OK, &listed))
     }
 
     fn discovery(&self) -> Outcome {
@@ -227,24 +214,36 @@ impl Asked<'_> {
             Place::Schemas(Some(urn)) => discovery::schema(catalog, base, urn),
             Place::ResourceTypes(None) => Some(list_of(discovery::resource_types(catalog, base))),
             Place::ResourceTypes(Some(name)) => discovery::resource_type(catalog, base, name),
-            _ => Some(discovery::service_provider_config(
-                &self.app.capabilities(),
-                base,
-            )),
+            _ => {
+                let capabilities = Capabilities {
+                    authentication: self.authentication.to_vec(),
+                    ..self.app.capabilities()
+                };
+                Some(discovery::service_provider_config(&capabilities, base))
+            }
         };
         let found = found.ok_or_else(|| self.nothing_here())?;
         Ok(respond::json(StatusCode::OK, &found))
     }
 
-    fn if_match(&self) -> Result<Option<u64>, EngineError> {
-        match condition::if_match(self.headers) {
-            Demand::Any => Ok(None),
-            Demand::Version(version) => Ok(Some(version)),
-            Demand::Impossible => Err(ScimError::precondition(
-                "`If-Match` names no version that this host gave out; read the resource again",
-            )
-            .into()),
+    /// The version that a write must find.
+    ///
+    /// `If-None-Match` on a write names the versions that it must not find (RFC 9110, section 13.1.2): the write is then
+    /// bound to the one that is there.
+    async fn if_match(&self, ty: &ResourceType, id: &str) -> Result<Option<u64>, EngineError> {
+        let demand = condition::if_match(self.headers).version();
+        if demand.is_some() || !condition::has_none_match(self.headers) {
+            return Ok(demand);
         }
+        let bare = Projection::parse(Some("id"), None)?;
+        let current = self.app.get(&self.request, ty, id, &bare).await?.version;
+        if condition::none_match(self.headers, current) {
+            return Err(ScimError::precondition(
+                "the resource is at a version that `If-None-Match` excludes",
+            )
+            .into());
+        }
+        Ok(Some(current))
     }
 
     fn projection(&self) -> Result<Projection, EngineError> {
@@ -252,7 +251,8 @@ impl Asked<'_> {
             self.parameter("attributes"),
             self.parameter("excludedAttributes"),
         );
-        Ok(Projection::parse(
+        Ok(Projection::parse_with(
+            self.app.rules(),
             attributes.as_deref(),
             excluded.as_deref(),
         )?)
@@ -268,10 +268,6 @@ impl Asked<'_> {
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.into_owned())
     }
-}
-
-fn not_implemented(detail: &str) -> EngineError {
-    ScimError::not_implemented(detail).into()
 }
 
 fn list_of(documents: Vec<Value>) -> Value {

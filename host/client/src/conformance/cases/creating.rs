@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::case::Case;
 use super::super::case::Level::{Mandatory, Optional};
-use super::super::play::{eq, manager, path};
+use super::super::play::{eq, manager, patch_op, path};
 use super::super::server::ENTERPRISE;
 use super::{
     ATTRIBUTES, COMPLIANCE, DEVELOP, ENDLESS, ESCROW, OTHERS, RECORDED, REFERENCE, SECOND, UNPARSED,
@@ -345,8 +345,9 @@ pub(super) const CASES: &[Case] = &[
             Box::pin(async move {
                 // Everything else here is sent as Entra does; this is the other.
                 let user = t.user().await?;
-                let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-                "Operations": [{ "op": "Replace", "path": "displayName", "value": t.sampler().display_name(t.sampler().turn()) }] });
+                let name = t.sampler().display_name(t.sampler().turn());
+                let body =
+                    patch_op(&json!([{ "op": "Replace", "path": "displayName", "value": name }]));
                 let reply = t
                     .send(
                         reqwest::Method::PATCH,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::case::Case;
 use super::super::case::Level::{Mandatory, Optional};
-use super::super::play::{eq, members, nobody, path, skip};
+use super::super::play::{eq, members, nobody, patch_op, path, skip};
 use super::{OTHERS, REFERENCE};
 use crate::http::Credentials;
 
@@ -165,8 +165,7 @@ pub(super) const CASES: &[Case] = &[
                     .await?;
                 t.expect(unchanged.status == 304, "status 304 for If-None-Match");
                 let patch = |value: Value| {
-                    json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-                "Operations": [{ "op": "replace", "path": "displayName", "value": value }] })
+                    patch_op(&json!([{ "op": "replace", "path": "displayName", "value": value }]))
                 };
                 let good = t
                     .send(

@@ -38,7 +38,7 @@ pub(super) struct Stage<'s> {
 }
 
 /// One test being played.
-pub struct Play<'s> {
+pub(super) struct Play<'s> {
     stage: &'s Stage<'s>,
     case: &'s Case,
     log: Mutex<Log>,
@@ -266,7 +266,7 @@ impl<'s> Play<'s> {
         id: &str,
         operations: Value,
     ) -> Result<Reply, Stop> {
-        let body = json!({ "schemas": [PATCH_OP], "Operations": operations });
+        let body = patch_op(&operations);
         self.send(Method::PATCH, &path(kind, id), Some(&body), &[])
             .await
     }
@@ -308,6 +308,11 @@ impl<'s> Play<'s> {
 pub(super) fn need<'k>(kind: &'k Kind, path: &str) -> Result<&'k Attribute, Stop> {
     kind.attribute(path)
         .ok_or_else(|| skip(format!("the server does not advertise `{path}`")))
+}
+
+/// A PATCH's body.
+pub(super) fn patch_op(operations: &Value) -> Value {
+    json!({ "schemas": [PATCH_OP], "Operations": operations })
 }
 
 /// The attribute that finds an object of a kind.
