@@ -279,6 +279,14 @@ async fn pages_and_order() -> Result<()> {
         "what has no value comes last"
     );
 
+    // The root is asked by GET (RFC 7644, section 3.4.2.1).
+    let reply = scim
+        .get("/?filter=userName+sw+%22user-0%22+or+displayName+eq+%22group-1%22&count=6&startIndex=6")
+        .await?;
+    assert_eq!(reply.body["totalResults"], 11, "{reply:?}");
+    assert_eq!(names(&reply).last().map(String::as_str), Some("group-1"));
+    assert_eq!(scim.post("/", &json!({})).await?.status, 405);
+
     // By cursor (RFC 9865): a filter, an order, everything; over one type and over all.
     let walks = [
         ("/Users", json!({}), 11),
@@ -668,6 +676,8 @@ async fn strict_mode() -> Result<()> {
             "invalidFilter",
         );
         assert_eq!(scim.get("/Me").await?.status, 501);
+        let old = Scim::new(scim.base().replace("/v2", "/v1"), TOKEN)?;
+        expect(&old.get("/Users").await?, 400, "invalidVers");
         for path in ["/Schemas", "/ResourceTypes", "/ServiceProviderConfig"] {
             assert_eq!(
                 scim.get(&format!("{path}?filter=id+pr")).await?.status,

@@ -16,7 +16,7 @@
 //! | the target refuses Tombolo's credentials | 503, with text |
 //! | the target forbids it to Tombolo's account | 502, with text |
 //! | the target asks to slow down | 429 and `Retry-After` |
-//! | unreachable, time-out, trap, limit | 503 and `Retry-After` |
+//! | unreachable, time-out, trap, limit, changed meanwhile | 503 and `Retry-After` |
 
 use std::time::Duration;
 
@@ -199,14 +199,14 @@ impl Error {
 fn fault_status(fault: Fault) -> u16 {
     match fault {
         Fault::AlreadyExists => 409,
-        Fault::Changed => 412,
         Fault::Invalid => 400,
         Fault::Unsupported => 501,
         // Where the object itself is meant the engine says 404 by itself; anywhere
         // else 404 would make Entra believe that somebody is gone.
         Fault::NotFound | Fault::Forbidden | Fault::Other => 502,
         Fault::Busy => 429,
-        Fault::Unauthenticated | Fault::Unavailable | Fault::Timeout => 503,
+        // Changed: nobody named a version, so the client only has to try again.
+        Fault::Changed | Fault::Unauthenticated | Fault::Unavailable | Fault::Timeout => 503,
     }
 }
 
@@ -263,7 +263,7 @@ mod tests {
         let rows = [
             (Fault::NotFound, 502, None, None),
             (Fault::AlreadyExists, 409, Some("uniqueness"), None),
-            (Fault::Changed, 412, None, None),
+            (Fault::Changed, 503, None, Some(10)),
             (Fault::Invalid, 400, Some("invalidValue"), None),
             (Fault::Unsupported, 501, None, None),
             (Fault::Unauthenticated, 503, None, Some(10)),

@@ -14,6 +14,8 @@ pub struct Limits {
     pub patch_operations: usize,
     /// Flattened keys (`name.givenName`) of one request. Each may look at every element of its attribute.
     pub flattened_keys: usize,
+    /// Elements of one removal that are described without their `value`. Each is compared with all that are there.
+    pub described_removals: usize,
     /// How deep the parentheses and brackets of a filter may nest.
     pub filter_depth: usize,
     /// Tests of one filter.
@@ -35,6 +37,7 @@ impl Limits {
         json_depth: 32,
         patch_operations: 2_000,
         flattened_keys: 1_000,
+        described_removals: 200,
         filter_depth: 64,
         filter_terms: 500,
         attribute_names: 200,

@@ -196,7 +196,7 @@ async fn what_is_no_scim_request_is_refused_in_scims_words() {
     assert_eq!(host.ask("GET", "/Nothing", None).await.0, 404);
     assert_eq!(host.ask("PUT", "/Users", Some(json!({}))).await.0, 405);
     assert_eq!(host.ask("GET", "/Me", None).await.0, 501);
-    assert_eq!(host.ask("POST", "/Bulk", Some(json!({}))).await.0, 501);
+    assert_eq!(host.ask("POST", "/Bulk", Some(json!({}))).await.0, 400);
     assert_eq!(host.ask("GET", "/Schemas?filter=a+eq+1", None).await.0, 403);
     for path in [
         "/Schemas",

@@ -100,7 +100,7 @@ pub fn path(data: &[u8]) {
         );
         let mut ana = ana(&ty);
         let _ = path::get(&ty, &ana, &path);
-        if let Err(error) = path::set(&ty, &mut ana, &path, json!("x"), path::Mode::Replace) {
+        if let Err(error) = path::set(&ty, &mut ana, &path, json!("x")) {
             is_sound(&error);
         }
         is_canonical(&ty, &ana);

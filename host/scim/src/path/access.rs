@@ -89,9 +89,6 @@ pub(crate) fn resolve<'t>(ty: &'t ResourceType, path: &Path) -> Option<Resolved<
     })
 }
 
-/// How many elements that are described without their `value` one operation may remove; each is compared with all.
-const MAX_PARTIAL: usize = 200;
-
 /// Does a new value join those that are there, or take their place?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -377,10 +374,11 @@ impl Selection<'_> {
         let (identified, partial): (Vec<Value>, Vec<Value>) = named
             .into_iter()
             .partition(|item| !item.is_object() || item.get("value").is_some());
-        if partial.len() > MAX_PARTIAL {
+        let most = self.rules.limits.described_removals;
+        if partial.len() > most {
             let name = normaliser.name(attribute, None);
             let detail = format!(
-                "more than {MAX_PARTIAL} elements of `{name}` to remove have no value; send fewer"
+                "more than {most} elements of `{name}` to remove have no value; send fewer"
             );
             return Err(Error::too_large(detail));
         }

@@ -15,6 +15,7 @@ fn members(ids: &[&str]) -> Vec<Member> {
     ids.iter().map(member).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a `json!` at every call")]
 fn group(operation: Value) -> (Value, Vec<MemberEdit>) {
     let before = json!({"displayName": "before"});
     let after = apply(&ResourceType::group(), before, json!([operation])).unwrap();

@@ -215,6 +215,11 @@ fn protocol(limits: &mut Section<'_>, host: &mut HostFile, sink: &Sink) {
         &mut protocol.patch_operations,
     );
     set("flattened-keys", 1..=100_000, &mut protocol.flattened_keys);
+    set(
+        "described-removals",
+        1..=10_000,
+        &mut protocol.described_removals,
+    );
     set("filter-depth", 1..=256, &mut protocol.filter_depth);
     set("filter-terms", 1..=5_000, &mut protocol.filter_terms);
     set("attribute-names", 1..=10_000, &mut protocol.attribute_names);

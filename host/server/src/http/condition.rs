@@ -106,6 +106,14 @@ mod tests {
     }
 
     #[test]
+    fn the_version_of_a_bulk_operation_demands_as_a_header_does() {
+        assert_eq!(demand("W/\"7\"").version(), Some(7));
+        assert_eq!(demand("*").version(), None);
+        // No resource ever has version 0.
+        assert_eq!(demand("\"abc\"").version(), Some(0));
+    }
+
+    #[test]
     fn a_version_that_the_client_has_is_not_sent_again() {
         assert!(none_match(&with(IF_NONE_MATCH, "W/\"7\""), 7));
         assert!(none_match(&with(IF_NONE_MATCH, "*"), 7));

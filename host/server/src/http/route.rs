@@ -49,6 +49,8 @@ pub struct Route {
 /// A place in an app's SCIM tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// The root: a query over every type (RFC 7644, section 3.4.2.1).
+    Root,
     /// `/Users`, or another resource type's endpoint, as the client spells it.
     Collection(String),
     /// `/Users/{id}`.
@@ -65,6 +67,8 @@ pub enum Place {
     Me,
     /// `/Bulk`.
     Bulk,
+    /// Another version of the protocol than the one that is spoken here.
+    OtherVersion,
     /// Nothing that SCIM knows.
     Unknown,
 }
@@ -73,6 +77,7 @@ impl Place {
     /// The route as a pattern, for logs and metrics: no id and no name of a client's making.
     pub fn template(&self) -> &'static str {
         match self {
+            Self::Root => "/",
             Self::Collection(_) => "/{type}",
             Self::Resource(..) => "/{type}/{id}",
             Self::Search(Some(_)) => "/{type}/.search",
@@ -84,6 +89,7 @@ impl Place {
             Self::ServiceProviderConfig => "/ServiceProviderConfig",
             Self::Me => "/Me",
             Self::Bulk => "/Bulk",
+            Self::OtherVersion => "/{version}",
             Self::Unknown => "/{unknown}",
         }
     }
@@ -108,6 +114,9 @@ impl Route {
         let place = match (face, rest) {
             (Face::Scim, [scim, v2, rest @ ..]) if is(scim, "scim") && is(v2, "v2") => place(rest),
             (Face::Ecma, [scim, rest @ ..]) if is(scim, "scim") => place(rest),
+            (Face::Scim, [scim, version, ..]) if is(scim, "scim") && is_version(version) => {
+                Place::OtherVersion
+            }
             _ => Place::Unknown,
         };
         Some(Self {
@@ -125,9 +134,15 @@ fn ecma_name(segment: &str) -> Option<&str> {
     (prefix.eq_ignore_ascii_case(ECMA_PREFIX) && !name.is_empty()).then_some(name)
 }
 
+/// `v1` (RFC 7644, section 3.13).
+fn is_version(segment: &str) -> bool {
+    let digits = segment.strip_prefix(['v', 'V']).unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn place(segments: &[&str]) -> Place {
     let Some((first, rest)) = segments.split_first() else {
-        return Place::Unknown;
+        return Place::Root;
     };
     let single = || rest.first().map(|one| (*one).to_owned());
     match (first.to_ascii_lowercase().as_str(), rest.len()) {
@@ -271,6 +286,9 @@ mod tests {
             Place::Collection("Devices".into())
         );
         assert_eq!(place_of("/apps/hr/scim/v2/Users/1/2").0, Place::Unknown);
+        assert_eq!(place_of("/apps/hr/scim/v2/?count=1").0, Place::Root);
+        assert_eq!(place_of("/apps/hr/scim/v1/Users").0, Place::OtherVersion);
+        assert_eq!(place_of("/apps/hr/scim/vx/Users").0, Place::Unknown);
         assert_eq!(place_of("/apps/hr").0, Place::Unknown);
         assert_eq!(Route::parse("/other", None), None);
     }

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::Value;
 use tombolo_engine::{App, Error as EngineError, Request};
 use tombolo_scim::discovery::{AuthenticationScheme, Capabilities};
-use tombolo_scim::error::Error as ScimError;
+use tombolo_scim::error::{Error as ScimError, ScimType};
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
 use tombolo_scim::schema::ResourceType;
@@ -43,6 +43,14 @@ impl Asked<'_> {
 
     async fn dispatch(&self) -> Outcome {
         match &self.route.place {
+            Place::Root => match *self.method {
+                Method::GET | Method::HEAD => {
+                    let query = ListQuery::from_query_with(self.app.rules(), &self.route.query)?;
+                    let all: Vec<_> = self.app.catalog().types().iter().collect();
+                    self.list(&all, &query).await
+                }
+                _ => Ok(respond::method_not_allowed(self.method, "GET")),
+            },
             Place::Collection(endpoint) => self.collection(self.kind(endpoint)?).await,
             Place::Resource(endpoint, id) => self.resource(self.kind(endpoint)?, id).await,
             Place::Search(endpoint) => match *self.method {
@@ -68,6 +76,15 @@ impl Asked<'_> {
                 Method::POST => bulk::answer(self.app, &self.request, self.body).await,
                 _ => Ok(respond::method_not_allowed(self.method, "POST")),
             },
+            Place::OtherVersion => Err(ScimError::new(
+                400,
+                Some(ScimType::InvalidVers),
+                format!(
+                    "this host speaks SCIM 2.0 only; its URL is `{}`",
+                    self.request.base_url
+                ),
+            )
+            .into()),
             Place::Unknown => Err(self.nothing_here()),
         }
     }
