@@ -20,6 +20,16 @@ pub fn csv(directory: &Directory, name: &str, rest: &str) -> Result<()> {
     )
 }
 
+/// An app on `connectors/csv.wasm` with an `[auth]` of the test's making.
+pub fn with_auth(directory: &Directory, name: &str, auth: &str) -> Result<()> {
+    std::fs::create_dir_all(directory.path().join("data").join(name))?;
+    let text = format!(
+        "connector = \"csv\"\n\n{auth}\n\n[directories]\ndata = {{ path = \"data/{name}\", access = \"read-write\" }}\n"
+    );
+    directory.write(&format!("apps/{name}.toml"), text)?;
+    Ok(())
+}
+
 /// An app on `connectors/ldap.wasm` over ldaps; the password is in [`PASSWORD_VARIABLE`].
 pub fn ldap(directory: &Directory, name: &str, slapd: &Slapd, rest: &str) -> Result<()> {
     directory.write("tls/ldap-ca.pem", std::fs::read(slapd.ca())?)?;
@@ -47,6 +57,11 @@ pub fn with_password(password: &str) -> Start {
 /// An app on `connectors/guest.wasm`; `settings` are lines of its `[settings]`.
 pub fn guest(directory: &Directory, name: &str, settings: &str, rest: &str) -> Result<()> {
     directory.app(name, "guest", &format!("[settings]\n{settings}\n\n{rest}"))
+}
+
+/// An app on `connectors/memory.wasm`, which keeps what it is given and does nothing else.
+pub fn memory(directory: &Directory, name: &str, rest: &str) -> Result<()> {
+    directory.app(name, "memory", rest)
 }
 
 /// The csv connector's file of people, in the directory `data`.

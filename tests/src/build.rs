@@ -47,6 +47,11 @@ pub fn guest() -> Result<PathBuf> {
     component("tombolo-test-guest", "test_guest")
 }
 
+/// The connector without a target (see `tests/memory`) as a component.
+pub fn memory() -> Result<PathBuf> {
+    component("tombolo-test-memory", "test_memory")
+}
+
 /// Builds one package for `wasm32-wasip2` with the profile `connector` and
 /// returns the component's path.
 pub fn component(package: &str, artifact: &str) -> Result<PathBuf> {

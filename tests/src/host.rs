@@ -222,9 +222,27 @@ impl Host {
             .clone()
     }
 
+    /// Waits until it has written this: its lines come by a pipe, a moment after its answers.
+    pub async fn until_log(&self, words: &str) -> Result<String> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let log = self.log();
+            if log.contains(words) {
+                return Ok(log);
+            }
+            ensure!(Instant::now() < deadline, "no `{words}` in\n{log}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// A client of one of its apps, with [`TOKEN`].
     pub fn scim(&self, app: &str) -> Result<Scim> {
         Scim::new(format!("{}/apps/{app}/scim/v2", self.url), TOKEN)
+    }
+
+    /// A client of the app that stands in for the ECMA connector `name`, with [`TOKEN`].
+    pub fn ecma(&self, name: &str) -> Result<Scim> {
+        Scim::new(format!("{}/ecma2host_{name}/scim", self.url), TOKEN)
     }
 
     /// GET outside SCIM: `/healthz`, `/readyz`, `/metrics`.

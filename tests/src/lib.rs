@@ -15,6 +15,8 @@
 //! - [`load`]: a steady or a flat-out stream of requests, and what it cost.
 //! - [`slapd`], [`ldif`]: a real OpenLDAP on loopback, and reading it.
 //! - [`apps`]: app files for the connectors that are shipped, and the test guest.
+//! - [`token`]: a client of the token endpoint.
+//! - [`pki`], [`issuer`]: certificates, and tokens that somebody else signs.
 //! - [`dice`]: randomness that a seed repeats.
 
 pub mod apps;
@@ -22,8 +24,11 @@ pub mod build;
 pub mod dice;
 pub mod entra;
 pub mod host;
+pub mod issuer;
 pub mod ldif;
 pub mod load;
 pub mod people;
+pub mod pki;
 pub mod scim;
 pub mod slapd;
+pub mod token;

@@ -69,18 +69,26 @@ pub struct Options {
 /// Why there is no answer to judge.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The base URL is none.
+    #[error("`{url}` is no SCIM base URL: {why}")]
+    Base {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The client cannot be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
+    #[error("the HTTP client cannot be set up: {}", chain(.0))]
     Setup(reqwest::Error),
     /// Nothing came back, or it broke off.
-    #[error("{method} {url}: {}", chain(.source))]
+    #[error("{method} {url}: {}", chain(.why))]
     Transport {
         /// What was asked.
         method: Method,
         /// Where.
         url: String,
-        /// Why.
-        source: reqwest::Error,
+        /// Why; told whole in this error's own text.
+        why: reqwest::Error,
     },
     /// The token endpoint gave no token.
     #[error("the token endpoint {endpoint} gave no token: {why}")]
@@ -102,6 +110,35 @@ fn chain(error: &reqwest::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+/// Refuses what is no base URL; says whether its host is this machine's loopback.
+fn check_base(base: &str) -> Result<bool, Error> {
+    let wrong = |why: &str| Error::Base {
+        url: base.to_owned(),
+        why: why.to_owned(),
+    };
+    let url = Url::parse(base).map_err(|why| wrong(&why.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("it must begin with https:// or http://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::Base {
+            url: "https://…@…".to_owned(),
+            why: "a URL must not carry credentials".to_owned(),
+        });
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong(
+            "leave out what follows `?` or `#`; a flag such as aadOptscim062020 chooses a dialect, and both are played",
+        ));
+    }
+    Ok(match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    })
 }
 
 /// One SCIM base URL. Cheap to clone; clones share connections and the access token.
@@ -165,12 +202,17 @@ impl Reply {
 impl Endpoint {
     /// A client of the SCIM server at `base`, such as `https://host/apps/NAME/scim/v2`.
     pub fn new(base: &str, credentials: Credentials, options: &Options) -> Result<Self, Error> {
+        let host_is_here = check_base(base)?;
         // An error says that a provider is installed already, which will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .timeout(options.timeout.unwrap_or(Duration::from_mins(2)))
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(64);
+        if host_is_here {
+            // No proxy leads to this machine's own loopback.
+            builder = builder.no_proxy();
+        }
         if let Some(pem) = &options.ca {
             for authority in reqwest::Certificate::from_pem_bundle(pem).map_err(Error::Setup)? {
                 builder = builder.tls_certs_merge([authority]);
@@ -187,6 +229,46 @@ impl Endpoint {
     /// The base URL.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// How it signs in.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The same server over the same connections, signed in to otherwise.
+    #[must_use]
+    pub fn signed_in_with(&self, credentials: Credentials) -> Self {
+        Self {
+            credentials: Arc::new(credentials),
+            token: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// A text from the server without the credentials, should it have sent them back.
+    pub fn redact(&self, text: &str) -> String {
+        let mut clean = text.to_owned();
+        let mut hide = |secret: &SecretString| {
+            let secret = secret.expose_secret();
+            if !secret.is_empty() {
+                clean = clean.replace(secret, "[redacted]");
+            }
+        };
+        match &*self.credentials {
+            Credentials::None => {}
+            Credentials::Bearer(token) => hide(token),
+            Credentials::ClientCredentials(client) => {
+                hide(&client.secret);
+                // Held by nobody between requests; while it is fetched there is none to hide.
+                if let Ok(held) = self.token.try_lock()
+                    && let Some(token) = held.as_ref()
+                {
+                    hide(&token.secret);
+                }
+            }
+        }
+        clean
     }
 
     /// One request; `path` is under the base URL and may carry a raw query. `headers` come on top of what Entra sends.
@@ -214,12 +296,15 @@ impl Endpoint {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request = request.header("content-type", SCIM_JSON).body(body);
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                request = request.header("content-type", SCIM_JSON);
+            }
+            request = request.body(body);
         }
-        read(request).await.map_err(|source| Error::Transport {
+        read(request).await.map_err(|why| Error::Transport {
             method,
             url,
-            source,
+            why: why.without_url(),
         })
     }
 
@@ -247,7 +332,8 @@ impl Endpoint {
         let secret = client.secret.expose_secret();
         let mut request = self.http.post(client.endpoint.clone());
         if matches!(client.sent, Sent::Header | Sent::Both) {
-            request = request.basic_auth(form_encoded(&client.client_id), Some(form_encoded(secret)));
+            request =
+                request.basic_auth(form_encoded(&client.client_id), Some(form_encoded(secret)));
         }
         if matches!(client.sent, Sent::Body | Sent::Both) {
             form.push(("client_id", &client.client_id));
@@ -312,4 +398,41 @@ pub fn encode(text: &str) -> String {
 /// A text as a filter literal: JSON string rules (RFC 7644, section 3.4.2.2).
 pub fn literal(text: &str) -> String {
     Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_https_or_http_without_query_and_credentials() {
+        assert!(check_base("http://127.0.0.1:8880/apps/demo/scim/v2").unwrap());
+        assert!(!check_base("https://scim.example.org/scim/").unwrap());
+        for bad in [
+            "scim.example.org",
+            "ldap://scim.example.org",
+            "https://scim.example.org/scim?aadOptscim062020",
+            "https://scim.example.org/#x",
+        ] {
+            assert!(check_base(bad).is_err(), "{bad}");
+        }
+        let error = check_base("https://user:hunter2@scim.example.org/").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn what_a_server_sends_back_is_shown_without_the_token() {
+        let bearer = Credentials::Bearer("s3cr3t-token".into());
+        let endpoint = Endpoint::new("http://127.0.0.1:1", bearer, &Options::default()).unwrap();
+        assert_eq!(
+            endpoint.redact("you sent s3cr3t-token"),
+            "you sent [redacted]"
+        );
+    }
+
+    #[test]
+    fn literals_are_json_and_queries_are_form_encoded() {
+        assert_eq!(literal("a\"b"), "\"a\\\"b\"");
+        assert_eq!(encode("userName eq \"a\""), "userName+eq+%22a%22");
+    }
 }

@@ -7,5 +7,9 @@
 //! | module | idea |
 //! |---|---|
 //! | [`http`] | one SCIM base URL, signed in to, and its answers |
+//! | [`conformance`] | does a server do what Entra and the RFCs expect? |
+//! | [`simulate`] | Entra's provisioning service, played against any SCIM URL |
 
+pub mod conformance;
 pub mod http;
+pub mod simulate;

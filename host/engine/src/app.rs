@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tombolo_mapping::{Mapping, MappingError, Overrides};
+use tombolo_mapping::{MappingError, Overrides, Shape};
 use tombolo_runtime::{Call, CallError, Connector};
 use tombolo_scim::Rules;
 use tombolo_scim::discovery::{AuthenticationScheme, Bulk, Capabilities, Pagination};
@@ -51,8 +51,22 @@ pub struct AppConfig {
     pub overrides: BTreeMap<String, Overrides>,
     /// How old a read may be.
     pub freshness: Freshness,
+    /// How it shows its objects.
+    pub shape: Shape,
     /// How strictly requests are read, and how much of them.
     pub rules: Rules,
+}
+
+impl AppConfig {
+    /// Under what the store keeps the app's links, mirror and journal. A record
+    /// is in the app's shape: one that was switched has others, and finds its
+    /// former ones when it is switched back. No app's name has a `+`.
+    pub(crate) fn space(&self) -> String {
+        match self.shape {
+            Shape::Scim => self.name.clone(),
+            Shape::Ecma => format!("{}+ecma", self.name),
+        }
+    }
 }
 
 /// Why an app cannot be put together.
@@ -81,6 +95,14 @@ pub enum AppError {
         /// The names that exist.
         known: String,
     },
+    /// The app's shape shows nothing of what the connector has.
+    #[error(
+        "connector `{connector}` has no users, and an ECMA app shows users only; take `[ecma]` out of the app's file"
+    )]
+    NoUsers {
+        /// Which connector.
+        connector: String,
+    },
     /// Two kinds make the same SCIM resource type.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -91,7 +113,7 @@ pub enum AppError {
 pub struct Request {
     /// For logs, on both sides.
     pub id: String,
-    /// The app's SCIM base URL: `https://host/apps/NAME/scim/v2`.
+    /// The base URL by which the app was called: `https://host/apps/NAME/scim/v2`.
     pub base_url: String,
     /// When the client stops waiting.
     pub deadline: Instant,
@@ -125,6 +147,7 @@ pub struct App {
     pub(crate) name: String,
     pub(crate) connector: Connector,
     pub(crate) freshness: Freshness,
+    pub(crate) shape: Shape,
     pub(crate) rules: Rules,
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
@@ -143,20 +166,23 @@ impl App {
         shared: Arc<Shared>,
         writes: TaskTracker,
     ) -> Result<Arc<Self>, AppError> {
+        let keys = Keys::new(&config.space());
         let AppConfig {
             name,
             connector,
             mut overrides,
             freshness,
+            shape,
             rules,
         } = config;
-        let kinds = kinds(&connector, &mut overrides)?;
+        let kinds = kinds(&connector, shape, &mut overrides)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
         let app = Arc::new(Self {
-            keys: Keys::new(&name),
+            keys,
             name,
             connector,
             freshness,
+            shape,
             rules,
             catalog,
             kinds,
@@ -200,7 +226,7 @@ impl App {
                 max_payload_size: limits.body_bytes as u64,
             }),
             filter_max_results: Some(limits.max_page_size),
-            change_password: false,
+            change_password: self.connector.abilities().password,
             sort: true,
             etag: true,
             pagination: Pagination {
@@ -364,9 +390,10 @@ impl App {
     }
 }
 
-/// The kinds that the connector describes, with the app's changes.
+/// The kinds that the connector describes and the app shows, with its changes.
 fn kinds(
     connector: &Connector,
+    shape: Shape,
     overrides: &mut BTreeMap<String, Overrides>,
 ) -> Result<Vec<Kind>, AppError> {
     let name = || connector.component().manifest().name.clone();
@@ -379,22 +406,29 @@ fn kinds(
         .get("kinds")
         .and_then(Value::as_array)
         .ok_or_else(|| wrong("it has no `kinds`".to_owned()))?;
-    let mut kinds = Vec::new();
+    let (mut kinds, mut hidden) = (Vec::new(), Vec::new());
     for described in described {
         let kind: tombolo_mapping::Kind =
             serde_json::from_value(described.clone()).map_err(|e| wrong(e.to_string()))?;
         let changes = overrides.remove(&kind.kind).unwrap_or_default();
-        let mapping = Mapping::new(&kind, &changes)?;
+        let Some(mapping) = shape.mapping(&kind, &changes)? else {
+            hidden.push(kind.kind);
+            continue;
+        };
         let members = kind.member_kinds().into_iter().map(str::to_owned).collect();
         kinds.push(Kind::new(&kind.kind, mapping, members));
     }
     if let Some(kind) = overrides.keys().next() {
-        let known: Vec<String> = kinds.iter().map(|k| format!("`{}`", k.name)).collect();
+        let names = kinds.iter().map(|k| &k.name).chain(&hidden);
+        let known: Vec<String> = names.map(|name| format!("`{name}`")).collect();
         return Err(AppError::UnknownKind {
             connector: name(),
             kind: kind.clone(),
             known: known.join(", "),
         });
+    }
+    if kinds.is_empty() && !hidden.is_empty() {
+        return Err(AppError::NoUsers { connector: name() });
     }
     Ok(kinds)
 }

@@ -33,12 +33,13 @@ impl App {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
         let Document {
-            resource,
+            mut resource,
             members,
             ignored,
         } = document;
         self.note_ignored(kind, &ignored);
         let members = members.unwrap_or_default();
+        let password = self.take_password(kind, &mut resource)?;
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
         let references = self.references_of_resource(kind, &resource).await?;
@@ -87,6 +88,7 @@ impl App {
         let (id, mut stored) = self
             .finish_create(kind, &id, &kind.without_secrets(&resource), &entry)
             .await?;
+        stored = self.with_password(r, kind, &id, stored, password).await?;
         if !members.is_empty() {
             stored = self
                 .add_members(r, kind, &id, stored, &members)

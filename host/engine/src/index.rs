@@ -4,10 +4,11 @@
 //! picks. Any other filter is answered too, by looking at every resource.
 
 use serde_json::Value;
+use tombolo_mapping::{Flow, KindType, Mapping};
 use tombolo_scim::filter::{CompareOp, Filter, Literal, fold_case};
-use tombolo_scim::path::AttributePath;
+use tombolo_scim::path::{AttributePath, Path};
 use tombolo_scim::resource::Resource;
-use tombolo_scim::schema::{ResourceType, Uniqueness};
+use tombolo_scim::schema::{ResourceType, Type, Uniqueness};
 
 /// One indexed attribute.
 #[derive(Clone, Debug)]
@@ -28,34 +29,87 @@ const USUAL: [&str; 5] = [
     "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber",
 ];
 
-/// The indexed attributes of a resource type.
-pub(crate) fn of(ty: &ResourceType) -> Vec<Indexed> {
-    let mut indexed: Vec<Indexed> = ty
-        .schema
-        .attributes
-        .iter()
-        .filter(|a| {
+/// The indexed attributes of a resource type: the unique ones, the usual picks,
+/// and what stands elsewhere than the connector suggests. There the operator has
+/// attributes of his own, and an ECMA app all of them.
+pub(crate) fn of(mapping: &Mapping) -> Vec<Indexed> {
+    let ty = mapping.resource_type();
+    let unique = ty
+        .attributes()
+        .filter(|(_, a)| {
             a.uniqueness != Uniqueness::None && a.name != "id" && a.sub_attributes.is_empty()
         })
-        .map(|a| Indexed {
-            label: a.name.clone(),
-            path: AttributePath::bare(&a.name),
-            unique: true,
-        })
-        .collect();
-    for usual in USUAL {
-        let Ok(path) = AttributePath::parse(usual) else {
+        .map(|(extension, a)| {
+            let path = AttributePath {
+                urn: extension.map(str::to_owned),
+                attribute: a.name.clone(),
+                sub: None,
+            };
+            (path, true)
+        });
+    let usual = USUAL.iter().filter_map(|usual| parsed(usual));
+    let own = mapping
+        .flows()
+        .iter()
+        .filter(|flow| may_be_matched_on(flow))
+        .filter_map(|flow| parsed(flow.path()));
+    let others = usual.chain(own).map(|path| (path, false));
+    let mut indexed: Vec<Indexed> = Vec::new();
+    for (path, unique) in unique.chain(others) {
+        let Some(path) = canonical(ty, &path) else {
             continue;
         };
-        if ty.attribute(&path).is_some() && !indexed.iter().any(|i| i.label == usual) {
+        let label = path.to_string();
+        if !indexed.iter().any(|known| known.label == label) {
             indexed.push(Indexed {
-                label: usual.to_owned(),
+                label,
                 path,
-                unique: false,
+                unique,
             });
         }
     }
     indexed
+}
+
+/// Would an administrator match on it, although it stands where nobody
+/// suggested? One of the usual picks under another name, or an attribute that
+/// has no usual name at all.
+fn may_be_matched_on(flow: &Flow) -> bool {
+    let attribute = flow.attribute();
+    let comparable = !attribute.multi
+        && flow.is_readable()
+        && matches!(attribute.data, KindType::Text | KindType::Integer);
+    comparable
+        && match attribute.scim.as_deref() {
+            Some(suggested) if suggested == flow.path() => false,
+            Some(suggested) => {
+                parsed(suggested).is_some_and(|path| USUAL.contains(&path.to_string().as_str()))
+            }
+            None => true,
+        }
+}
+
+/// The attribute that a path is about, whichever of its elements it names.
+fn parsed(path: &str) -> Option<AttributePath> {
+    let mut path = Path::parse(path).ok()?;
+    path.attribute.sub = path.sub().map(str::to_owned);
+    Some(path.attribute)
+}
+
+/// The one spelling of a path, whatever is left out of it; none for an attribute
+/// that the type does not have. A complex attribute means its value (RFC 7644,
+/// section 3.4.2.2).
+fn canonical(ty: &ResourceType, path: &AttributePath) -> Option<AttributePath> {
+    let resolved = ty.resolve(path)?;
+    let whole = resolved.sub.is_none() && resolved.attribute.kind == Type::Complex;
+    Some(AttributePath {
+        urn: resolved.extension.map(str::to_owned),
+        attribute: resolved.attribute.name.clone(),
+        sub: match resolved.sub {
+            Some(sub) => Some(sub.name.clone()),
+            None => whole.then(|| "value".to_owned()),
+        },
+    })
 }
 
 /// The spelling under which a value is indexed: match queries ignore case, and
@@ -82,27 +136,6 @@ impl Indexed {
         found.sort();
         found.dedup();
         found
-    }
-
-    fn is(&self, path: &AttributePath) -> bool {
-        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
-        // The core schema's URN may be spelt out in a filter.
-        let urn = match (&self.path.urn, &path.urn) {
-            (Some(a), Some(b)) => same(a, b),
-            (None, Some(b)) => b
-                .to_ascii_lowercase()
-                .starts_with("urn:ietf:params:scim:schemas:core:"),
-            (None, None) => true,
-            (Some(_), None) => false,
-        };
-        let sub = match (&self.path.sub, &path.sub) {
-            (Some(a), Some(b)) => same(a, b),
-            // `emails eq "x"` compares the value (RFC 7644 section 3.4.2.2).
-            (Some(a), None) => a == "value",
-            (None, None) => true,
-            (None, Some(_)) => false,
-        };
-        urn && sub && same(&self.path.attribute, &path.attribute)
     }
 }
 
@@ -147,7 +180,7 @@ pub(crate) fn plan(ty: &ResourceType, indexed: &[Indexed], filter: &Filter) -> P
         Filter::Test(path, _, _) | Filter::Present(path) if !known(ty, path) => Plan::Nothing,
         // `emails[type eq "work" and value eq "x"]`: the element's own test may
         // be indexed; its other conditions are matched afterwards.
-        Filter::Element(path, inner) if known(ty, path) => element(indexed, path, inner),
+        Filter::Element(path, inner) if known(ty, path) => element(ty, indexed, path, inner),
         Filter::Element(..) => Plan::Nothing,
         _ => Plan::All,
     }
@@ -163,7 +196,7 @@ fn test(ty: &ResourceType, indexed: &[Indexed], path: &AttributePath, literal: &
     if !known(ty, path) {
         return Plan::Nothing;
     }
-    match (indexed.iter().find(|i| i.is(path)), literal) {
+    match (find(ty, indexed, path), literal) {
         (Some(index), Literal::Text(value)) => Plan::Index {
             label: index.label.clone(),
             value: fold(value),
@@ -176,10 +209,20 @@ fn test(ty: &ResourceType, indexed: &[Indexed], path: &AttributePath, literal: &
     }
 }
 
-fn element(indexed: &[Indexed], path: &AttributePath, inner: &Filter) -> Plan {
+/// The index over what the path is about.
+fn find<'i>(
+    ty: &ResourceType,
+    indexed: &'i [Indexed],
+    path: &AttributePath,
+) -> Option<&'i Indexed> {
+    let path = canonical(ty, path)?;
+    indexed.iter().find(|index| index.path == path)
+}
+
+fn element(ty: &ResourceType, indexed: &[Indexed], path: &AttributePath, inner: &Filter) -> Plan {
     match inner {
-        Filter::And(a, b) => match element(indexed, path, a) {
-            Plan::All => element(indexed, path, b),
+        Filter::And(a, b) => match element(ty, indexed, path, a) {
+            Plan::All => element(ty, indexed, path, b),
             found => found,
         },
         Filter::Test(sub, CompareOp::Eq, Literal::Text(value)) => {
@@ -188,7 +231,7 @@ fn element(indexed: &[Indexed], path: &AttributePath, inner: &Filter) -> Plan {
                 attribute: path.attribute.clone(),
                 sub: Some(sub.attribute.clone()),
             };
-            match indexed.iter().find(|i| i.is(&whole)) {
+            match find(ty, indexed, &whole) {
                 Some(index) => Plan::Index {
                     label: index.label.clone(),
                     value: fold(value),
@@ -211,12 +254,33 @@ fn known(ty: &ResourceType, path: &AttributePath) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tombolo_mapping::{Overrides, Shape};
+
     use super::*;
 
-    fn planned(filter: &str) -> Plan {
-        let ty = ResourceType::user();
+    /// A target with the usual attributes, and one that only its operator knows.
+    fn kind() -> tombolo_mapping::Kind {
+        serde_json::from_value(
+            serde_json::json!({ "kind": "user", "resource": "User", "attributes": [
+            { "name": "login", "type": "text", "unique": true, "scim": "userName" },
+            { "name": "mail", "type": "text", "scim": "emails[type eq \"work\"].value" },
+            { "name": "title", "type": "text", "scim": "title" },
+            { "name": "objectId", "type": "text" } ] }),
+        )
+        .expect("a kind")
+    }
+
+    fn planned_in(shape: Shape, filter: &str) -> Plan {
+        let mapping = shape
+            .mapping(&kind(), &Overrides::none())
+            .expect("a mapping")
+            .expect("a shown kind");
         let filter = Filter::parse(filter).expect("a filter");
-        plan(&ty, &of(&ty), &filter)
+        plan(mapping.resource_type(), &of(&mapping), &filter)
+    }
+
+    fn planned(filter: &str) -> Plan {
+        planned_in(Shape::Scim, filter)
     }
 
     fn index(label: &str, value: &str) -> Plan {
@@ -265,5 +329,44 @@ mod tests {
         assert_eq!(planned(r#"userName eq "a" or userName eq "b""#), Plan::All);
         assert_eq!(planned(r#"not (userName eq "a")"#), Plan::All);
         assert_eq!(planned(r#"userName sw "a""#), Plan::All);
+    }
+
+    #[test]
+    fn a_path_is_the_same_however_it_is_spelt() {
+        let core = "urn:ietf:params:scim:schemas:core:2.0:User";
+        assert_eq!(
+            planned(&format!(r#"{core}:USERNAME eq "a""#)),
+            index("userName", "a")
+        );
+        assert_eq!(
+            planned(r#"employeeNumber eq "7""#),
+            index(
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber",
+                "7"
+            )
+        );
+        assert_eq!(
+            planned(r#"emails eq "a@b.c""#),
+            index("emails.value", "a@b.c")
+        );
+    }
+
+    #[test]
+    fn an_ecma_app_is_matched_by_an_index_on_what_the_target_calls_its_attributes() {
+        let urn = tombolo_mapping::ecma::ECMA_URN;
+        for name in ["login", "mail", "objectId"] {
+            assert_eq!(
+                planned_in(Shape::Ecma, &format!(r#"{urn}:{name} eq "A""#)),
+                index(&format!("{urn}:{name}"), "a")
+            );
+        }
+        assert_eq!(
+            planned_in(Shape::Ecma, &format!(r#"{urn}:title eq "A""#)),
+            Plan::All
+        );
+        assert_eq!(
+            planned_in(Shape::Ecma, r#"PLACEHOLDER eq "8f1c""#),
+            Plan::Nothing
+        );
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Kind {
 
 impl Kind {
     pub(crate) fn new(name: &str, mapping: Mapping, members: Vec<String>) -> Self {
-        let indexed = index::of(mapping.resource_type());
+        let indexed = index::of(&mapping);
         Self {
             name: name.to_owned(),
             mapping,

@@ -23,7 +23,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`app`] | one configured use of a connector; what `server` calls |
-//! | `create`, `update`, `delete`, `members` | the writes, a file each |
+//! | `create`, `update`, `delete`, `members`, `password` | the writes, a file each |
 //! | `read`, `list`, `import` | reading: one resource, a query, everything |
 //! | `journal` | intents, and settling them |
 //! | `replay` | the same POST again |
@@ -49,6 +49,7 @@ mod kind;
 mod list;
 mod locks;
 mod members;
+mod password;
 mod read;
 mod reconcile;
 mod record;
@@ -98,12 +99,18 @@ impl Engine {
     /// The connector describes something that cannot be mapped, or the app's
     /// mapping names what the connector does not have.
     pub fn app(&self, config: AppConfig) -> Result<Arc<App>, AppError> {
-        let shared = Arc::clone(
-            self.shared
-                .lock()
-                .entry(config.name.clone())
-                .or_insert_with(|| Arc::new(Shared::new())),
-        );
+        let shared = {
+            let mut all = self.shared.lock();
+            let of_app = Arc::clone(
+                all.entry(config.name.clone())
+                    .or_insert_with(|| Arc::new(Shared::new())),
+            );
+            // Whatever shape it has, the app has one target.
+            let of_space = all
+                .entry(config.space())
+                .or_insert_with(|| Arc::new(Shared::beside(&of_app)));
+            Arc::clone(of_space)
+        };
         App::new(config, Arc::clone(&self.store), shared, self.writes.clone())
     }
 

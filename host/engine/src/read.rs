@@ -182,7 +182,8 @@ impl App {
         } else {
             None
         };
-        let groups = if ty.name == "User" && projection.wants(ty, "groups") {
+        let shows_groups = ty.name == "User" && ty.schema.attribute("groups").is_some();
+        let groups = if shows_groups && projection.wants(ty, "groups") {
             Some(self.rendered_groups(r, id).await?)
         } else {
             None

@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) locks: Locks,
     pub(crate) wishes: Wishes,
     /// Held around a connector's write when the connector asked for one at a time.
-    pub(crate) serial: AsyncMutex<()>,
+    pub(crate) serial: Arc<AsyncMutex<()>>,
     confirmed: Mutex<HashMap<String, Instant>>,
     gone: Mutex<HashMap<String, Instant>>,
     counts: Mutex<HashMap<String, AtomicI64>>,
@@ -41,10 +41,19 @@ struct Bookmark {
 
 impl Shared {
     pub(crate) fn new() -> Self {
+        Self::over(Arc::default())
+    }
+
+    /// For the same target as `other`, whose writes these wait for.
+    pub(crate) fn beside(other: &Self) -> Self {
+        Self::over(Arc::clone(&other.serial))
+    }
+
+    fn over(serial: Arc<AsyncMutex<()>>) -> Self {
         Self {
             locks: Locks::default(),
             wishes: Wishes::default(),
-            serial: AsyncMutex::new(()),
+            serial,
             confirmed: Mutex::default(),
             gone: Mutex::default(),
             counts: Mutex::default(),

@@ -33,14 +33,16 @@ impl App {
         for _ in 0..TRIES {
             let stored = self.load_settled(kind, id, &r.call()).await?;
             matches_version(&stored, if_match)?;
-            let patched = patch.apply(kind.ty(), &stored.record.resource)?;
+            let mut patched = patch.apply(kind.ty(), &stored.record.resource)?;
             self.note_ignored(kind, &patched.ignored);
+            let password = self.take_password(kind, &mut patched.resource)?;
             match self
                 .change(r, kind, id, stored, patched.resource, &patched.members)
                 .await
             {
                 Err(Error::Contended) => {}
-                other => return other,
+                Ok(stored) => return self.with_password(r, kind, id, stored, password).await,
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Contended)
@@ -68,14 +70,16 @@ impl App {
         for _ in 0..TRIES {
             let stored = self.load_settled(kind, id, &r.call()).await?;
             matches_version(&stored, if_match)?;
-            let wanted = tombolo_scim::resource::replace(
+            let mut wanted = tombolo_scim::resource::replace(
                 kind.ty(),
                 &stored.record.resource,
                 document.resource.clone(),
             )?;
+            let password = self.take_password(kind, &mut wanted)?;
             match self.change(r, kind, id, stored, wanted, &members).await {
                 Err(Error::Contended) => {}
-                other => return other,
+                Ok(stored) => return self.with_password(r, kind, id, stored, password).await,
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Contended)

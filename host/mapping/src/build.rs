@@ -23,9 +23,17 @@ struct Plan<'k> {
 }
 
 pub(crate) fn mapping(kind: &Kind, overrides: &Overrides) -> Result<Mapping, MappingError> {
+    onto(base_type(kind), kind, overrides)
+}
+
+/// The mapping onto a resource type, which gets what the flows need and it has not.
+pub(crate) fn onto(
+    mut resource_type: ResourceType,
+    kind: &Kind,
+    overrides: &Overrides,
+) -> Result<Mapping, MappingError> {
     kind.validate()?;
     let mut problems = Vec::new();
-    let mut resource_type = base_type(kind);
     let plans = plan(kind, overrides, &resource_type, &mut problems);
     let mut flows: Vec<Flow> = Vec::new();
     for plan in &plans {

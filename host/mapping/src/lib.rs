@@ -13,11 +13,13 @@
 //! * [`overrides`]: the operator's `[mapping.KIND]` table
 //! * [`object`]: an object's values, and the edits between two of them
 //! * [`mapping`]: the mapping itself
+//! * [`shape`], `ecma`: how an app shows its objects
 //! * [`references`]: SCIM ids and anchors
 //! * [`translate`]: SCIM filters in the contract's shape
 
 mod build;
 mod convert;
+pub mod ecma;
 mod edits;
 pub mod error;
 pub mod kind;
@@ -27,6 +29,7 @@ mod overlay;
 pub mod overrides;
 mod place;
 pub mod references;
+pub mod shape;
 pub mod translate;
 
 #[cfg(test)]
@@ -38,4 +41,5 @@ pub use mapping::{Flow, Mapping};
 pub use object::{Edit, EditKind, Object, ObjectValue, Scalar};
 pub use overrides::Overrides;
 pub use references::{Reference, References};
+pub use shape::Shape;
 pub use translate::{Comparison, ObjectFilter, ObjectNode, Translation};

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use tombolo_scim::Resource;
+use tombolo_scim::schema::Mutability;
 
 use crate::mapping::{Flow, Mapping};
 use crate::object::{Object, ObjectValue};
@@ -41,25 +42,41 @@ impl Mapping {
             flow.write(resource.as_map_mut(), &[], &References::new());
         }
         // Also when nothing maps it: a password may go another way.
+        self.take_password(resource);
+    }
+
+    /// Takes out the password that no attribute of the target takes: who calls this knows another way for it.
+    pub fn take_password(&self, resource: &mut Resource) -> Option<String> {
+        let mut password = None;
         for (extension, attribute) in self.resource_type.attributes() {
-            if attribute.mutability == tombolo_scim::schema::Mutability::WriteOnly {
-                match extension {
-                    None => {
-                        resource.take(&attribute.name);
-                    }
-                    Some(urn) => {
-                        if let Some(home) = resource
-                            .as_map_mut()
-                            .get_mut(urn)
-                            .and_then(Value::as_object_mut)
-                        {
-                            home.shift_remove(&attribute.name);
-                        }
-                    }
-                }
+            let mapped = || {
+                self.flows
+                    .iter()
+                    .any(|flow| flow.place.is_at(extension, &attribute.name))
+            };
+            if attribute.mutability != Mutability::WriteOnly || mapped() {
+                continue;
+            }
+            let taken = take(resource, extension, &attribute.name);
+            if let Some(Value::String(text)) = taken {
+                password = password.or(Some(text));
             }
         }
+        password
     }
+}
+
+/// Takes an attribute out, and its extension if nothing else is in it.
+fn take(resource: &mut Resource, extension: Option<&str>, name: &str) -> Option<Value> {
+    let Some(urn) = extension else {
+        return resource.take(name);
+    };
+    let home = resource.as_map_mut().get_mut(urn)?.as_object_mut()?;
+    let taken = home.shift_remove(name);
+    if home.is_empty() {
+        resource.take(urn);
+    }
+    taken
 }
 
 /// The same values, in whatever order: a target's lists are sets.

@@ -1,5 +1,6 @@
 mod building;
 mod carrying;
+mod ecma;
 mod properties;
 mod translating;
 

@@ -349,3 +349,42 @@ fn three_tokens_and_an_expired_one_are_noticed() {
     );
     assert_eq!(report.0.len(), 3, "{:#?}", lines(&report));
 }
+
+#[test]
+fn an_ecma_connectors_name_is_one_that_stands_in_a_url() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        &[
+            ("connectors/csv.wasm", "x"),
+            ("tombolo.toml", "[server]\nlisten = \"127.0.0.1:0\"\n"),
+            (
+                "apps/one.toml",
+                "connector = \"csv\"\n[ecma]\nname = \"CORP DB/1\"\n",
+            ),
+            (
+                "apps/two.toml",
+                "connector = \"csv\"\n[ecma]\nnaem = \"CORP1\"\n",
+            ),
+            (
+                "apps/three.toml",
+                "connector = \"csv\"\n[ecma]\nname = \"CORP.DB-1\"\n",
+            ),
+        ],
+    );
+    let report = check(dir.path());
+    let found = expect(
+        &report,
+        "apps/one.toml:3:8",
+        "`CORP DB/1` cannot be the name of an ECMA connector",
+    );
+    assert!(found.hint.unwrap().contains("Tenant URL"));
+    let found = expect(
+        &report,
+        "apps/two.toml:3:1",
+        "unknown key `naem` in `[ecma]`",
+    );
+    assert_eq!(found.hint.as_deref(), Some("did you mean `name`?"));
+    let of_three = |line: &String| line.contains("three") && line.contains("ECMA");
+    assert!(!lines(&report).iter().any(of_three), "{report:?}");
+}

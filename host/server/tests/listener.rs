@@ -94,8 +94,12 @@ fn router() -> Router {
 async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
     let dir = tempfile::tempdir().unwrap();
     put("one", dir.path());
-    let certificate =
-        Certificate::load(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap();
+    let certificate = Certificate::load(
+        &dir.path().join("cert.pem"),
+        &dir.path().join("key.pem"),
+        None,
+    )
+    .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();

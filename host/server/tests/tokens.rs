@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use secrecy::ExposeSecret as _;
-use tombolo::config::Layout;
-use tombolo::config::token::{self, TokenError};
+use tombolo::config::edit::{self, EditError};
+use tombolo::config::{Layout, client, token};
 
 fn app(text: &str) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -21,6 +21,7 @@ fn names(dir: &tempfile::TempDir, path: &std::path::Path) -> Vec<String> {
     found
         .file
         .unwrap()
+        .auth
         .tokens
         .into_iter()
         .map(|token| token.name)
@@ -31,7 +32,7 @@ fn names(dir: &tempfile::TempDir, path: &std::path::Path) -> Vec<String> {
 fn a_new_token_is_random_printable_and_kept_as_its_hash_only() {
     let (dir, path) = app("connector = \"csv\"\n");
     let new = token::create(&path, "hr", Some("entra"), Some("2027-05-01")).unwrap();
-    let text = new.token.expose_secret();
+    let text = new.text.expose_secret();
     assert!(text.starts_with("tmb_") && text.len() == 4 + 43);
     assert!(
         text.bytes()
@@ -43,7 +44,7 @@ fn a_new_token_is_random_printable_and_kept_as_its_hash_only() {
         "{file}"
     );
     let found = Layout::new(dir.path()).read_app(&path).file.unwrap();
-    assert_eq!(found.tokens[0].sha256, token::hash(text));
+    assert_eq!(found.auth.tokens[0].sha256, edit::hash(text));
 }
 
 #[test]
@@ -52,18 +53,18 @@ fn two_tokens_can_be_valid_and_a_third_is_refused_until_one_is_revoked() {
     token::create(&path, "hr", Some("a"), None).unwrap();
     assert!(matches!(
         token::create(&path, "hr", Some("a"), None),
-        Err(TokenError::Taken { .. })
+        Err(EditError::Taken { .. })
     ));
     token::create(&path, "hr", None, None).unwrap();
     assert_eq!(names(&dir, &path), ["a", "token-2"]);
     let refused = token::create(&path, "hr", None, None).unwrap_err();
     assert!(
-        matches!(refused, TokenError::TooMany { .. })
+        matches!(refused, EditError::TooMany { .. })
             && refused.to_string().contains("`a`, `token-2`")
     );
     assert!(matches!(
         token::revoke(&path, "hr", "x"),
-        Err(TokenError::Unknown { .. })
+        Err(EditError::Unknown { .. })
     ));
     token::revoke(&path, "hr", "a").unwrap();
     assert_eq!(names(&dir, &path), ["token-2"]);
@@ -102,4 +103,60 @@ fn tokens_written_as_tables_are_kept_as_tables() {
         2
     );
     assert_eq!(names(&dir, &path), ["old", "new"]);
+}
+
+#[test]
+fn a_clients_secrets_are_written_into_its_own_table_and_taken_out_with_it() {
+    let before =
+        "connector = \"csv\"\n\n[auth] # who may call\ntoken-lifetime = \"2h\"\n\n[settings]\n";
+    let (dir, path) = app(before);
+    let first = client::create(&path, "hr", "entra", Some("2026"), Some("2028-05-01")).unwrap();
+    client::create(&path, "hr", "entra", None, None).unwrap();
+    client::create(&path, "hr", "8f1c-okta", None, None).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains("[auth] # who may call\ntoken-lifetime = \"2h\"\n"),
+        "{text}"
+    );
+    assert!(!text.contains("[auth.clients]\n"), "{text}");
+    let read = || Layout::new(dir.path()).read_app(&path).file.unwrap().auth;
+    let entra = |auth: &tombolo::config::auth::Auth| {
+        let found = auth
+            .clients
+            .iter()
+            .find(|client| client.id == "entra")
+            .cloned();
+        found.map(|client| {
+            client
+                .secrets
+                .into_iter()
+                .map(|it| it.name)
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(entra(&read()).unwrap(), ["2026", "secret-2"]);
+    let client = read()
+        .clients
+        .into_iter()
+        .find(|it| it.id == "entra")
+        .unwrap();
+    assert_eq!(
+        client.secrets[0].sha256,
+        edit::hash(first.text.expose_secret())
+    );
+
+    client::revoke(&path, "hr", "entra", Some("2026")).unwrap();
+    assert_eq!(entra(&read()).unwrap(), ["secret-2"]);
+    assert!(matches!(
+        client::revoke(&path, "hr", "entra", Some("2026")),
+        Err(EditError::Unknown { .. })
+    ));
+    client::revoke(&path, "hr", "entra", None).unwrap();
+    assert_eq!(entra(&read()), None);
+    let refused = client::revoke(&path, "hr", "entra", None).unwrap_err();
+    assert!(refused.to_string().contains("`8f1c-okta`"), "{refused}");
+    assert!(matches!(
+        client::create(&path, "hr", "a b", None, None),
+        Err(EditError::ClientId(_))
+    ));
 }

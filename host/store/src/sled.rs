@@ -3,22 +3,24 @@
 //! What this module adds to sled:
 //!
 //! * **Group commit.** One thread owns the writing. It takes every commit that
-//!   waits, checks and stages them in order, writes them as one atomic batch,
-//!   flushes once and answers them all. A lone commit is not delayed.
-//! * **A real flush.** On Linux sled flushes with `sync_file_range(2)`, which
-//!   leaves the file's length and the drive's cache out, and it does not flush
-//!   the files of large values at all ([`disk`]). We do.
-//! * **Nothing is read before it is durable.** While a group is on its way to
-//!   the disk, readers see the values from before it ([`view`]); so no answer
-//!   can ever rest on something that a crash takes back.
+//!   waits, checks and stages them in order, writes them as one record of a
+//!   [write-ahead log](wal), flushes that once, puts them into sled and
+//!   answers them all. A lone commit is not delayed.
+//! * **A real flush.** sled itself is flushed now and then ([`checkpoint`]);
+//!   what it does not have for good by then is played in from the log when the
+//!   store is opened after a crash.
+//! * **Nothing is read before it is durable.** sled gets a group when the log
+//!   has it ([`view`]); so no answer can ever rest on something that a crash
+//!   takes back.
 //! * **Fail stop.** After a failed write or flush nobody knows what is on the
 //!   disk; the engine then refuses to write until it is opened again.
 
+mod checkpoint;
 mod committer;
-mod disk;
 #[cfg(test)]
 mod tests;
 mod view;
+mod wal;
 
 use std::io;
 use std::path::Path;
@@ -26,9 +28,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::{Commit, CommitError, Pair, Range, Store, StoreError};
+use checkpoint::{Checkpointer, Disk};
 use committer::Committer;
-use disk::Disk;
 use view::View;
+use wal::{GENERATION_BYTES, Wal};
 
 /// How long opening waits for another process to let go of the directory.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -44,6 +47,7 @@ pub type FlushHook = Box<dyn FnMut() -> io::Result<()> + Send>;
 #[derive(Default)]
 pub struct Options {
     cache_bytes: Option<u64>,
+    generation_bytes: Option<u64>,
     before_flush: Option<FlushHook>,
 }
 
@@ -66,6 +70,15 @@ impl Options {
     #[must_use]
     pub fn before_flush(mut self, hook: impl FnMut() -> io::Result<()> + Send + 'static) -> Self {
         self.before_flush = Some(Box::new(hook));
+        self
+    }
+
+    /// Turns over the write-ahead log after so many bytes: how tests turn it
+    /// over often.
+    #[cfg(any(test, feature = "suite"))]
+    #[must_use]
+    pub fn generation_bytes(mut self, bytes: u64) -> Self {
+        self.generation_bytes = Some(bytes);
         self
     }
 
@@ -94,12 +107,33 @@ impl SledStore {
             cause: cause.to_string().into(),
         };
         let db = open_database(path, options.cache_bytes.unwrap_or(CACHE_BYTES))?;
-        let disk =
-            Disk::open(db.clone(), path, options.before_flush).map_err(|error| failed(&error))?;
         let tree = (*db).clone();
-        drop(db);
+        let mut disk = Disk::open(db, path).map_err(|error| failed(&error))?;
         let view = Arc::new(View::new(tree));
-        let committer = Committer::start(view.clone(), disk).map_err(|error| failed(&error))?;
+        let mut replayed = 0_u64;
+        let mut wal = Wal::open(
+            &path.join("wal"),
+            options.generation_bytes.unwrap_or(GENERATION_BYTES),
+            options.before_flush,
+            |group| {
+                replayed += 1;
+                view.put(group).map_err(io::Error::other)
+            },
+        )
+        .map_err(|error| failed(&error))?;
+        if replayed > 0 {
+            tracing::info!(
+                groups = replayed,
+                "the store was not closed in order; its log has been read"
+            );
+        }
+        // What was played in is in sled for good before the log forgets it.
+        disk.flush()
+            .and_then(|()| wal.clear())
+            .map_err(|error| failed(&error))?;
+        let checkpointer = Checkpointer::start(disk).map_err(|error| failed(&error))?;
+        let committer =
+            Committer::start(view.clone(), wal, checkpointer).map_err(|error| failed(&error))?;
         Ok(Self { view, committer })
     }
 }

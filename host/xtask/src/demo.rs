@@ -1,20 +1,14 @@
-//! A running host with the csv connector, and Entra's cycles played against it.
+//! A running host with the csv connector, and `tombolo simulate` playing Entra's cycles against it.
 
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
-use tombolo_tests::entra::{Dialect, Player, Send};
 use tombolo_tests::host::{Host, Start};
-use tombolo_tests::people::{Names, Tenant};
-use tombolo_tests::scim::Scim;
 
-use crate::table::{self, millis};
 use crate::{DemoOptions, dist};
 
 /// `cargo xtask demo`.
@@ -52,40 +46,7 @@ async fn show(options: &DemoOptions, binary: &Path, directory: &Path) -> Result<
         host.url()
     );
 
-    let scim = Scim::new(&url, &token)?;
-    let began = Instant::now();
-    let wrong = play(scim.clone(), options).await;
-    println!();
-    let rows: Vec<Vec<String>> = scim
-        .meter()
-        .lines()
-        .into_iter()
-        .map(|l| {
-            vec![
-                l.kind,
-                l.count.to_string(),
-                l.errors.to_string(),
-                millis(l.p50),
-                millis(l.p99),
-            ]
-        })
-        .collect();
-    table::print(&["request", "count", "errors", "p50", "p99"], &rows);
-    let wrong = wrong?;
-    let total: usize = scim.meter().lines().iter().map(|l| l.count).sum();
-    println!(
-        "\n{total} requests in {:.1} s; what was sent and what is there: {}",
-        began.elapsed().as_secs_f64(),
-        verdict(&wrong)
-    );
-    for line in wrong.iter().take(20) {
-        println!("  {line}");
-    }
-    ensure!(
-        wrong.is_empty(),
-        "{} objects are not as they were sent",
-        wrong.len()
-    );
+    play(binary, &url, &token, options)?;
     if options.exit {
         host.terminate()?;
         let status = host.ended(Duration::from_secs(30)).await?;
@@ -116,14 +77,6 @@ async fn show(options: &DemoOptions, binary: &Path, directory: &Path) -> Result<
 
 async fn host_ended(host: &mut Host) -> Result<std::process::ExitStatus> {
     host.ended(Duration::from_hours(1)).await
-}
-
-fn verdict(wrong: &[String]) -> String {
-    if wrong.is_empty() {
-        "the same".to_owned()
-    } else {
-        format!("{} DIFFERENCES", wrong.len())
-    }
 }
 
 /// `tombolo init`, unless that was done before; returns the app's URL and token.
@@ -158,51 +111,37 @@ fn listen() -> Option<String> {
         .then(|| "127.0.0.1:8880".to_owned())
 }
 
-/// The cycles; returns what was not as it was sent.
-async fn play(scim: Scim, options: &DemoOptions) -> Result<Vec<String>> {
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
-        "{prefix:<42} {bar:30} {pos}/{len}",
-    )?);
-    let stage = Arc::new(Mutex::new(String::new()));
-    let mut player = {
-        let (bar, stage) = (bar.clone(), Arc::clone(&stage));
-        Player::new(scim, Dialect::Legacy).with_progress(Arc::new(move |what, done, total| {
-            let stage = stage
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            bar.set_prefix(format!("{stage}: {what}"));
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-        }))
-    };
-    let say = |text: &str| {
-        text.clone_into(
-            &mut stage
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
-        bar.suspend(|| println!("· {text}"));
-    };
-    player.baseline().await?;
-    let first = Tenant::new(2026, options.users, options.groups, Names::Worldly);
-    let second = first.later(1, 4);
-    let third = second.later(2, 4);
-    let mut wrong = Vec::new();
-
-    say("initial cycle, legacy PATCH");
-    player.initial(&first, Send::Differences).await?;
-    wrong.extend(player.verify(&first).await?);
-    say("incremental cycle, legacy PATCH");
-    player.incremental(&first, &second).await?;
-    wrong.extend(player.verify(&second).await?);
-    say("incremental cycle, compliant PATCH (aadOptscim062020)");
-    player.speak(Dialect::Flagged);
-    player.incremental(&second, &third).await?;
-    wrong.extend(player.verify(&third).await?);
-    say("restart: everything is matched again, nothing differs");
-    player.reset();
-    player.initial(&third, Send::Everything).await?;
-    wrong.extend(player.verify(&third).await?);
-    bar.finish_and_clear();
-    Ok(wrong)
+/// Cycles in both dialects, then a restart in which everything is matched again and nothing differs. The simulator says
+/// what it does, and fails if the target does not end as the source.
+fn play(binary: &Path, url: &str, token: &str, options: &DemoOptions) -> Result<()> {
+    let links = tempfile::Builder::new()
+        .prefix("tombolo-links-")
+        .tempdir()?;
+    let (people, groups) = (options.users.to_string(), options.groups.to_string());
+    let runs: [(&str, &[&str]); 2] = [
+        (
+            "an initial and two incremental cycles, both PATCH dialects",
+            &["--cycles", "3", "--dialect", "mixed"],
+        ),
+        (
+            "restart: everything is matched again, nothing differs",
+            &["--cycles", "1", "--restart"],
+        ),
+    ];
+    for (what, arguments) in runs {
+        println!("· {what}");
+        let status = Command::new(binary)
+            .arg("simulate")
+            .args(["--url", url, "--seed", "2026", "--churn", "25"])
+            .args(["--people", &people, "--groups", &groups])
+            .arg("--state")
+            .arg(links.path().join("state.json"))
+            .args(arguments)
+            .env("TOMBOLO_TOKEN", token)
+            .status()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        println!();
+        ensure!(status.success(), "tombolo simulate ended with {status}");
+    }
+    Ok(())
 }

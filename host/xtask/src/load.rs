@@ -34,10 +34,15 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
         let host = Host::start_with(directory.path(), &start).await?;
         let mut rows = Vec::new();
         let mut errors = 0;
+        let row = |app: &str, op: Op| format!("{app}: {}", op.name());
+        let wanted = |app: &str, op: Op| row(app, op).contains(&options.only);
         for app in ["csv", "nothing"] {
+            if !Op::ALL.iter().any(|op| wanted(app, *op)) {
+                continue;
+            }
             let scim = host.scim(app)?;
             let crowd = Arc::new(Crowd::create(&scim, options.users).await?);
-            for op in Op::ALL {
+            for op in Op::ALL.into_iter().filter(|op| wanted(app, *op)) {
                 let stream = Stream {
                     scim: scim.clone(),
                     crowd: Arc::clone(&crowd),
@@ -60,7 +65,7 @@ pub(crate) fn run(options: &LoadOptions) -> Result<ExitCode> {
                     eprintln!("{app}, {}: {example}", op.name());
                 }
                 rows.push(vec![
-                    format!("{app}: {}", op.name()),
+                    row(app, op),
                     figure.count.to_string(),
                     figure.errors.to_string(),
                     format!("{:.0}", figure.rate),

@@ -79,6 +79,9 @@ struct LoadOptions {
     /// The apps' `[reads] freshness`: "live", "mirror" or a time
     #[arg(long, default_value = "30s")]
     freshness: String,
+    /// Only rows whose name has this in it, such as "nothing: PATCH"
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 fn main() -> ExitCode {

@@ -78,6 +78,7 @@ fn prerequisites() -> Result<()> {
         ("slapd", "slapd"),
         ("ldapsearch", "ldap-utils"),
         ("openssl", "openssl"),
+        ("sslscan", "sslscan"),
         ("python3", "python3 python3-venv"),
     ];
     let missing: Vec<(&str, &str)> = needed

@@ -140,8 +140,35 @@ impl Objects {
         self.file.change(|table| {
             let record = self.locate(table, anchor)?;
             table.remove(record);
+            self.forget(table, anchor);
             Ok(())
         })
+    }
+
+    /// Empties every reference to an object that is gone: an anchor of nobody must not stay in the file.
+    fn forget(&self, table: &mut Table, anchor: &str) {
+        let references = self
+            .kind
+            .attributes
+            .iter()
+            .filter(|a| a.to.as_ref() == Some(&self.kind.kind));
+        for column in references
+            .filter_map(|a| table.column(&a.name))
+            .collect::<Vec<_>>()
+        {
+            let mut referring = Vec::new();
+            table.each(|record, row| {
+                if row.get(column) == Some(anchor.as_bytes()) {
+                    referring.push(record);
+                }
+            });
+            // From the end, so that what comes before stays where it is.
+            for record in referring.into_iter().rev() {
+                let mut row = table.fields(&record);
+                row[column].clear();
+                table.replace(record, &row);
+            }
+        }
     }
 
     /// Whether the file can be worked with: its header, its anchors, its unique values.

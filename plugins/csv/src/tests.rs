@@ -306,6 +306,25 @@ fn memberships_follow_their_people_and_groups() {
 }
 
 #[test]
+fn a_manager_who_is_gone_is_nobodys_manager() {
+    let app = app();
+    let boss = app.user("boss");
+    for name in ["ana", "bo", "cy"] {
+        let report = app.user(name);
+        let manager = if name == "bo" { &report } else { &boss };
+        let edits = [Edit::put("manager", [manager.anchor.as_str()])];
+        app.csv
+            .update("user", &report.anchor, &edits, None, name)
+            .expect("updated");
+    }
+    app.csv.delete("user", &boss.anchor, "r").expect("deleted");
+    assert!(!app.read("people.csv").contains(&boss.anchor));
+    assert_eq!(app.find("userName", "cy").len(), 1);
+    let bo = app.find("userName", "bo").remove(0);
+    assert_eq!(app.find("manager", bo.as_str()), [bo]);
+}
+
+#[test]
 fn check_says_what_is_wrong_with_a_file() {
     let app = app();
     app.csv.check().expect("an empty directory is fine");

@@ -1,7 +1,7 @@
 //! Attributes: what the contract calls them, what the directory calls them, and how a value of the one becomes a
 //! value of the other.
 
-use tombolo_sdk::schema::{ENTERPRISE, Field, Type};
+use tombolo_sdk::schema::{ENTERPRISE, Field, Mutability, Type};
 use tombolo_sdk::{Scalar, Value};
 
 use crate::settings::{Extra, ExtraKind};
@@ -60,6 +60,11 @@ impl Offered {
     pub fn name(&self) -> &str {
         &self.field.name
     }
+
+    /// May it be read back?
+    pub fn is_readable(&self) -> bool {
+        self.field.mutability != Mutability::WriteOnly
+    }
 }
 
 impl From<&Extra> for Offered {
@@ -76,6 +81,10 @@ impl From<&Extra> for Offered {
         offered.field.multi = extra.multi;
         offered.field.required = extra.required;
         offered.field.unique = extra.unique;
+        // What is there is a hash, and nobody's business.
+        if extra.name.eq_ignore_ascii_case("userPassword") {
+            offered.field.mutability = Mutability::WriteOnly;
+        }
         offered
     }
 }

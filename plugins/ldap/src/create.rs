@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tombolo_sdk::host::ldap::LdapEntry;
+use tombolo_sdk::host::ldap::{LdapEntry, Scope};
 use tombolo_sdk::{Attribute, Entry, Failure, Fault, Result, Value};
 
 use crate::attribute::{Offered, Syntax, to_directory};
-use crate::kind::{ACTIVE, Kind};
+use crate::kind::{ACTIVE, DN, Kind};
 use crate::settings::Settings;
 use crate::{directory, dn, entry, references};
 
@@ -26,7 +26,8 @@ pub fn create(settings: &Settings, kind: &Kind, attributes: &[Attribute]) -> Res
         );
     }
     for attribute in attributes {
-        if attribute.name == ACTIVE && kind.disable.is_some() {
+        let is_active = attribute.name == ACTIVE && kind.disable.is_some();
+        if is_active || (attribute.name == DN && kind.offers_dn()) {
             continue;
         }
         let offered = kind.offered(&attribute.name)?;
@@ -48,17 +49,29 @@ pub fn create(settings: &Settings, kind: &Kind, attributes: &[Attribute]) -> Res
             values.insert(rule.attribute.clone(), vec![state.as_bytes().to_vec()]);
         }
     }
+    let given = attributes
+        .iter()
+        .find(|a| a.name == DN && kind.offers_dn())
+        .and_then(|a| a.scalar()?.as_text());
+    if let Some(dn) = given {
+        take_name(kind, dn, &mut values)?;
+    }
     if kind.is_person() {
         complete_person(&mut values, &kind.offered[0].field.name);
     }
-    let name = first_text(&values, &kind.rdn).ok_or_else(|| {
-        Failure::invalid(format!(
-            "a {} is named by `{}`, which has no value",
-            kind.name, kind.rdn
-        ))
-        .attribute(&kind.rdn)
-    })?;
-    let dn = dn::child(&kind.rdn, name, &kind.base);
+    let dn = match given {
+        Some(dn) => dn.to_owned(),
+        None => {
+            let name = first_text(&values, &kind.rdn).ok_or_else(|| {
+                Failure::invalid(format!(
+                    "a {} is named by `{}`, which has no value",
+                    kind.name, kind.rdn
+                ))
+                .attribute(&kind.rdn)
+            })?;
+            dn::child(&kind.rdn, name, &kind.base)
+        }
+    };
     if kind.name == "group" && settings.groups.wants_a_member() {
         let placeholder = settings.groups.empty_member.as_bytes().to_vec();
         values.insert(
@@ -77,8 +90,36 @@ pub fn create(settings: &Settings, kind: &Kind, attributes: &[Attribute]) -> Res
         dn,
         attributes: written,
     };
-    directory::add(&new, &kind.base).map_err(|failure| blame(kind, failure))?;
+    directory::add(&new, dn::split(&new.dn).1).map_err(|failure| blame(kind, failure))?;
     entry::by_name(settings, kind, &new.dn)
+}
+
+/// An entry has the values that it is named by (RFC 4511, section 4.7); and it is where the kind's entries are looked
+/// for, or it would never be found again.
+fn take_name(kind: &Kind, dn: &str, values: &mut Values) -> Result<()> {
+    let (first, parent) = dn::split(dn);
+    let below = match kind.scope {
+        Scope::OneLevel => dn::key(parent) == dn::key(&kind.base),
+        Scope::Base | Scope::Subtree => dn::is_within(parent, &kind.base),
+    };
+    let rdn = dn::parse_rdn(first).filter(|_| below).ok_or_else(|| {
+        Failure::invalid(format!(
+            "`{dn}` is no name for a {}: give the name of an entry below `{}`, or set {}s.base in [settings]",
+            kind.name, kind.base, kind.name
+        ))
+        .attribute(DN)
+    })?;
+    for part in rdn {
+        let known = values
+            .keys()
+            .find(|name| name.eq_ignore_ascii_case(&part.attribute))
+            .cloned();
+        let held = values.entry(known.unwrap_or(part.attribute)).or_default();
+        if !held.contains(&part.value) {
+            held.push(part.value);
+        }
+    }
+    Ok(())
 }
 
 /// An entry's name that is taken is about the naming attribute.
@@ -192,5 +233,31 @@ mod tests {
             pair("Ana", "Ana")
         );
         assert_eq!(completed(&[("uid", " x "), ("cn", "  ")]), pair("  ", "  "));
+    }
+
+    fn named(scope: &str, dn: &str) -> Result<Values> {
+        let json = format!(r#"{{"base":"dc=x","users":{{"scope":"{scope}"}}}}"#);
+        let kind = Kind::user(&Settings::parse(&json).expect("settings"));
+        let mut values = Values::from([("cn".to_owned(), vec![b"Ana Ruiz".to_vec()])]);
+        take_name(&kind, dn, &mut values).map(|()| values)
+    }
+
+    #[test]
+    fn a_given_name_is_taken_if_it_is_where_people_are() {
+        let values = named("subtree", "CN=ana+uid=7,OU=Staff, ou=people,DC=x").expect("a name");
+        let names = ["Ana Ruiz", "ana"].map(|name| name.as_bytes().to_vec());
+        assert_eq!(values["cn"], names);
+        assert_eq!(values["uid"], [b"7".to_vec()]);
+        assert!(named("one-level", "cn=ana,ou=people,dc=x").is_ok());
+        for (scope, dn) in [
+            ("subtree", "cn=ana,ou=groups,dc=x"),
+            ("subtree", "ou=people,dc=x"),
+            ("subtree", "ana"),
+            ("subtree", ""),
+            ("one-level", "cn=ana,ou=staff,ou=people,dc=x"),
+        ] {
+            let failure = named(scope, dn).expect_err(dn);
+            assert_eq!(failure.attribute.as_deref(), Some(DN), "{dn}");
+        }
     }
 }

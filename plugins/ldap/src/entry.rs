@@ -4,7 +4,7 @@ use tombolo_sdk::host::ldap::LdapEntry;
 use tombolo_sdk::{Attribute, Entry, Failure, Result, Scalar, Value};
 
 use crate::attribute::{Offered, Syntax, from_directory};
-use crate::kind::{ACTIVE, Kind};
+use crate::kind::{ACTIVE, DN, Kind};
 use crate::settings::{Disable, Settings};
 use crate::{directory, dn, references};
 
@@ -19,7 +19,7 @@ pub fn entries(
     let offered: Vec<&Offered> = kind
         .offered
         .iter()
-        .filter(|offered| is_wanted(offered.name()))
+        .filter(|offered| offered.is_readable() && is_wanted(offered.name()))
         .collect();
     let mut referred: Vec<&str> = offered
         .iter()
@@ -52,6 +52,9 @@ pub fn entries(
             if let Some(rule) = kind.disable.as_ref().filter(|_| is_wanted(ACTIVE)) {
                 made.attributes
                     .push(Attribute::new(ACTIVE, !is_disabled(rule, entry)));
+            }
+            if kind.offers_dn() && is_wanted(DN) {
+                made.attributes.push(Attribute::new(DN, entry.dn.as_str()));
             }
             Ok(made)
         })

@@ -10,7 +10,7 @@ use tombolo_sdk::{Comparison, Failure, Node, Result, Scalar};
 
 use crate::attribute::Syntax;
 use crate::fault::from_ldap;
-use crate::kind::{ACTIVE, Kind};
+use crate::kind::{ACTIVE, DN, Kind};
 use crate::references;
 use crate::settings::{Disable, Settings};
 
@@ -30,8 +30,22 @@ pub fn text(settings: &Settings, kind: &Kind, filter: &[Node]) -> Result<String>
             .as_ref()
             .map(|rule| (rule_name(rule), rule.attribute.clone())),
     );
+    if kind.offers_dn() {
+        if settings.dn_attribute.is_empty() && mentions(filter, DN) {
+            return Err(Failure::unsupported(
+                "the directory has no attribute by which entries are found by their names",
+            ));
+        }
+        words.push((DN.to_owned(), settings.dn_attribute.clone()));
+    }
     let rendered = ldap::render(&nodes, &words).map_err(from_ldap)?;
     Ok(format!("(&{}{rendered})", kind.filter))
+}
+
+fn mentions(filter: &[Node], wanted: &str) -> bool {
+    filter
+        .iter()
+        .any(|node| matches!(node, Node::Test((name, ..)) | Node::Present(name) if name == wanted))
 }
 
 fn rule_name(rule: &Disable) -> String {

@@ -1,7 +1,7 @@
 //! The two kinds, as the settings have them: where entries are, what they are made of, what is offered.
 
 use tombolo_sdk::host::ldap::{self, Scope};
-use tombolo_sdk::schema::{Description, Field, Kind as Described, Type};
+use tombolo_sdk::schema::{Description, Field, Kind as Described, Mutability, Type};
 use tombolo_sdk::{Failure, Result};
 
 use crate::attribute::{Offered, Syntax, of_person};
@@ -9,6 +9,9 @@ use crate::settings::{AnchorFormat, Disable, Extra, OneOrMore, Reach, Settings};
 
 /// The attribute that a disable rule is offered as.
 pub const ACTIVE: &str = "active";
+
+/// The attribute that a person's distinguished name is offered as.
+pub const DN: &str = "dn";
 
 /// One kind of entry.
 pub struct Kind {
@@ -121,6 +124,7 @@ impl Kind {
         let mut names: Vec<String> = self
             .offered
             .iter()
+            .filter(|offered| offered.is_readable())
             .map(Offered::name)
             .filter(|name| is_wanted(name))
             .map(str::to_owned)
@@ -139,6 +143,12 @@ impl Kind {
     pub fn anchor_filter(&self, anchor: &str) -> Option<String> {
         let value = crate::anchor::assertion(self.format, anchor, ldap::escape)?;
         Some(format!("(&{}({}={value}))", self.filter, self.anchor))
+    }
+
+    /// Is the distinguished name offered? Not where the operator calls an attribute of his own so.
+    pub fn offers_dn(&self) -> bool {
+        let is_dn = |offered: &Offered| offered.name().eq_ignore_ascii_case(DN);
+        self.name == "user" && !self.offered.iter().any(is_dn)
     }
 
     /// Must a new entry have `cn` and `sn`?
@@ -167,6 +177,15 @@ impl Kind {
                 "false while {} is {}",
                 rule.attribute, rule.disabled
             ));
+            kind = kind.field(field);
+        }
+        if self.offers_dn() {
+            let mut field = Field::new(DN, Type::Text);
+            field.mutability = Mutability::Immutable;
+            field.description = Some(
+                "Where a new entry is to be, and where it is; nothing is suggested for it"
+                    .to_owned(),
+            );
             kind = kind.field(field);
         }
         kind
@@ -287,5 +306,21 @@ mod tests {
             members(r#"{"base":"dc=x","groups":{"object-classes":["posixGroup"]}}"#),
             ["user"]
         );
+    }
+
+    #[test]
+    fn the_name_is_offered_of_people_unless_the_operator_means_something_else_by_it() {
+        assert!(Kind::user(&settings(r#"{"base":"dc=x"}"#)).offers_dn());
+        assert!(!Kind::group(&settings(r#"{"base":"dc=x"}"#)).offers_dn());
+        let own = r#"{"base":"dc=x","users":{"attributes":[{"name":"DN"}]}}"#;
+        assert!(!Kind::user(&settings(own)).offers_dn());
+    }
+
+    #[test]
+    fn a_password_is_written_and_never_read() {
+        let json = r#"{"base":"dc=x","users":{"attributes":[{"name":"userPassword"}]}}"#;
+        let kind = Kind::user(&settings(json));
+        assert!(kind.offered("userPassword").is_ok());
+        assert!(!kind.to_read(&[]).contains(&"userPassword".to_owned()));
     }
 }

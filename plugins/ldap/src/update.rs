@@ -7,7 +7,7 @@ use tombolo_sdk::{Edit, EditKind, Entry, Failure, Result, Scalar};
 use crate::attribute::Syntax;
 use crate::create::{Values, blame, complete_person, directory_values};
 use crate::directory::Change;
-use crate::kind::{ACTIVE, Kind};
+use crate::kind::{ACTIVE, DN, Kind};
 use crate::references::{self, Called};
 use crate::settings::Settings;
 use crate::{directory, dn, entry};
@@ -63,6 +63,10 @@ fn wanted_values(
             wanted.insert(rule.attribute.clone(), values);
             continue;
         }
+        if name == DN && kind.offers_dn() {
+            stays(kind, current, edit)?;
+            continue;
+        }
         let offered = kind.offered(name)?;
         let is_same = |a: &[u8], b: &[u8]| match offered.syntax {
             Syntax::Reference => {
@@ -97,6 +101,16 @@ fn wanted_values(
         }
     }
     Ok(wanted)
+}
+
+/// An entry's place is given when it is created. Another spelling of it is no change.
+fn stays(kind: &Kind, current: &LdapEntry, edit: &Edit) -> Result<()> {
+    let wanted = edit.attribute.scalar().and_then(Scalar::as_text);
+    if wanted.is_some_and(|wanted| dn::key(wanted) == dn::key(&current.dn)) {
+        return Ok(());
+    }
+    let what = format!("the {} is at `{}` and is not moved", kind.name, current.dn);
+    Err(Failure::invalid(what).attribute(DN))
 }
 
 /// A person that loses `cn` or `sn` gets one made of the other names.

@@ -13,6 +13,7 @@ pub enum On {
     Create,
     Update,
     Delete,
+    SetPassword,
 }
 
 impl On {
@@ -25,6 +26,7 @@ impl On {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::SetPassword => "set-password",
         }
     }
 }

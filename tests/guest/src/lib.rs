@@ -15,6 +15,7 @@ wit_bindgen::generate!({
         world guest {
             include tombolo:connector/provisioner@0.1.0;
             import tombolo:connector/ldap@0.1.0;
+            export tombolo:connector/password@0.1.0;
         }
     ",
     world: "tombolo:test-guest/guest",
@@ -22,7 +23,8 @@ wit_bindgen::generate!({
 });
 
 use behave::{On, behave};
-use exports::tombolo::connector::{connector, read, write};
+use exports::tombolo::connector::{connector, password, read, write};
+use tombolo::connector::secrets::Secret;
 use tombolo::connector::types::{
     Attribute, Edit, Entry, Failure, Fault, Page, Query, Scalar, Value,
 };
@@ -109,6 +111,12 @@ impl write::Guest for Guest {
 
     fn delete(_kind: String, _anchor: String, _request: String) -> Result<(), Failure> {
         behave(On::Delete)
+    }
+}
+
+impl password::Guest for Guest {
+    fn set_password(_anchor: String, _value: &Secret, _must_change: bool) -> Result<(), Failure> {
+        behave(On::SetPassword)
     }
 }
 

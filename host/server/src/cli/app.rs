@@ -77,7 +77,7 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
                 .collect();
             output::table(&["APP", "CONNECTOR", "REVISION", "STATE"], &rows);
             for app in &apps {
-                for problem in &app.problems {
+                for problem in app.problems.iter().chain(&app.warnings) {
                     println!("\n{}: {problem}", app.name);
                 }
             }
@@ -117,6 +117,9 @@ async fn fresh(layout: &Layout, host: &crate::config::HostFile) -> anyhow::Resul
             since: None,
             problems: report.0.iter().map(Diagnostic::line).collect(),
             tokens: Vec::new(),
+            secrets: Vec::new(),
+            // Among the problems already: nothing runs whose files were right once.
+            warnings: Vec::new(),
         });
     }
     Ok(apps)

@@ -1,5 +1,6 @@
 //! `tombolo check`: everything that is wrong, at once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::output::{self, Output};
-use crate::config::{Diagnostic, Layout, Report};
+use crate::config::{Diagnostic, FoundApp, Layout, Report};
 use crate::registry;
 
 pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome {
@@ -21,6 +22,7 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
             .push(Diagnostic::file("apps", format!("cannot be listed: {why}"))),
     }
     let apps = found.len();
+    report.0.extend(same_ecma_names(&found));
     let runtime = if files_only {
         None
     } else {
@@ -30,6 +32,15 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
         let readable = !app.report.has_errors();
         report.0.extend(app.report.0);
         let Some(file) = app.file else { continue };
+        let authorities = host.tls.as_ref().and_then(|tls| tls.client_ca.as_ref());
+        if file.auth.certificate.is_some() && authorities.is_none() {
+            let span = file.outline.nearest(&["auth", "certificate"]);
+            let message = "the host asks no client for a certificate";
+            report.0.push(
+                Diagnostic::error(&file.source, span, message)
+                    .hint("name the authorities that sign them: `client-ca` under `[server.tls]` in tombolo.toml"),
+            );
+        }
         match &runtime {
             // What its file does not say right would only be complained of again by the connector.
             Some(runtime) if readable => {
@@ -49,6 +60,24 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Apps that ask for one ECMA connector's name, but for the first of them.
+fn same_ecma_names(found: &[FoundApp]) -> Vec<Diagnostic> {
+    let mut holders: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for file in found.iter().filter_map(|found| found.file.as_ref()) {
+        let Some(ecma) = &file.ecma else { continue };
+        let name = ecma.name.value.as_str();
+        if let Some(holder) = holders.get(name) {
+            let message = format!("app `{holder}` is the ECMA connector `{name}` already");
+            let found = Diagnostic::error(&file.source, ecma.name.span.clone(), message);
+            wrong.push(found.hint("give one of them another `name`"));
+        } else {
+            holders.insert(name, &file.name);
+        }
+    }
+    wrong
 }
 
 fn show(report: &Report, apps: usize, output: Output) -> anyhow::Result<()> {

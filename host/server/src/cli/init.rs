@@ -46,7 +46,7 @@ pub(super) fn run(dir: &Path, listen: SocketAddr, output: Output) -> Outcome {
     write(&demo, DEMO.as_bytes())?;
     let new = token::create(&demo, "demo", Some("first"), None)?;
     let url = format!("http://{listen}/apps/demo/scim/v2");
-    let token = new.token.expose_secret();
+    let token = new.text.expose_secret();
     match output {
         Output::Json => output::json(&json!({ "url": url, "token": token }))?,
         Output::Text => {

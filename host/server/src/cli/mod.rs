@@ -6,11 +6,16 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod app;
+mod auth;
 mod check;
+mod client;
+mod conformance;
 mod connector;
 mod init;
 mod output;
+mod remote;
 mod serve;
+mod simulate;
 mod token;
 
 use output::Output;
@@ -71,6 +76,16 @@ enum Command {
     /// Make, list and revoke an app's bearer tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Make, list and revoke an app's OAuth clients and their secrets.
+    #[command(subcommand)]
+    Client(client::Command),
+    /// See what those said who could not sign in.
+    #[command(subcommand)]
+    Auth(auth::Command),
+    /// Test any SCIM server against what Entra and the RFCs expect of it.
+    Conformance(Box<conformance::Arguments>),
+    /// Play Entra's provisioning service against any SCIM server.
+    Simulate(Box<simulate::Arguments>),
     /// Print a completion script.
     Completions {
         /// For which shell.
@@ -110,6 +125,10 @@ impl Cli {
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
+            Command::Client(command) => command.run(output),
+            Command::Auth(command) => command.run(output),
+            Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
+            Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,

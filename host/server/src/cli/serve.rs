@@ -19,7 +19,9 @@ use tracing::{error, info, warn};
 
 use super::Outcome;
 use super::output;
+use crate::auth::Guard;
 use crate::config::{HostFile, Layout};
+use crate::http::route::Face;
 use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
 use crate::registry::status::{self, HostStatus};
@@ -38,6 +40,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
 
     let state = layout.dir().join(&host.store);
     let store = open_store(&state)?;
+    let guard = Guard::open(&state, host.trusted_proxies.clone())?;
     let engine = Arc::new(Engine::new(Arc::clone(&store)));
     let registry = Registry::new(
         layout.clone(),
@@ -83,7 +86,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     );
     let watching = tokio::spawn(watching);
 
-    let router = Host::new(registry, store, metrics, &host).router();
+    let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
     let written = engine.drain(host.drain).await;
     teller.end();
@@ -149,13 +152,21 @@ fn certificate(layout: &Layout, host: &HostFile) -> anyhow::Result<Option<Arc<Ce
         layout.dir().join(&tls.certificate),
         layout.dir().join(&tls.key),
     );
-    Ok(Some(Certificate::load(&certificate, &key)?))
+    let client_ca = tls.client_ca.as_ref().map(|file| layout.dir().join(file));
+    Ok(Some(Certificate::load(
+        &certificate,
+        &key,
+        client_ca.as_deref(),
+    )?))
 }
 
 fn announce(registry: &Registry, here: &str, public: &str) {
     for (name, entry) in registry.apps().iter() {
-        if entry.generation.is_some() {
-            info!("app `{name}`: {public}/apps/{name}/scim/v2");
+        if let Some(generation) = &entry.generation {
+            info!("app `{name}`: {public}{}", Face::Scim.base(name));
+            if let Some(ecma) = &generation.ecma {
+                info!("app `{name}`: {public}{}", Face::Ecma.base(ecma));
+            }
         }
     }
     info!("listening on {here}");

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::Outcome;
 use super::output::{self, Output};
-use crate::config::app::Token;
-use crate::config::{Layout, token, value};
+use crate::config::auth::Credential;
+use crate::config::material::{EXPIRY_WARNING_DAYS, Ending};
+use crate::config::{AppFile, Layout, token, value};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -64,10 +65,10 @@ impl Command {
                 )?;
                 match output {
                     Output::Json => output::json(
-                        &json!({ "app": app, "name": new.name, "token": new.token.expose_secret() }),
+                        &json!({ "app": app, "name": new.name, "token": new.text.expose_secret() }),
                     )?,
                     Output::Text => {
-                        println!("{}", new.token.expose_secret());
+                        println!("{}", new.text.expose_secret());
                         eprintln!("token `{}` of app `{app}`; it is shown this once", new.name);
                     }
                 }
@@ -87,7 +88,8 @@ impl Command {
     }
 }
 
-fn file(dir: &Path, app: &str) -> anyhow::Result<PathBuf> {
+/// The app's file, which must be there.
+pub(super) fn file(dir: &Path, app: &str) -> anyhow::Result<PathBuf> {
     let path = Layout::new(dir).app_file(app);
     if !path.is_file() {
         bail!(
@@ -99,46 +101,78 @@ fn file(dir: &Path, app: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn list(dir: &Path, app: &str, output: Output) -> anyhow::Result<()> {
+/// What it says.
+pub(super) fn read(dir: &Path, app: &str) -> anyhow::Result<AppFile> {
     let found = Layout::new(dir).read_app(&file(dir, app)?);
     let Some(read) = found.file else {
         output::report(&found.report);
         bail!("the file of app `{app}` cannot be read");
     };
+    Ok(read)
+}
+
+fn list(dir: &Path, app: &str, output: Output) -> anyhow::Result<()> {
+    let read = read(dir, app)?;
     let now = Timestamp::now();
     match output {
         Output::Json => {
-            let tokens = read.tokens.iter().map(|token| {
-                json!({ "name": token.name, "sha256": hex::encode(token.sha256), "expires": token.expires, "state": state(token, now) })
-            });
+            let tokens = read.auth.tokens.iter().map(|token| json(token, now));
             output::json(&tokens.collect::<Vec<_>>())
         }
         Output::Text => {
-            let rows: Vec<_> = read
-                .tokens
-                .iter()
-                .map(|token| {
-                    let expires = token
-                        .expires
-                        .map_or_else(|| "never".to_owned(), |at| at.to_string());
-                    vec![
-                        token.name.clone(),
-                        state(token, now).to_owned(),
-                        expires,
-                        output::short(&hex::encode(token.sha256)),
-                    ]
-                })
-                .collect();
+            let tokens = &read.auth.tokens;
+            let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
             output::table(&["NAME", "STATE", "EXPIRES", "SHA-256"], &rows);
+            warn_of_endings(&read, dir, now, |ending| ending.client.is_none());
             Ok(())
         }
     }
 }
 
-fn state(token: &Token, now: Timestamp) -> &'static str {
-    if token.expires.is_some_and(|expires| expires <= now) {
-        "expired"
-    } else {
-        "valid"
+/// Says on standard error what ends soon, and what to do.
+pub(super) fn warn_of_endings(
+    app: &AppFile,
+    dir: &Path,
+    now: Timestamp,
+    which: impl Fn(&Ending<'_>) -> bool,
+) {
+    for ending in Ending::of(&app.auth, now).filter(which) {
+        let remedy = ending.remedy(&dir.display().to_string(), &app.name);
+        eprintln!("warning: {ending}\n  hint: {remedy}");
+    }
+}
+
+/// A credential for programs.
+pub(super) fn json(credential: &Credential, now: Timestamp) -> serde_json::Value {
+    json!({
+        "name": credential.name,
+        "sha256": hex::encode(credential.sha256),
+        "expires": credential.expires,
+        "state": state(credential, now),
+    })
+}
+
+/// The same for people: name, state, end, the beginning of its hash.
+pub(super) fn row(credential: &Credential, now: Timestamp) -> Vec<String> {
+    let expires = credential
+        .expires
+        .map_or_else(|| "never".to_owned(), |at| at.to_string());
+    vec![
+        credential.name.clone(),
+        state(credential, now).to_owned(),
+        expires,
+        output::short(&hex::encode(credential.sha256)),
+    ]
+}
+
+fn state(credential: &Credential, now: Timestamp) -> &'static str {
+    let soon = SignedDuration::from_hours(24 * EXPIRY_WARNING_DAYS);
+    match credential
+        .expires
+        .map(|expires| expires.duration_since(now))
+    {
+        Some(left) if left <= SignedDuration::ZERO => "expired",
+        Some(left) if left < soon => "expires soon",
+        _ => "valid",
     }
 }

@@ -1,36 +1,21 @@
 //! `apps/NAME.toml`: one configured use of a connector.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tombolo_mapping::Overrides;
 use tombolo_mapping::overrides::Constant;
+use tombolo_mapping::{Overrides, Shape};
 use tombolo_scim::Dialect;
 
+use super::auth::{self, Auth};
 use super::diagnostic::{Diagnostic, Source};
+use super::ecma::{self, Ecma};
 use super::reader::{Located, Outline, Section, Sink, read_document};
 use super::secret::SecretSource;
 use super::target::{self, Target};
 use super::value;
-
-/// At most so many tokens are valid at a time: the one in use and the one that replaces it.
-pub const MAX_TOKENS: usize = 2;
-
-/// A bearer token, of which the file holds the hash only.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
-    /// What the operator calls it.
-    pub name: String,
-    /// SHA-256 of the token's text.
-    pub sha256: [u8; 32],
-    /// From when on it is refused.
-    pub expires: Option<jiff::Timestamp>,
-    /// Where it stands.
-    pub span: Range<usize>,
-}
 
 /// A directory of files, granted to the connector.
 #[derive(Clone, Debug)]
@@ -94,7 +79,7 @@ pub struct AppFile {
     /// The digest that the connector must have.
     pub pin: Option<Located<[u8; 32]>>,
     /// Who may call.
-    pub tokens: Vec<Token>,
+    pub auth: Auth,
     /// The connector's own settings.
     pub settings: serde_json::Value,
     /// Granted endpoints.
@@ -105,6 +90,8 @@ pub struct AppFile {
     pub secrets: BTreeMap<String, Located<SecretSource>>,
     /// What the operator wants otherwise than the connector suggests, by kind.
     pub mapping: BTreeMap<String, Overrides>,
+    /// The ECMA connector that it stands in for, if it does.
+    pub ecma: Option<Ecma>,
     /// Limits of a call.
     pub limits: Limits,
     /// How old an answer may be.
@@ -116,6 +103,15 @@ pub struct AppFile {
 }
 
 impl AppFile {
+    /// How the app shows its objects.
+    pub fn shape(&self) -> Shape {
+        if self.ecma.is_some() {
+            Shape::Ecma
+        } else {
+            Shape::Scim
+        }
+    }
+
     /// Reads an app's text. Nothing comes back when it is no TOML or names no connector.
     pub fn read(name: &str, source: &Arc<Source>) -> (Option<Self>, Vec<Diagnostic>) {
         read_document(source, |root, sink, outline| {
@@ -165,7 +161,7 @@ fn read(
             sane
         });
     let pin = root.parsed("sha256", value::sha256);
-    let tokens = tokens(root.section("auth"), sink);
+    let auth = auth::read(root.section("auth"), sink);
     let settings = root
         .section("settings")
         .map_or_else(|| serde_json::json!({}), |section| section.to_json());
@@ -185,6 +181,9 @@ fn read(
         .section("mapping")
         .map(|section| mapping(section, sink))
         .unwrap_or_default();
+    let ecma = root
+        .section("ecma")
+        .map(|section| ecma::read(name, section, sink));
     let limits = root.section("limits").map(limits).unwrap_or_default();
     let freshness = root
         .section("reads")
@@ -202,68 +201,18 @@ fn read(
         outline,
         connector: connector?,
         pin,
-        tokens,
+        auth,
         settings,
         targets,
         directories,
         secrets,
         mapping,
+        ecma,
         limits,
         freshness,
         dialect,
         reuse,
     })
-}
-
-fn tokens(auth: Option<Section<'_>>, sink: &Sink) -> Vec<Token> {
-    let Some(mut auth) = auth else {
-        return Vec::new();
-    };
-    let mut tokens: Vec<Token> = Vec::new();
-    if let Some((span, sections)) = auth.array_of_sections("tokens") {
-        if sections.len() > MAX_TOKENS {
-            sink.error_hint(
-                span,
-                format!(
-                    "{} tokens, and at most {MAX_TOKENS} may be valid at a time",
-                    sections.len()
-                ),
-                "remove those that are no longer in use: `tombolo token revoke DIR APP NAME`",
-            );
-        }
-        for (n, mut section) in sections.into_iter().enumerate() {
-            let span = section.span();
-            let name = section
-                .text("name")
-                .map_or_else(|| format!("token-{}", n + 1), |name| name.value);
-            if tokens.iter().any(|token| token.name == name) {
-                sink.error_hint(
-                    span.clone(),
-                    format!("two tokens are called `{name}`"),
-                    "rename one of them",
-                );
-            }
-            let hint = "`tombolo token new DIR APP` makes a token and writes its hash here";
-            let present = section.required_text("sha256", hint).is_some();
-            let sha256 = if present {
-                section.parsed("sha256", value::sha256)
-            } else {
-                None
-            };
-            let expires = section.instant("expires");
-            section.finish();
-            if let Some(sha256) = sha256 {
-                tokens.push(Token {
-                    name,
-                    sha256: sha256.value,
-                    expires,
-                    span,
-                });
-            }
-        }
-    }
-    auth.finish();
-    tokens
 }
 
 fn directories(section: Section<'_>) -> BTreeMap<String, Directory> {

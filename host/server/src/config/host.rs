@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Section, Sink, read_document};
+use super::value;
 
 /// The largest request body, unless the file says otherwise.
 const BODY_LIMIT: usize = 4 << 20;
@@ -38,6 +41,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The leaf's private key.
     pub key: PathBuf,
+    /// The authorities that sign clients' certificates, if clients may show some.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What `tombolo.toml` says.
@@ -51,6 +56,8 @@ pub struct HostFile {
     pub public_url: Option<String>,
     /// HTTPS, if configured.
     pub tls: Option<TlsFiles>,
+    /// Who may say for whom they pass a request on: `X-Forwarded-For`.
+    pub trusted_proxies: Vec<IpNet>,
     /// Who may read the monitoring pages.
     pub monitoring: Monitoring,
     /// The store, relative to the configuration directory.
@@ -78,6 +85,7 @@ impl Default for HostFile {
             plain_http: false,
             public_url: None,
             tls: None,
+            trusted_proxies: Vec::new(),
             monitoring: Monitoring::default(),
             store: PathBuf::from("state"),
             body_limit: BODY_LIMIT,
@@ -115,6 +123,9 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
             host.plain_http = plain;
         }
         host.public_url = server.parsed("public-url", public_url).map(|url| url.value);
+        host.trusted_proxies = server
+            .parsed_list("trusted-proxies", value::network)
+            .unwrap_or_default();
         if let Some(monitoring) = server.choice(
             "monitoring",
             &[("loopback", Monitoring::Loopback), ("any", Monitoring::Any)],
@@ -125,10 +136,12 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
             let hint = "`[server.tls]` needs `certificate` and `key`, two PEM files";
             let certificate = tls.required_text("certificate", hint);
             let key = tls.required_text("key", hint);
+            let client_ca = tls.text("client-ca");
             tls.finish();
             host.tls = certificate.zip(key).map(|(certificate, key)| TlsFiles {
                 certificate: certificate.value.into(),
                 key: key.value.into(),
+                client_ca: client_ca.map(|file| file.value.into()),
             });
             if host.tls.is_none() {
                 // It was meant to be encrypted: do not complain of plain HTTP besides.

@@ -10,14 +10,67 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::app::AppFile;
+use super::auth::{Auth, Credential};
 use super::diagnostic::Diagnostic;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
 use super::target::Target;
 use super::{Layout, Report};
 
-/// From so many days before its end a token is warned about.
+/// From so many days before its end a credential is warned about.
 pub const EXPIRY_WARNING_DAYS: i64 = 30;
+
+/// A token or a secret that has ended or is about to.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// The client whose secret it is; none for a token.
+    pub client: Option<&'a str>,
+    /// Which.
+    pub credential: &'a Credential,
+    /// When.
+    pub expires: Timestamp,
+    now: Timestamp,
+}
+
+impl<'a> Ending<'a> {
+    /// All of them in an app's file.
+    pub fn of(auth: &'a Auth, now: Timestamp) -> impl Iterator<Item = Self> {
+        let horizon = SignedDuration::from_hours(24 * EXPIRY_WARNING_DAYS);
+        auth.credentials().filter_map(move |(client, credential)| {
+            let expires = credential.expires?;
+            (expires.duration_since(now) < horizon).then_some(Self {
+                client,
+                credential,
+                expires,
+                now,
+            })
+        })
+    }
+
+    /// The command that makes another.
+    pub fn remedy(&self, dir: &str, app: &str) -> String {
+        match self.client {
+            None => format!("`tombolo token new {dir} {app}` makes another"),
+            Some(client) => format!("`tombolo client new {dir} {app} {client}` makes another"),
+        }
+    }
+}
+
+impl std::fmt::Display for Ending<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, expires) = (&self.credential.name, self.expires);
+        match self.client {
+            None => write!(f, "token `{name}`")?,
+            Some(client) => write!(f, "secret `{name}` of client `{client}`")?,
+        }
+        let left = expires.duration_since(self.now);
+        if left <= SignedDuration::ZERO {
+            write!(f, " expired at {expires}")
+        } else {
+            write!(f, " expires at {expires}, in {} days", left.as_hours() / 24)
+        }
+    }
+}
 
 /// Everything that an app is built from.
 #[derive(Debug, Default)]
@@ -68,7 +121,7 @@ pub fn gather(layout: &Layout, app: &AppFile, now: Timestamp) -> (Material, Repo
     };
     gathering.hash.update(app.source.text.as_bytes());
     gathering.connector();
-    gathering.tokens(now);
+    gathering.credentials(now);
     gathering.targets();
     for (name, secret) in &app.secrets {
         if let Some(value) = gathering.secret(secret) {
@@ -150,43 +203,39 @@ impl Gathering<'_> {
         }
     }
 
-    fn tokens(&mut self, now: Timestamp) {
+    fn credentials(&mut self, now: Timestamp) {
         let app = self.app;
-        let again = format!(
-            "`tombolo token new {} {}` makes another",
-            self.layout.dir().display(),
-            app.name
-        );
-        if app.tokens.is_empty() {
+        let dir = self.layout.dir().display().to_string();
+        if app.auth.admits_nobody() {
             let span = app.outline.nearest(&["auth", "tokens"]);
-            let found = self.error(
-                &span,
-                format!("app `{}` has no token: nobody can call it", app.name),
-            );
-            self.found.push(found.hint(again).warning());
-            return;
+            let message = format!("app `{}` has no token: nobody can call it", app.name);
+            let hint = format!("`tombolo token new {dir} {}` makes one", app.name);
+            let found = self.error(&span, message).hint(hint).warning();
+            self.found.push(found);
         }
-        for token in &app.tokens {
-            let Some(expires) = token.expires else {
-                continue;
-            };
-            let left = expires.duration_since(now);
-            let message = if left <= SignedDuration::ZERO {
-                format!("token `{}` expired at {expires}", token.name)
-            } else if left < SignedDuration::from_hours(24 * EXPIRY_WARNING_DAYS) {
-                format!(
-                    "token `{}` expires at {expires}, in {} days",
-                    token.name,
-                    left.as_hours() / 24
-                )
-            } else {
-                continue;
-            };
+        for ending in Ending::of(&app.auth, now) {
             let found = self
-                .error(&token.span, message)
-                .hint(again.clone())
+                .error(&ending.credential.span, ending.to_string())
+                .hint(ending.remedy(&dir, &app.name))
                 .warning();
             self.found.push(found);
+        }
+        if let Some(federation) = &app.auth.federation {
+            let lists = [
+                ("audiences", federation.audiences.is_empty()),
+                ("subjects", federation.subjects.is_empty()),
+            ];
+            for (list, _) in lists.into_iter().filter(|(_, empty)| *empty) {
+                let span = app.outline.nearest(&["auth", "federation", list]);
+                let message =
+                    format!("`auth.federation.{list}` is empty: every assertion is refused");
+                let hint = format!(
+                    "let Entra try (Test Connection); `tombolo auth observe {dir} {}` then shows the line to put here",
+                    app.name
+                );
+                let found = self.error(&span, message).hint(hint).warning();
+                self.found.push(found);
+            }
         }
     }
 

@@ -10,15 +10,25 @@
 //! | [`secret`] | `env:NAME` and `file:PATH` |
 //! | [`host`] | `tombolo.toml` |
 //! | [`app`] | `apps/NAME.toml` |
+//! | [`auth`] | `[auth]` in it |
+//! | [`issuer`] | the sections of it that are about somebody else's signature |
 //! | [`target`] | `[targets.NAME]` in it |
+//! | [`ecma`] | `[ecma]` in it |
 //! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
+//! | [`edit`] | changing a list of credentials in an app's file, and nothing else of it |
 //! | [`token`] | making and revoking tokens in an app's file |
+//! | [`client`] | the same for OAuth clients and their secrets |
 
 use std::path::{Path, PathBuf};
 
 pub mod app;
+pub mod auth;
+pub mod client;
 pub mod diagnostic;
+pub mod ecma;
+pub mod edit;
 pub mod host;
+pub mod issuer;
 mod json;
 mod mask;
 pub mod material;
@@ -106,7 +116,9 @@ impl Layout {
         let (host, mut found) = HostFile::read(&source);
         let host = host.unwrap_or_default();
         if let Some(tls) = &host.tls {
-            for (key, file) in [("certificate", &tls.certificate), ("key", &tls.key)] {
+            let files = [("certificate", &tls.certificate), ("key", &tls.key)];
+            let authorities = tls.client_ca.iter().map(|file| ("client-ca", file));
+            for (key, file) in files.into_iter().chain(authorities) {
                 if let Err(why) = std::fs::File::open(self.dir.join(file)) {
                     let at = source.text.find(&file.display().to_string()).unwrap_or(0);
                     let span = at..at + file.as_os_str().len();

@@ -234,6 +234,33 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// An array of strings that `parse` understands, each.
+    pub(crate) fn parsed_list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let (_, value) = self.ask(key)?;
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong_type(key, value, "an array of strings");
+            return None;
+        };
+        let mut list = Vec::new();
+        for item in items {
+            let DeValue::String(text) = item.get_ref() else {
+                self.wrong_type(key, item, "an array of strings");
+                continue;
+            };
+            match parse(text) {
+                Ok(value) => list.push(value),
+                Err(why) => self
+                    .sink
+                    .error(item.span(), format!("`{}`: each {why}", self.dotted(key))),
+            }
+        }
+        Some(list)
+    }
+
     /// `true` or `false`.
     pub(crate) fn flag(&mut self, key: &'static str) -> Option<bool> {
         let (_, value) = self.ask(key)?;

@@ -2,7 +2,10 @@
 //!
 //! Each error is the rest of a sentence that begins with the key's name.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
 
 /// `"250ms"`, `"30s"`, `"5m"`, `"2h"`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -74,6 +77,27 @@ pub fn sha256(text: &str) -> Result<[u8; 32], String> {
         .map_err(|_| "must be a SHA-256 in hexadecimal, 64 digits".to_owned())
 }
 
+/// `"10.1.0.0/16"`, `"2001:db8::/32"`, or one address.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>()
+        .map(|net| canonical(net).trunc())
+        .or_else(|_| text.parse::<IpAddr>().map(|one| IpNet::from(one.to_canonical())))
+        .map_err(|_| {
+            format!("must be an address or a network such as \"10.1.0.0/16\" or \"2001:db8::/32\", not `{text}`")
+        })
+}
+
+/// Addresses are judged as IPv4 when they are IPv4 in IPv6's clothes; so are networks.
+fn canonical(net: IpNet) -> IpNet {
+    match net.addr().to_canonical() {
+        IpAddr::V4(address) if net.prefix_len() >= 96 && net.addr().is_ipv6() => {
+            Ipv4Net::new(address, net.prefix_len() - 96).map_or(net, IpNet::V4)
+        }
+        _ => net,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +126,23 @@ mod tests {
         assert_eq!(size("1MB"), Ok(1_000_000));
         for wrong in ["64", "MiB", "0MiB", "1 mib", "-5KiB"] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_an_address_with_or_without_its_prefix() {
+        assert_eq!(network("10.1.2.3/16").unwrap().to_string(), "10.1.0.0/16");
+        assert_eq!(network("::1").unwrap().to_string(), "::1/128");
+        assert_eq!(
+            network("::ffff:10.1.2.3/112").unwrap().to_string(),
+            "10.1.0.0/16"
+        );
+        assert_eq!(
+            network("::ffff:10.1.2.3").unwrap().to_string(),
+            "10.1.2.3/32"
+        );
+        for wrong in ["10.1.2.3/33", "10.1", "all", ""] {
+            assert!(network(wrong).is_err(), "{wrong}");
         }
     }
 

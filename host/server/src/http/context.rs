@@ -1,9 +1,13 @@
 //! What is known of a request before anything is done for it: its ids, who sent it, under which URL.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
 use http::HeaderMap;
 use http::header::HOST;
 
 use super::listener::Peer;
+use crate::auth::certificate::Shown;
 
 /// The header under which a request's id comes and goes.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
@@ -60,6 +64,20 @@ pub(crate) fn origin(
         })
         .unwrap_or("localhost");
     format!("{scheme}://{authority}")
+}
+
+/// The address at the other end of the connection. A request without a connection, which only a test makes, is judged as
+/// one that comes from nowhere.
+pub(crate) fn peer<B>(request: &http::Request<B>) -> IpAddr {
+    request
+        .extensions()
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address.ip())
+}
+
+/// The certificate that the other end showed.
+pub(crate) fn certificate<B>(request: &http::Request<B>) -> Option<&Shown> {
+    request.extensions().get::<Arc<Shown>>().map(AsRef::as_ref)
 }
 
 /// Whether the request was made on this machine. What a proxy passed on was not, although the proxy may be here.

@@ -9,15 +9,15 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use jiff::Timestamp;
 use tracing::{Instrument as _, info, info_span};
 
 use super::Host;
 use super::context;
 use super::listener::Peer;
 use super::respond;
-use super::route::Route;
+use super::route::{Face, Route};
 use super::scim::Asked;
+use crate::auth::Attempt;
 use crate::registry::{Found, Generation};
 use crate::telemetry::metrics;
 
@@ -28,7 +28,7 @@ const UNTIL_CORRECTED: Duration = Duration::from_mins(1);
 
 /// On an answer to a request whose body was read to its end.
 #[derive(Clone, Copy)]
-struct BodyRead;
+pub(super) struct BodyRead;
 
 /// Every request that is not for the monitoring pages.
 pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Response<Body> {
@@ -38,14 +38,18 @@ pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Re
         context::activity_id(request.headers()),
     );
     let method = request.method().clone();
-    let has_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
+    let has_body = has_body(&request);
     let route = Route::parse(request.uri().path(), request.uri().query());
     // A name in the log and in metrics is one of ours, not whatever a client puts into a URL.
     let found = route
         .as_ref()
-        .map_or(Found::Absent, |route| host.registry.find(&route.app));
+        .map_or(Found::Absent, |route| match route.face {
+            Face::Scim => host.registry.find(&route.app),
+            Face::Ecma => host.registry.find_ecma(&route.app),
+        });
     let app = match (&route, &found) {
-        (Some(route), Found::Serving(_) | Found::Down) => route.app.clone(),
+        (_, Found::Serving(generation)) => generation.app.name().to_owned(),
+        (Some(route), Found::Down) => route.app.clone(),
         _ => "-".to_owned(),
     };
     let template = route.as_ref().map_or("-", |route| route.place.template());
@@ -53,13 +57,7 @@ pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Re
     let mut response = Box::pin(host.work(&id, route.as_ref(), found, request))
         .instrument(span.clone())
         .await;
-    if has_body && response.extensions().get::<BodyRead>().is_none() {
-        // What is left of the body is in the way of the next request: the client must be told that this connection ends,
-        // or it sends that request into it.
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-    }
+    close_behind_unread(has_body, &mut response);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(context::REQUEST_ID, id);
     }
@@ -77,8 +75,23 @@ pub(super) async fn enter(State(host): State<Arc<Host>>, request: Request) -> Re
     response
 }
 
+/// Whether a body follows the head on the same connection.
+pub(super) fn has_body(request: &Request) -> bool {
+    request.version() < Version::HTTP_2 && !request.body().is_end_stream()
+}
+
+/// What is left of a body is in the way of the next request: the client must be told that this connection ends, or it
+/// sends that request into it.
+pub(super) fn close_behind_unread(has_body: bool, response: &mut Response<Body>) {
+    if has_body && response.extensions().get::<BodyRead>().is_none() {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
 /// A method as a label: a client may send any word.
-fn label(method: &Method) -> &'static str {
+pub(super) fn label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -101,13 +114,19 @@ impl Host {
         let Some(route) = route else {
             return respond::refuse(
                 StatusCode::NOT_FOUND,
-                "there is nothing at this URL; SCIM is at `/apps/NAME/scim/v2`",
+                "there is nothing at this URL; SCIM is at `/apps/NAME/scim/v2`, an ECMA app at `/ecma2host_NAME/scim` too",
             );
         };
         let generation = match found {
             Found::Serving(generation) => generation,
             Found::Absent => {
-                return respond::refuse(StatusCode::NOT_FOUND, "there is no app of this name");
+                let detail = match route.face {
+                    Face::Scim => "there is no app of this name",
+                    Face::Ecma => {
+                        "there is no ECMA connector of this name; upper and lower case count"
+                    }
+                };
+                return respond::refuse(StatusCode::NOT_FOUND, detail);
             }
             Found::Down => {
                 // No token can be checked, so the reason stays with the operator.
@@ -115,12 +134,16 @@ impl Host {
                 return respond::unavailable(detail, UNTIL_CORRECTED);
             }
         };
-        if let Err(refused) = generation
-            .verifier
-            .verify(request.headers(), Timestamp::now())
-        {
-            metrics::unauthorized(&route.app, refused.label());
-            return respond::unauthorized(refused);
+        let attempt = Attempt {
+            app: generation.app.name(),
+            auth: &generation.auth,
+            request: id,
+            headers: request.headers(),
+            peer: context::peer(&request),
+            certificate: context::certificate(&request),
+        };
+        if let Err(denied) = self.guard.admit(&attempt).await {
+            return respond::denied(&denied);
         }
         let Ok(_slot) = self.slots.try_acquire() else {
             return respond::unavailable(
@@ -174,13 +197,14 @@ impl Host {
         let origin = context::origin(self.public_url.as_deref(), &parts.headers, &parts.uri, peer);
         let asked = Asked {
             app: &generation.app,
+            authentication: &generation.authentication,
             route,
             method: &parts.method,
             headers: &parts.headers,
             body: &body,
             request: tombolo_engine::Request {
                 id: id.to_owned(),
-                base_url: format!("{origin}/apps/{}/scim/v2", route.app),
+                base_url: origin + &route.face.base(&route.app),
                 deadline,
             },
         };

@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::{debug, info, warn};
 
+use crate::auth::certificate::Shown;
+
 /// A client that has not said its request line by then is not going to (slow-loris).
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The same for a TLS handshake.
@@ -100,7 +102,7 @@ impl Connection {
         // Answers are small: Nagle's algorithm would only hold them back.
         let _ = stream.set_nodelay(true);
         let Some(acceptor) = acceptor else {
-            return self.speak(stream, false).await;
+            return self.speak(stream, false, None).await;
         };
         let stop = self.stop.clone();
         let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
@@ -110,7 +112,11 @@ impl Connection {
             outcome = handshake => outcome,
         };
         match outcome {
-            Ok(Ok(stream)) => self.speak(stream, true).await,
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates();
+                let shown = shown.and_then(<[_]>::first).map(|leaf| Shown::new(leaf));
+                self.speak(stream, true, shown).await;
+            }
             Ok(Err(why)) => debug!(peer = %self.address, %why, "TLS handshake failed"),
             Err(_) => debug!(peer = %self.address, "TLS handshake took too long"),
         }
@@ -120,6 +126,7 @@ impl Connection {
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         encrypted: bool,
+        certificate: Option<Arc<Shown>>,
     ) {
         let peer = Peer {
             address: self.address,
@@ -128,6 +135,9 @@ impl Connection {
         let router = self.router;
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(Arc::clone(certificate));
+            }
             router.clone().oneshot(request.map(Body::new))
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());

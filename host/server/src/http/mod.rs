@@ -3,6 +3,8 @@
 //! | path | what | for whom |
 //! |---|---|---|
 //! | `/apps/NAME/scim/v2/…` | SCIM | who has one of the app's tokens |
+//! | `/ecma2host_NAME/scim/…` | the same, of an app with `[ecma]` | the same |
+//! | `/apps/NAME/oauth2/token` | the app's OAuth 2.0 token endpoint | who has a client's secret, or Entra's assertion |
 //! | `/healthz` | the process lives | everybody |
 //! | `/readyz` | the apps and what is wrong with them | loopback, unless `monitoring = "any"` |
 //! | `/metrics` | Prometheus | the same |
@@ -11,7 +13,9 @@
 //! |---|---|
 //! | [`listener`] | accepting, TLS, stopping gracefully |
 //! | [`tls`] | certificates that change under way |
+//! | `client_ca` | who signs clients' certificates |
 //! | `gate` | everything before SCIM: ids, app, token, media type, body, deadline; and the access log |
+//! | `token` | the token endpoint |
 //! | [`route`] | from a URL to what it asks for |
 //! | `scim` | from there to the engine and back |
 //! | `condition` | `If-Match`, `If-None-Match` |
@@ -23,16 +27,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use tombolo_store::Store;
 
+use crate::auth::Guard;
 use crate::config::HostFile;
 use crate::config::host::Monitoring;
 use crate::registry::Registry;
 
 mod bulk;
+mod client_ca;
 mod condition;
 mod context;
 mod gate;
@@ -42,10 +48,13 @@ mod respond;
 pub mod route;
 mod scim;
 pub mod tls;
+mod token;
 
 /// What every request shares.
 pub struct Host {
     registry: Arc<Registry>,
+    /// Who lets requests in.
+    guard: Guard,
     /// To be asked whether it still answers.
     store: Arc<dyn Store>,
     metrics: PrometheusHandle,
@@ -61,12 +70,14 @@ impl Host {
     /// As `tombolo.toml` says.
     pub fn new(
         registry: Arc<Registry>,
+        guard: Guard,
         store: Arc<dyn Store>,
         metrics: PrometheusHandle,
         file: &HostFile,
     ) -> Self {
         Self {
             registry,
+            guard,
             store,
             metrics,
             public_url: file.public_url.clone(),
@@ -83,6 +94,8 @@ impl Host {
             .route("/healthz", get(monitor::health))
             .route("/readyz", get(monitor::ready))
             .route("/metrics", get(monitor::metrics))
+            .route("/apps/{app}/oauth2/token", any(token::enter))
+            .route("/apps/{app}/oauth2/token/", any(token::enter))
             .fallback(gate::enter)
             .with_state(Arc::new(self))
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tombolo_engine::{Answer, Error as EngineError};
 use tombolo_scim::error::Error as ScimError;
 
-use crate::auth::Refused;
+use crate::auth::Denied;
 
 /// The media type of every answer below `/apps` (RFC 7644, section 8.1).
 pub(crate) const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -47,13 +47,17 @@ pub(crate) fn unavailable(detail: impl Into<String>, after: Duration) -> Respons
     response
 }
 
-/// 401 with its challenge.
-pub(crate) fn unauthorized(refused: Refused) -> Response<Body> {
-    let mut response = refuse(StatusCode::UNAUTHORIZED, refused.to_string());
-    response.headers_mut().insert(
-        WWW_AUTHENTICATE,
-        HeaderValue::from_static(refused.challenge()),
-    );
+/// Who may not call: 401 with its challenge, 403, 429, or 503 when nobody can tell.
+pub(crate) fn denied(denied: &Denied) -> Response<Body> {
+    let mut response = refuse(denied.status, denied.detail());
+    if let Some(challenge) = denied.challenge() {
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if let Some(after) = denied.retry_after {
+        retry_after(&mut response, after);
+    }
     response
 }
 
@@ -100,7 +104,8 @@ pub(crate) fn etag(version: u64) -> String {
     format!("W/\"{version}\"")
 }
 
-fn retry_after(response: &mut Response<Body>, after: Duration) {
+/// When to come back.
+pub(crate) fn retry_after(response: &mut Response<Body>, after: Duration) {
     // The header counts whole seconds; less than one is one.
     let seconds = after.as_millis().div_ceil(1000).max(1);
     if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {

@@ -3,15 +3,41 @@
 //! Entra and the people who type its Tenant URL are not strict about URLs, so this is not either: slashes may be doubled
 //! or trail, endpoints have any case, and the flag `aadOptscim062020`, which belongs behind the whole URL, may be left
 //! in the middle (`/scim/v2?aadOptscim062020/Users?filter=…`) when a client glues paths to it.
+//!
+//! Only names are taken as they are. An ECMA connector's, in `/ecma2host_NAME/scim`, differs by case at Microsoft's host.
 
 use std::borrow::Cow;
 
 /// Entra's switch for its RFC dialect. Both dialects are always understood; the flag changes nothing.
 const FLAG: &str = "aadOptscim062020";
 
-/// What a URL below `/apps` asks for.
+/// Where Microsoft's ECMA host has its connectors; the connector's name follows.
+const ECMA_PREFIX: &str = "ecma2host_";
+
+/// By which URL an app is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// `/apps/NAME/scim/v2`, by the app's name.
+    Scim,
+    /// `/ecma2host_NAME/scim`, by the name in the app's `[ecma]`.
+    Ecma,
+}
+
+impl Face {
+    /// The path of an app's SCIM tree.
+    pub fn base(self, name: &str) -> String {
+        match self {
+            Self::Scim => format!("/apps/{name}/scim/v2"),
+            Self::Ecma => format!("/{ECMA_PREFIX}{name}/scim"),
+        }
+    }
+}
+
+/// What an app's URL asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
+    /// By which of its names the app is called.
+    pub face: Face,
     /// Whose.
     pub app: String,
     /// What.
@@ -70,7 +96,7 @@ impl Place {
 }
 
 impl Route {
-    /// `None` for what is not below `/apps/NAME`.
+    /// `None` for what is neither below `/apps/NAME` nor below `/ecma2host_NAME`.
     pub fn parse(path: &str, query: Option<&str>) -> Option<Self> {
         let (path, query) = without_flag(path, query.unwrap_or_default());
         let segments: Vec<String> = path
@@ -78,25 +104,27 @@ impl Route {
             .filter(|s| !s.is_empty())
             .map(decode)
             .collect();
-        let mut segments = segments.iter().map(String::as_str);
-        if segments.next()? != "apps" {
-            return None;
-        }
-        let app = segments.next()?.to_owned();
-        let place = match (segments.next(), segments.next()) {
-            (Some(scim), Some(v2))
-                if scim.eq_ignore_ascii_case("scim") && v2.eq_ignore_ascii_case("v2") =>
-            {
-                place(&segments.collect::<Vec<_>>())
-            }
-            (Some(scim), Some(version))
-                if scim.eq_ignore_ascii_case("scim") && is_version(version) =>
-            {
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let (face, app, rest) = match segments.as_slice() {
+            ["apps", app, rest @ ..] => (Face::Scim, *app, rest),
+            [first, rest @ ..] => (Face::Ecma, ecma_name(first)?, rest),
+            [] => return None,
+        };
+        let is = |segment: &str, word: &str| segment.eq_ignore_ascii_case(word);
+        let place = match (face, rest) {
+            (Face::Scim, [scim, v2, rest @ ..]) if is(scim, "scim") && is(v2, "v2") => place(rest),
+            (Face::Ecma, [scim, rest @ ..]) if is(scim, "scim") => place(rest),
+            (Face::Scim, [scim, version, ..]) if is(scim, "scim") && is_version(version) => {
                 Place::OtherVersion
             }
             _ => Place::Unknown,
         };
-        Some(Self { app, place, query })
+        Some(Self {
+            face,
+            app: app.to_owned(),
+            place,
+            query,
+        })
     }
 }
 
@@ -104,6 +132,12 @@ impl Route {
 fn is_version(segment: &str) -> bool {
     let digits = segment.strip_prefix(['v', 'V']).unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The connector's name in a path's first segment.
+fn ecma_name(segment: &str) -> Option<&str> {
+    let (prefix, name) = segment.split_at_checked(ECMA_PREFIX.len())?;
+    (prefix.eq_ignore_ascii_case(ECMA_PREFIX) && !name.is_empty()).then_some(name)
 }
 
 fn place(segments: &[&str]) -> Place {
@@ -257,5 +291,51 @@ mod tests {
         assert_eq!(place_of("/apps/hr/scim/vx/Users").0, Place::Unknown);
         assert_eq!(place_of("/apps/hr").0, Place::Unknown);
         assert_eq!(Route::parse("/other", None), None);
+    }
+
+    #[test]
+    fn an_ecma_connector_is_called_by_its_name_as_it_is_spelt() {
+        let route = |path: &str, query| Route::parse(path, query).unwrap();
+        for path in [
+            "/ecma2host_CORP1/scim/Users",
+            "//ecma2host_CORP1//SCIM/users/",
+            "/ECMA2Host_CORP1/scim/USERS",
+        ] {
+            let found = route(path, None);
+            assert_eq!((found.face, found.app.as_str()), (Face::Ecma, "CORP1"));
+            let Place::Collection(name) = found.place else {
+                panic!("{path}")
+            };
+            assert!(name.eq_ignore_ascii_case("users"));
+        }
+        assert_eq!(route("/ecma2host_corp1/scim/Users", None).app, "corp1");
+        let pasted = route(
+            "/ecma2host_CORP1/scim",
+            Some("aadOptscim062020/Users?filter=PLACEHOLDER+eq+%22x%22"),
+        );
+        assert_eq!(pasted.place, Place::Collection("Users".into()));
+        assert_eq!(pasted.query, "filter=PLACEHOLDER+eq+%22x%22");
+        assert_eq!(
+            route("/ecma2host_CORP1/scim/Schemas", None).place,
+            Place::Schemas(None)
+        );
+        assert_eq!(
+            route("/ecma2host_CORP1/scim/Users/7", None).place,
+            Place::Resource("Users".into(), "7".into())
+        );
+    }
+
+    #[test]
+    fn what_is_no_connectors_url_is_nothing() {
+        for path in ["/ecma2host_", "/ecma2host", "/ecma", "/é2host_x/scim", "/"] {
+            assert_eq!(Route::parse(path, None), None, "{path}");
+        }
+        for path in ["/ecma2host_X", "/ecma2host_X/v2/Users"] {
+            assert_eq!(
+                Route::parse(path, None).unwrap().place,
+                Place::Unknown,
+                "{path}"
+            );
+        }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::Value;
 use tombolo_engine::{App, Error as EngineError, Request};
+use tombolo_scim::discovery::{AuthenticationScheme, Capabilities};
 use tombolo_scim::error::{Error as ScimError, ScimType};
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
@@ -21,6 +22,8 @@ use super::route::{Place, Route};
 /// A request, read as far as HTTP goes.
 pub(crate) struct Asked<'a> {
     pub(crate) app: &'a Arc<App>,
+    /// The ways to sign in that the app's file allows.
+    pub(crate) authentication: &'a [AuthenticationScheme],
     pub(crate) route: &'a Route,
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
@@ -228,10 +231,13 @@ impl Asked<'_> {
             Place::Schemas(Some(urn)) => discovery::schema(catalog, base, urn),
             Place::ResourceTypes(None) => Some(list_of(discovery::resource_types(catalog, base))),
             Place::ResourceTypes(Some(name)) => discovery::resource_type(catalog, base, name),
-            _ => Some(discovery::service_provider_config(
-                &self.app.capabilities(),
-                base,
-            )),
+            _ => {
+                let capabilities = Capabilities {
+                    authentication: self.authentication.to_vec(),
+                    ..self.app.capabilities()
+                };
+                Some(discovery::service_provider_config(&capabilities, base))
+            }
         };
         let found = found.ok_or_else(|| self.nothing_here())?;
         Ok(respond::json(StatusCode::OK, &found))

@@ -7,14 +7,15 @@ use std::sync::{Arc, Weak};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tombolo_engine::{AppConfig, AppError, Engine};
-use tombolo_mapping::{Kind, Mapping};
+use tombolo_mapping::Kind;
 use tombolo_runtime::{
     AppSpec, Component, Connector, Directory, Limits, LoadError, Runtime, StateStore, Target,
 };
 
 use super::Generation;
+use super::ecma::Claim;
 use super::stamp::Stamps;
-use crate::auth::Verifier;
+use crate::auth::schemes;
 use crate::config::app::{AppFile, Freshness, Reuse};
 use crate::config::material::{self, Material};
 use crate::config::target;
@@ -45,6 +46,8 @@ pub(super) struct Attempt {
     pub(super) warnings: Report,
     /// What is known of the connector's file.
     pub(super) connector: ConnectorFile,
+    /// The ECMA connector's name that the file asks for.
+    pub(super) claim: Claim,
 }
 
 /// Whether the connector's file is there.
@@ -70,12 +73,17 @@ impl Builder {
         // Before reading: a change while this runs must differ from what is remembered.
         let before = Stamps::take([path.to_owned()]);
         let found = layout.read_app(path);
+        let claim = match found.file.as_ref().and_then(ecma_name) {
+            Some(name) => Claim::Held(name),
+            None => Claim::None,
+        };
         let failed = |stamps, report, connector| Attempt {
             stamps,
             fingerprint: None,
             outcome: Err(report),
             warnings: Report::default(),
             connector,
+            claim: claim.clone(),
         };
         let Some(file) = found.file else {
             return failed(before, errors(found.report), ConnectorFile::Present);
@@ -104,6 +112,7 @@ impl Builder {
             outcome,
             warnings: report,
             connector,
+            claim,
         }
     }
 
@@ -126,6 +135,7 @@ impl Builder {
             connector,
             overrides: file.mapping.clone(),
             freshness: freshness(file.freshness),
+            shape: file.shape(),
             rules: tombolo_scim::Rules {
                 dialect: file.dialect,
                 limits: self.limits,
@@ -137,7 +147,9 @@ impl Builder {
             .map_err(|why| app_error(file, &why))?;
         Ok(Arc::new(Generation {
             app,
-            verifier: Verifier::new(file.tokens.clone()),
+            ecma: ecma_name(file),
+            authentication: schemes(&file.auth),
+            auth: file.auth.clone(),
             connector: file.connector.value.clone(),
             digest: hex::encode(digest),
             since: Timestamp::now(),
@@ -164,6 +176,11 @@ impl Builder {
         loaded.insert(key, Arc::downgrade(&component));
         Ok(component)
     }
+}
+
+/// By which name the app is called as an ECMA connector.
+fn ecma_name(file: &AppFile) -> Option<String> {
+    file.ecma.as_ref().map(|ecma| ecma.name.value.clone())
 }
 
 /// An app put together without an engine, to see whether it would work.
@@ -220,16 +237,23 @@ fn mapping_errors(file: &AppFile, connector: &Connector) -> Vec<Diagnostic> {
         .flatten()
         .filter_map(|kind| serde_json::from_value(kind.clone()).ok())
         .collect();
-    let mut found = Vec::new();
+    let (mut found, mut shown) = (Vec::new(), 0);
     for kind in &kinds {
         let overrides = file.mapping.get(&kind.kind).cloned().unwrap_or_default();
-        if let Err(why) = Mapping::new(kind, &overrides) {
-            found.extend(
+        match file.shape().mapping(kind, &overrides) {
+            Ok(mapping) => shown += usize::from(mapping.is_some()),
+            Err(why) => found.extend(
                 why.problems
                     .iter()
                     .map(|problem| mapping_error(file, &kind.kind, problem)),
-            );
+            ),
         }
+    }
+    if shown == 0 && found.is_empty() && !kinds.is_empty() {
+        let why = AppError::NoUsers {
+            connector: file.connector.value.clone(),
+        };
+        found.push(app_error(file, &why));
     }
     let known: Vec<&str> = kinds.iter().map(|kind| kind.kind.as_str()).collect();
     for kind in file
@@ -361,6 +385,7 @@ fn app_error(file: &AppFile, why: &AppError) -> Diagnostic {
             file.outline.nearest(&["mapping", &why.kind])
         }
         AppError::UnknownKind { kind, .. } => file.outline.nearest(&["mapping", kind]),
+        AppError::NoUsers { .. } => file.outline.nearest(&["ecma"]),
         _ => file.connector.span.clone(),
     };
     Diagnostic::error(&file.source, span, why.to_string())

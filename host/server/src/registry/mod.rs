@@ -16,6 +16,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `build` | from files to a generation |
+//! | `ecma` | which app stands in for which ECMA connector |
 //! | `stamp` | has a file changed? |
 //! | `watch` | when to look |
 //! | [`status`] | what is told of it: `/readyz`, the status file, `tombolo app list` |
@@ -28,19 +29,22 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tombolo_engine::App;
+use tombolo_scim::discovery::AuthenticationScheme;
 use tracing::{error, info, warn};
 
-use crate::auth::Verifier;
-use crate::config::material::EXPIRY_WARNING_DAYS;
+use crate::config::auth::Auth;
+use crate::config::material::Ending;
 use crate::config::{Layout, Report};
 use crate::telemetry::metrics;
 
 mod build;
+mod ecma;
 mod stamp;
 pub mod status;
 pub mod watch;
 
 pub use build::{Builder, Trial, try_app};
+use ecma::Claim;
 use stamp::Stamps;
 
 /// One app as made from one state of its files.
@@ -48,7 +52,11 @@ pub struct Generation {
     /// What does the work.
     pub app: Arc<App>,
     /// Who may call.
-    pub verifier: Verifier,
+    pub auth: Auth,
+    /// The same as ServiceProviderConfig says it.
+    pub authentication: Vec<AuthenticationScheme>,
+    /// The name of the ECMA connector that it stands in for.
+    pub ecma: Option<String>,
     /// The connector's name in the app's file.
     pub connector: String,
     /// SHA-256 of the connector's file.
@@ -67,6 +75,8 @@ pub struct Entry {
     /// What is wrong with the files as they are now.
     pub trouble: Option<Trouble>,
     stamps: Stamps,
+    /// The ECMA connector's name that the file asks for.
+    claim: Claim,
 }
 
 /// Why the files as they are now are not what is served.
@@ -125,6 +135,11 @@ impl Registry {
         }
     }
 
+    /// The app that stands in for the ECMA connector of this name.
+    pub fn find_ecma(&self, name: &str) -> Found {
+        ecma::find(&self.apps.load(), name)
+    }
+
     /// All of them, as they are now.
     pub fn apps(&self) -> Arc<BTreeMap<String, Entry>> {
         self.apps.load_full()
@@ -166,6 +181,7 @@ impl Registry {
                 current
                     .get(name)
                     .is_none_or(|entry| entry.stamps.have_changed(path))
+                    || ecma::may_try_again(&current, name)
             })
             .collect();
         let removed: Vec<_> = current
@@ -189,6 +205,7 @@ impl Registry {
                 continue; // Still being written: the next look finds it.
             }
             let attempt = self.builder.attempt(&self.layout, path).await;
+            let attempt = ecma::settle_claim(&self.apps.load(), name, attempt);
             let entry = settle_entry(name, current.get(name), attempt);
             self.put(name, Some(&entry));
             any = true;
@@ -203,20 +220,12 @@ impl Registry {
         any
     }
 
-    /// Names the tokens that have ended or are about to: an expired token stops an identity provider's whole job.
+    /// Names the credentials that have ended or are about to: an expired one stops an identity provider's whole job.
     pub fn remind_of_expiry(&self, now: Timestamp) {
-        let horizon = jiff::SignedDuration::from_hours(24 * EXPIRY_WARNING_DAYS);
         for (app, entry) in self.apps.load().iter() {
-            for token in entry
-                .generation
-                .iter()
-                .flat_map(|generation| generation.verifier.tokens())
-            {
-                if let Some(expires) = token
-                    .expires
-                    .filter(|expires| expires.duration_since(now) < horizon)
-                {
-                    warn!(app, token = token.name, %expires, "token ends soon or has ended; make another with `tombolo token new`");
+            if let Some(generation) = &entry.generation {
+                for ending in Ending::of(&generation.auth, now) {
+                    warn!(app, "{ending}; {}", ending.remedy("DIR", app));
                 }
             }
         }
@@ -243,6 +252,7 @@ fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Ent
         outcome,
         warnings,
         connector,
+        claim,
     } = attempt;
     match outcome {
         Ok(_)
@@ -254,6 +264,7 @@ fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Ent
                 generation: running,
                 trouble: None,
                 stamps,
+                claim,
             }
         }
         Ok(generation) => {
@@ -281,6 +292,7 @@ fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Ent
                 generation: Some(generation),
                 trouble: None,
                 stamps,
+                claim,
             }
         }
         Err(report) => {
@@ -288,6 +300,10 @@ fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Ent
             let taken_away = matches!(&connector, build::ConnectorFile::Missing(connector)
                 if running.as_ref().is_some_and(|running| running.connector == *connector));
             let generation = running.filter(|_| !taken_away);
+            let claim = match (claim, old) {
+                (Claim::None, Some(old)) => old.claim.clone(),
+                (claim, _) => claim,
+            };
             for problem in &report.0 {
                 if generation.is_some() {
                     error!(
@@ -306,6 +322,7 @@ fn settle_entry(name: &str, old: Option<&Entry>, attempt: build::Attempt) -> Ent
                     report,
                 }),
                 stamps,
+                claim,
             }
         }
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Registry};
+use crate::config::material::Ending;
 
 /// What becomes of requests to an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,11 +39,28 @@ pub struct AppStatus {
     /// The tokens' names and ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<TokenStatus>,
+    /// The same of OAuth clients' secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretStatus>,
+    /// What will go wrong if nobody does anything: credentials that end soon.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TokenStatus {
+    /// Its name.
+    pub name: String,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// One secret of a client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecretStatus {
+    /// The client's id.
+    pub client: String,
     /// Its name.
     pub name: String,
     /// When it ends.
@@ -72,9 +90,11 @@ impl AppStatus {
             (Some(_), Some(_)) => State::Stale,
             (None, _) => State::Failed,
         };
-        let tokens = generation
-            .map(|generation| generation.verifier.tokens())
-            .unwrap_or_default();
+        let credentials = || {
+            generation
+                .into_iter()
+                .flat_map(|generation| generation.auth.credentials())
+        };
         Self {
             name: name.to_owned(),
             connector: generation.map(|generation| generation.connector.clone()),
@@ -87,12 +107,26 @@ impl AppStatus {
                 .flat_map(|trouble| &trouble.report.0)
                 .map(crate::config::Diagnostic::line)
                 .collect(),
-            tokens: tokens
-                .iter()
-                .map(|token| TokenStatus {
+            tokens: credentials()
+                .filter(|(client, _)| client.is_none())
+                .map(|(_, token)| TokenStatus {
                     name: token.name.clone(),
                     expires: token.expires,
                 })
+                .collect(),
+            secrets: credentials()
+                .filter_map(|(client, secret)| {
+                    Some(SecretStatus {
+                        client: client?.to_owned(),
+                        name: secret.name.clone(),
+                        expires: secret.expires,
+                    })
+                })
+                .collect(),
+            warnings: generation
+                .into_iter()
+                .flat_map(|generation| Ending::of(&generation.auth, Timestamp::now()))
+                .map(|ending| ending.to_string())
                 .collect(),
         }
     }

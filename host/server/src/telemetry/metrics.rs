@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
-use crate::registry::Registry;
+use crate::registry::{Generation, Registry};
 
 /// Upper bounds of the buckets of request times, in seconds: from a read out of the mirror to the deadline.
 const BUCKETS: [f64; 13] = [
@@ -38,6 +38,10 @@ pub fn start() -> Result<PrometheusHandle, String> {
         "Requests without a valid token, by app and reason."
     );
     metrics::describe_counter!(
+        "tombolo_authentications_total",
+        "Attempts to sign in, by app, method and outcome."
+    );
+    metrics::describe_counter!(
         "tombolo_reloads_total",
         "Changes of an app's files, by outcome."
     );
@@ -60,6 +64,13 @@ pub fn request(app: &str, method: &'static str, status: u16, took: Duration) {
 /// A request was turned away.
 pub fn unauthorized(app: &str, reason: &'static str) {
     metrics::counter!("tombolo_unauthorized_total", "app" => app.to_owned(), "reason" => reason)
+        .increment(1);
+}
+
+/// Somebody showed who they are, or tried to.
+pub fn authentication(app: &str, method: &'static str, accepted: bool) {
+    let outcome = if accepted { "accepted" } else { "refused" };
+    metrics::counter!("tombolo_authentications_total", "app" => app.to_owned(), "method" => method, "outcome" => outcome)
         .increment(1);
 }
 
@@ -109,6 +120,20 @@ fn escape(label: &str) -> String {
         .replace('\n', "\\n")
 }
 
+/// The credentials that end: whose, called what, in how many seconds.
+fn endings(
+    generation: &Generation,
+    now: Timestamp,
+) -> impl Iterator<Item = (Option<String>, String, i64)> {
+    generation
+        .auth
+        .credentials()
+        .filter_map(move |(client, credential)| {
+            let left = credential.expires?.as_second() - now.as_second();
+            Some((client.map(escape), escape(&credential.name), left))
+        })
+}
+
 fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
     let apps = registry.apps();
     family(
@@ -148,13 +173,25 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
         "Seconds until a token ends; negative when it has.",
     );
     for (name, generation) in serving() {
-        for token in generation.verifier.tokens() {
-            if let Some(expires) = token.expires {
-                let left = expires.as_second() - now.as_second();
-                let token = escape(&token.name);
+        for (_, token, left) in endings(generation, now).filter(|(client, ..)| client.is_none()) {
+            let _ = writeln!(
+                page,
+                "tombolo_token_expiry_seconds{{app=\"{name}\",token=\"{token}\"}} {left}"
+            );
+        }
+    }
+    family(
+        page,
+        "tombolo_client_secret_expiry_seconds",
+        "gauge",
+        "Seconds until a client's secret ends; negative when it has.",
+    );
+    for (name, generation) in serving() {
+        for (client, secret, left) in endings(generation, now) {
+            if let Some(client) = client {
                 let _ = writeln!(
                     page,
-                    "tombolo_token_expiry_seconds{{app=\"{name}\",token=\"{token}\"}} {left}"
+                    "tombolo_client_secret_expiry_seconds{{app=\"{name}\",client=\"{client}\",secret=\"{secret}\"}} {left}"
                 );
             }
         }

@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::disk::Disk;
-use super::view::{Images, View, read_error};
+use super::checkpoint::Checkpointer;
+use super::view::{Images, View};
+use super::wal::Wal;
 use crate::{Commit, CommitError, StoreError, Write};
 
 /// A group ends here, so that the first of it need not wait for a flood.
@@ -28,11 +29,11 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn start(view: Arc<View>, disk: Disk) -> io::Result<Self> {
+    pub(super) fn start(view: Arc<View>, wal: Wal, checkpointer: Checkpointer) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("store-commit".to_owned())
-            .spawn(move || Writer::new(view, disk).run(&jobs))?;
+            .spawn(move || Writer::new(view, wal, checkpointer).run(&jobs))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
@@ -75,15 +76,17 @@ impl Drop for Committer {
 
 struct Writer {
     view: Arc<View>,
-    disk: Disk,
+    wal: Wal,
+    checkpointer: Checkpointer,
     poison: Option<Arc<str>>,
 }
 
 impl Writer {
-    fn new(view: Arc<View>, disk: Disk) -> Self {
+    fn new(view: Arc<View>, wal: Wal, checkpointer: Checkpointer) -> Self {
         Self {
             view,
-            disk,
+            wal,
+            checkpointer,
             poison: None,
         }
     }
@@ -98,6 +101,17 @@ impl Writer {
                 group.push(job);
             }
             self.settle(group);
+        }
+        self.close();
+    }
+
+    /// A store that is closed in order has nothing in its log. One that was not reads it at the next opening.
+    fn close(mut self) {
+        if self.poison.is_some() {
+            return;
+        }
+        if let Err(error) = self.checkpointer.finish().and_then(|()| self.wal.clear()) {
+            tracing::warn!(%error, "the store could not be tidied up; the next start reads its log");
         }
     }
 
@@ -134,8 +148,7 @@ impl Writer {
             let holds = if let Some(value) = staged.get(key) {
                 check.holds(value.as_deref())
             } else {
-                let value = self.view.tree().get(key).map_err(read_error)?;
-                check.holds(value.as_deref())
+                check.holds(self.view.current(key)?.as_deref())
             };
             if !holds {
                 return Err(CommitError::Conflict { key: key.to_vec() });
@@ -155,38 +168,27 @@ impl Writer {
         if staged.is_empty() {
             return Ok(());
         }
-        let mut before = Images::new();
-        for key in staged.keys() {
-            let value = self.view.tree().get(key).map_err(read_error)?;
-            before.insert(key.clone(), value.map(|bytes| bytes.to_vec()));
-        }
-        let mut batch = sled::Batch::default();
-        for (key, value) in staged {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        self.view.mask(before);
         let written = self
-            .view
-            .tree()
-            .apply_batch(batch)
-            .map_err(io::Error::other)
-            .and_then(|()| self.disk.flush());
-        match written {
-            Ok(()) => {
-                self.view.unmask();
-                Ok(())
-            }
-            Err(error) => {
-                // The mask stays: readers keep seeing the last durable state.
-                let cause: Arc<str> = error.to_string().into();
-                tracing::error!(%cause, "the store failed to write and takes no more writes until it is opened again");
-                self.poison = Some(cause.clone());
-                Err(StoreError::Write { cause })
-            }
+            .wal
+            .append(&staged)
+            .and_then(|()| self.view.put(staged).map_err(io::Error::other))
+            .and_then(|()| self.turn());
+        written.map_err(|error| {
+            // Readers keep seeing the last durable state.
+            let cause: Arc<str> = error.to_string().into();
+            tracing::error!(%cause, "the store failed to write and takes no more writes until it is opened again");
+            self.poison = Some(cause.clone());
+            StoreError::Write { cause }
+        })
+    }
+
+    /// When the log's generation is full and the one before it is in sled for good, the next one begins.
+    fn turn(&mut self) -> io::Result<()> {
+        if self.wal.is_full() && self.checkpointer.is_idle()? {
+            self.wal.turn();
+            self.checkpointer.begin()?;
         }
+        Ok(())
     }
 }
 
