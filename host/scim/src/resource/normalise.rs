@@ -329,22 +329,27 @@ fn embedded(text: &str) -> Option<Value> {
     crate::json::parse(trimmed.as_bytes(), &Rules::ENTRA.limits).ok()
 }
 
-/// An object whose `value` is a JSON object with a `value` of its own is that inner object; what the outer one says
-/// besides is kept.
+/// An object whose `value` is a JSON object with a `value` of its own is that inner object, however deep; what the outer
+/// one says besides is kept.
 fn unfold(mut object: Map<String, Value>) -> Map<String, Value> {
-    let inner = match object.get("value") {
-        Some(Value::String(text)) => embedded(text),
-        _ => None,
+    let spelt = |object: &Map<String, Value>, name: &str| {
+        let mut keys = object.keys();
+        keys.find(|key| key.eq_ignore_ascii_case(name)).cloned()
     };
-    let Some(Value::Object(inner)) = inner else {
-        return object;
-    };
-    if !inner.contains_key("value") && !inner.contains_key("id") {
-        return object;
-    }
-    object.shift_remove("value");
-    for (name, value) in inner {
-        object.insert(name, value);
+    // Each text is inside the one before, so that this ends.
+    while let Some(key) = spelt(&object, "value") {
+        let inner = match &object[&key] {
+            Value::String(text) => embedded(text),
+            _ => None,
+        };
+        let Some(Value::Object(inner)) = inner else {
+            break;
+        };
+        if spelt(&inner, "value").is_none() && spelt(&inner, "id").is_none() {
+            break;
+        }
+        object.shift_remove(&key);
+        object.extend(inner);
     }
     object
 }
