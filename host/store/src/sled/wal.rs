@@ -32,6 +32,8 @@ use super::view::Images;
 pub(super) const GENERATION_BYTES: u64 = 16 << 20;
 /// Blocks are made ready this far ahead: a file that grows costs the file system a second write at each flush.
 const AHEAD: u64 = 1 << 20;
+/// The buffer of records keeps this much between them; one flood is not paid for in memory for ever.
+const RECORD_BYTES: usize = 1 << 20;
 
 const HEAD: usize = 24;
 const PUT: u8 = 1;
@@ -134,8 +136,7 @@ impl Wal {
         segment.file.sync_data()?;
         segment.end += length;
         self.number += 1;
-        // One flood must not be paid for in memory for ever.
-        self.record.shrink_to(AHEAD as usize);
+        self.record.shrink_to(RECORD_BYTES);
         Ok(())
     }
 }
@@ -143,7 +144,7 @@ impl Wal {
 impl Segment {
     /// Makes blocks ready for what is about to be written up to `end`, and for what comes after it.
     fn reserve(&mut self, end: u64) -> io::Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         if end <= self.ready {
             return Ok(());
         }
