@@ -3,7 +3,7 @@
 //! - [`dist`]: what is shipped, built into `dist/`.
 //! - [`demo`]: a running host, and Entra's cycles played against it.
 //! - [`test`]: everything that can be checked, with one closing summary.
-//! - [`load`]: what a request costs.
+//! - [`load`]: what a request costs; [`members`]: what a large group costs.
 //! - [`fuzz`]: SCIM's parsers against inputs that nobody thought of.
 //! - [`shell`], [`table`]: running programs, printing tables.
 
@@ -11,6 +11,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod load;
+mod members;
 mod shell;
 mod table;
 mod test;
@@ -83,6 +84,9 @@ struct LoadOptions {
     /// The apps' `[reads] freshness`: "live", "mirror" or a time
     #[arg(long, default_value = "30s")]
     freshness: String,
+    /// Instead: what members cost in a group that grows to this many
+    #[arg(long, conflicts_with = "only")]
+    members: Option<usize>,
     /// Only rows whose name has this in it, such as "nothing: PATCH"
     #[arg(long, default_value = "")]
     only: String,
@@ -102,7 +106,10 @@ fn main() -> ExitCode {
         Task::Dist => dist::run_task().map(|()| ExitCode::SUCCESS),
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
-        Task::Load(options) => load::run(&options),
+        Task::Load(options) => match options.members {
+            Some(count) => members::run(count),
+            None => load::run(&options),
+        },
         Task::Fuzz(options) => fuzz::run(&options),
     };
     result.unwrap_or_else(|error| {

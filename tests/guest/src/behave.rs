@@ -13,6 +13,8 @@ pub enum On {
     Create,
     Update,
     Delete,
+    ListMembers,
+    ChangeMembers,
     SetPassword,
 }
 
@@ -26,6 +28,8 @@ impl On {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::ListMembers => "list-members",
+            Self::ChangeMembers => "change-members",
             Self::SetPassword => "set-password",
         }
     }

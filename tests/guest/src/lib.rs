@@ -15,6 +15,7 @@ wit_bindgen::generate!({
         world guest {
             include tombolo:connector/provisioner@0.1.0;
             import tombolo:connector/ldap@0.1.0;
+            export tombolo:connector/members@0.1.0;
             export tombolo:connector/password@0.1.0;
         }
     ",
@@ -23,7 +24,7 @@ wit_bindgen::generate!({
 });
 
 use behave::{On, behave};
-use exports::tombolo::connector::{connector, password, read, write};
+use exports::tombolo::connector::{connector, members, password, read, write};
 use tombolo::connector::secrets::Secret;
 use tombolo::connector::types::{
     Attribute, Edit, Entry, Failure, Fault, Page, Query, Scalar, Value,
@@ -42,6 +43,8 @@ impl connector::Guest for Guest {
         Ok(r#"{"name":"guest","version":"0.1.0","kinds":[{"kind":"user","resource":"User","attributes":[
             {"name":"login","type":"text","required":true,"unique":true,"mutability":"read-write","scim":"userName"},
             {"name":"label","type":"text","mutability":"read-write","scim":"displayName"}]},
+            {"kind":"group","resource":"Group","members":["user"],"attributes":[
+            {"name":"login","type":"text","required":true,"unique":true,"mutability":"read-write","scim":"displayName"}]},
             {"kind":"device","resource":"Device","endpoint":"Devices","schema":"urn:x:guest:2.0:Device","attributes":[
             {"name":"label","type":"text","required":true,"caseExact":true,"scim":"label"},
             {"name":"model","type":"text","mutability":"immutable","scim":"model"},
@@ -111,6 +114,30 @@ impl write::Guest for Guest {
 
     fn delete(_kind: String, _anchor: String, _request: String) -> Result<(), Failure> {
         behave(On::Delete)
+    }
+}
+
+/// Whoever is said to be in a group is in it as far as anybody asks.
+impl members::Guest for Guest {
+    fn list_members(
+        _group: String,
+        _cursor: Option<String>,
+        _limit: u32,
+    ) -> Result<members::MemberPage, Failure> {
+        behave(On::ListMembers)?;
+        Ok(members::MemberPage {
+            members: Vec::new(),
+            cursor: None,
+        })
+    }
+
+    fn change_members(
+        _group: String,
+        _add: Vec<String>,
+        _remove: Vec<String>,
+        _request: String,
+    ) -> Result<(), Failure> {
+        behave(On::ChangeMembers)
     }
 }
 

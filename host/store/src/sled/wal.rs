@@ -78,6 +78,8 @@ impl Wal {
         let files = [open("0")?, open("1")?];
         let mut found = [Reader::new(&files[0])?, Reader::new(&files[1])?];
         found.sort_by_key(|reader| reader.generation);
+        // The newest: `clear` must know which file is the older one.
+        let generation = found[1].generation.unwrap_or(0);
         for mut reader in found {
             while let Some(group) = reader.next()? {
                 play(group)?;
@@ -90,7 +92,7 @@ impl Wal {
                 end: 0,
                 ready: 0,
             }),
-            generation: 0,
+            generation,
             number: 0,
             limit,
             record: Vec::new(),
@@ -100,8 +102,7 @@ impl Wal {
 
     /// Forgets everything: it is in sled for good. What is written next begins a new life of the log.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        // The older one first: a newer generation alone is still played rightly.
-        for turn in [self.generation + 1, self.generation] {
+        for turn in self.oldest_first() {
             let segment = &mut self.files[slot(turn)];
             segment.file.set_len(0)?;
             segment.file.sync_all()?;
@@ -109,6 +110,12 @@ impl Wal {
         }
         (self.generation, self.number) = (0, 0);
         Ok(())
+    }
+
+    /// The newest generation alone may be played again. The one before it alone may not: it would take back what came
+    /// after it. Two generations on, the same file is in use.
+    fn oldest_first(&self) -> [u64; 2] {
+        [self.generation + 1, self.generation]
     }
 
     /// Whether the generation has had its share.
@@ -361,6 +368,28 @@ mod tests {
             group(&[("old", Some("n"))]),
         ];
         assert_eq!(open(dir.path()).1, wanted);
+    }
+
+    #[test]
+    fn the_older_generation_is_forgotten_first_whichever_file_has_it() {
+        for turns in 1..4 {
+            let dir = tempfile::tempdir().unwrap();
+            let mut wal = fresh(dir.path());
+            wal.append(&group(&[("a", Some("0"))])).unwrap();
+            for turn in 1..=turns {
+                wal.turn();
+                wal.append(&group(&[("a", Some(&turn.to_string()))]))
+                    .unwrap();
+            }
+            drop(wal);
+            let (wal, _) = open(dir.path());
+            // A crash after the first of the two.
+            let first = slot(wal.oldest_first()[0]);
+            wal.files[first].file.set_len(0).unwrap();
+            drop(wal);
+            let newest = group(&[("a", Some(&turns.to_string()))]);
+            assert_eq!(open(dir.path()).1, [newest], "{turns} turns");
+        }
     }
 
     #[test]
