@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -15,29 +14,8 @@ use tombolo_runtime::{
 };
 
 /// The connector, built as it ships.
-static WASM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::var_os("TOMBOLO_CONNECTORS_TARGET").map_or_else(
-        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("connectors"),
-        PathBuf::from,
-    );
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "-p",
-            "tombolo-connector-csv",
-        ])
-        .args(["--profile", "connector", "--target", "wasm32-wasip2"])
-        .current_dir(root)
-        .env("CARGO_TARGET_DIR", &target)
-        .env_remove("RUSTFLAGS")
-        .status()
-        .unwrap();
-    assert!(built.success(), "the connector does not build");
-    target.join("wasm32-wasip2/connector/connector_csv.wasm")
-});
+static WASM: LazyLock<PathBuf> =
+    LazyLock::new(|| tombolo_tests::build::connector("csv").expect("the connector builds"));
 
 async fn bind(directory: Option<&Path>) -> Result<Connector, String> {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+pub use tombolo_sdk::ldap::escape_dn as escape;
+
 /// One attribute and value of a relative name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -13,28 +15,6 @@ pub struct Part {
 
 /// A relative distinguished name: usually one part, several joined by `+` otherwise.
 pub type Rdn = Vec<Part>;
-
-/// Escapes a value for use in a name (RFC 4514, section 2.4).
-///
-/// Blanks at either end and control characters are written as hex, which no
-/// parser trims and no log breaks on.
-pub fn escape(value: &str) -> String {
-    let mut out = String::with_capacity(value.len() + 8);
-    let last = value.chars().count().saturating_sub(1);
-    for (position, c) in value.chars().enumerate() {
-        match c {
-            ' ' if position == 0 || position == last => out.push_str("\\20"),
-            '#' if position == 0 => out.push_str("\\#"),
-            ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_ascii_control() => push_hex(&mut out, c as u8),
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 fn push_hex(out: &mut String, byte: u8) {
     // Writing to a String cannot fail.

@@ -289,13 +289,14 @@ pub fn escape_bytes(value: &[u8]) -> String {
     out
 }
 
-/// A value as it stands in a DN (RFC 4514 section 2.4).
+/// A value as it stands in a DN (RFC 4514 section 2.4). Blanks at either end and control characters are written as hex,
+/// which no parser trims and no log breaks on.
 pub fn escape_dn(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let last = value.chars().count().saturating_sub(1);
     for (at, c) in value.chars().enumerate() {
         match c {
-            ' ' if at == 0 || at == last => out.push_str("\\ "),
+            ' ' if at == 0 || at == last => out.push_str("\\20"),
             '#' if at == 0 => out.push_str("\\#"),
             '"' | '+' | ',' | ';' | '<' | '>' | '\\' | '=' => {
                 out.push('\\');
@@ -328,10 +329,10 @@ mod tests {
     fn values_cannot_leave_a_dn() {
         assert_eq!(
             escape_dn(" #a,+\"\\<>;=b# "),
-            "\\ #a\\,\\+\\\"\\\\\\<\\>\\;\\=b#\\ "
+            "\\20#a\\,\\+\\\"\\\\\\<\\>\\;\\=b#\\20"
         );
         assert_eq!(escape_dn("#x\n"), "\\#x\\0a");
-        assert_eq!(escape_dn(" "), "\\ ");
+        assert_eq!(escape_dn(" "), "\\20");
         assert_eq!(escape_dn("José"), "José");
     }
 
