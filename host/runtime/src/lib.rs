@@ -49,7 +49,10 @@ mod runtime;
 pub mod state;
 pub mod stats;
 
-pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
+pub use app::{
+    AppSpec, ClientIdentity, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, OAuthClient,
+    Rate, Reuse, Target, TokenRequest,
+};
 pub use bind::LoadError;
 pub use call::{Call, CallError};
 pub use compile::{CompileWith, child::compile_child_main};
@@ -58,5 +61,6 @@ pub use component::{
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{Connector, Cost};
+pub use egress::Reach;
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

@@ -1,9 +1,12 @@
 //! `[targets.NAME]` of an app's file: endpoints that its connector may speak to, by name.
 
+mod http;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::http::{Auth, HttpTarget, Identity, OAuth};
 use super::reader::{Located, Section, Sink, suggestion};
 use super::secret::SecretSource;
 
@@ -33,7 +36,12 @@ pub struct LdapTarget {
 pub enum Target {
     /// A directory.
     Ldap(LdapTarget),
+    /// An HTTP service.
+    Http(HttpTarget),
 }
+
+/// The words of `kind`.
+const KINDS: [&str; 2] = ["ldap", "http"];
 
 pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target> {
     let mut targets = BTreeMap::new();
@@ -42,17 +50,20 @@ pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target
         let Some(kind) = section.required_text("kind", hint) else {
             continue;
         };
-        if kind.value != "ldap" {
-            let hint = suggestion(&kind.value, &["ldap"]);
-            sink.error_hint(
-                kind.span,
-                format!("`targets.{name}.kind` cannot be `{}`", kind.value),
-                hint,
-            );
-            continue;
-        }
-        if let Some(target) = ldap(&name, &mut section, sink) {
-            targets.insert(name, Target::Ldap(target));
+        let target = match kind.value.as_str() {
+            "ldap" => ldap(&name, &mut section, sink).map(Target::Ldap),
+            "http" => http::read(&name, &mut section, sink).map(Target::Http),
+            other => {
+                sink.error_hint(
+                    kind.span,
+                    format!("`targets.{name}.kind` cannot be `{other}`"),
+                    suggestion(other, &KINDS),
+                );
+                continue;
+            }
+        };
+        if let Some(target) = target {
+            targets.insert(name, target);
         }
         section.finish();
     }
