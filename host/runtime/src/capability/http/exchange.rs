@@ -62,7 +62,7 @@ pub(super) async fn exchange(
         match attempt(&mut connection, &pool.endpoint.place.authority(), request).await {
             Ok(response) => {
                 let answer = read(response, &request.method, most).await?;
-                pool.give_back(connection);
+                pool.give_back(connection).await;
                 return Ok(answer);
             }
             Err(Attempt::Unsent) if connection.fresh => {

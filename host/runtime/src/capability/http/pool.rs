@@ -16,7 +16,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::error::Error;
@@ -26,6 +26,8 @@ use crate::egress::{self, Reach, Resolver, Unreached};
 
 /// Servers close silent connections after some seconds (Apache: 5, nginx: 75, IIS: 120).
 const MAX_IDLE: Duration = Duration::from_secs(60);
+/// A connection that is not ready for the next request so long after an answer is not kept.
+const SETTLE: Duration = Duration::from_millis(20);
 /// Fields of an answer, and bytes of their block.
 const MOST_FIELDS: usize = 200;
 const MOST_HEADER_BYTES: usize = 64 << 10;
@@ -112,9 +114,11 @@ impl Pool {
         self.idle.lock().clear();
     }
 
-    /// Returns a connection on which the last exchange ended well.
-    pub(super) fn give_back(&self, mut connection: Connection) {
-        if connection.sender.is_closed() {
+    /// Returns a connection on which the last exchange ended well, if its server keeps it.
+    pub(super) async fn give_back(&self, mut connection: Connection) {
+        // Its task sees the end of the answer a moment after we do.
+        let settled = timeout(SETTLE, connection.sender.ready()).await;
+        if !matches!(settled, Ok(Ok(()))) {
             return;
         }
         connection.used = Instant::now();
