@@ -37,7 +37,7 @@ pub enum Target {
     /// A directory.
     Ldap(LdapTarget),
     /// An HTTP service.
-    Http(HttpTarget),
+    Http(Box<HttpTarget>),
 }
 
 /// The words of `kind`.
@@ -52,7 +52,9 @@ pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target
         };
         let target = match kind.value.as_str() {
             "ldap" => ldap(&name, &mut section, sink).map(Target::Ldap),
-            "http" => http::read(&name, &mut section, sink).map(Target::Http),
+            "http" => {
+                http::read(&name, &mut section, sink).map(|http| Target::Http(Box::new(http)))
+            }
             other => {
                 sink.error_hint(
                     kind.span,

@@ -21,7 +21,7 @@ pub(super) struct Auth {
 enum Scheme {
     None,
     Fixed(Credential),
-    OAuth(OAuth),
+    OAuth(Box<OAuth>),
 }
 
 /// One header; its value is marked as sensitive, so that nothing prints it.
@@ -81,7 +81,7 @@ impl Auth {
 
     pub(super) fn oauth(client: OAuth) -> Self {
         Self {
-            scheme: Scheme::OAuth(client),
+            scheme: Scheme::OAuth(Box::new(client)),
             certificate: false,
         }
     }
