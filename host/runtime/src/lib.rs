@@ -19,7 +19,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `bindings`, [`contract`] | the WIT package as Rust |
-//! | `engine` | wasmtime's settings, the allocator probe, the epoch ticker |
+//! | `engine`, `ticker` | wasmtime's settings, the allocator probe; the epoch |
 //! | `component` | what can be known of a file without running it: digest, manifest, exports |
 //! | `compile` | child process, cache on disk, and the one `unsafe` module |
 //! | `app` | what the operator grants an app: targets, secrets, directories, limits |
@@ -48,6 +48,7 @@ mod redact;
 mod runtime;
 pub mod state;
 pub mod stats;
+mod ticker;
 
 pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
 pub use bind::LoadError;

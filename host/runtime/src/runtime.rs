@@ -14,9 +14,10 @@ use crate::capability;
 use crate::compile::{Cache, CacheError, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
-use crate::connector::{Connector, Slots};
+use crate::connector::{Connector, Slots, lane::Lane};
 use crate::engine;
 use crate::guest::Guest;
+use crate::ticker::Ticker;
 
 /// How the runtime compiles and remembers.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,8 @@ struct Shared {
     compiler: Compiler,
     /// One permit for each instance the engine can hold, whatever app it belongs to.
     instances: Arc<Semaphore>,
+    ticker: Ticker,
+    lane: Lane,
 }
 
 impl Runtime {
@@ -58,8 +61,10 @@ impl Runtime {
     pub fn new(options: Options) -> Result<Self, RuntimeError> {
         let start = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
         let engine::Sized { engine, instances } = engine::runner().map_err(start)?;
-        engine::tick(&engine)
+        let ticker = Ticker::start(&engine)
             .map_err(|error| RuntimeError::Engine(format!("its ticker thread: {error}")))?;
+        let lane = Lane::new()
+            .map_err(|error| RuntimeError::Engine(format!("its threads for guests: {error}")))?;
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(start)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
@@ -71,6 +76,8 @@ impl Runtime {
                 linker,
                 compiler,
                 instances,
+                ticker,
+                lane,
             }),
         })
     }
@@ -112,7 +119,12 @@ impl Runtime {
         component: &Arc<Component>,
         spec: AppSpec,
     ) -> Result<Connector, LoadError> {
-        let slots = Slots::new(Arc::clone(&self.shared.instances), spec.limits.concurrency);
+        let slots = Slots::new(
+            Arc::clone(&self.shared.instances),
+            self.shared.ticker.clone(),
+            self.shared.lane.clone(),
+            spec.limits.concurrency,
+        );
         bind::bind(component, slots, spec).await
     }
 }

@@ -4,6 +4,7 @@ mod check;
 pub(crate) mod clock;
 mod fault;
 mod instance;
+pub(crate) mod lane;
 pub(crate) mod limiter;
 mod pool;
 mod run;

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::check::Budget;
 use super::clock::Metered;
 use super::instance::Instance;
+use super::lane::Lane;
 use super::pool::Pool;
 use super::{Cost, fault};
 use crate::app::Reuse;
@@ -20,6 +21,7 @@ use crate::component::Component;
 use crate::contract::Failure;
 use crate::guest::Guest;
 use crate::stats::Stats;
+use crate::ticker::Ticker;
 
 /// What a caller who found no slot is told.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -35,15 +37,24 @@ pub(super) enum Effect {
 #[derive(Clone)]
 pub(crate) struct Slots {
     engine: Arc<Semaphore>,
+    ticker: Ticker,
+    lane: Lane,
     app: Arc<Semaphore>,
     most: usize,
 }
 
 impl Slots {
-    pub(crate) fn new(engine: Arc<Semaphore>, concurrency: usize) -> Self {
+    pub(crate) fn new(
+        engine: Arc<Semaphore>,
+        ticker: Ticker,
+        lane: Lane,
+        concurrency: usize,
+    ) -> Self {
         let most = concurrency.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             engine,
+            ticker,
+            lane,
             app: Arc::new(Semaphore::new(most)),
             most,
         }
@@ -98,21 +109,21 @@ impl Inner {
     }
 
     /// Runs one call as the connector's reuse has it.
-    pub(super) async fn run<T, F, Fut>(
+    pub(super) async fn run<T: Send, F, Fut>(
         &self,
         call: &Call,
         effect: Effect,
         invoke: F,
     ) -> Result<T, CallError>
     where
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
         self.run_as(self.cost.reuse, call, effect, invoke).await.0
     }
 
     /// Runs one call; answers it together with the processor time it took.
-    pub(super) async fn run_as<T, F, Fut>(
+    pub(super) async fn run_as<T: Send, F, Fut>(
         &self,
         reuse: Reuse,
         call: &Call,
@@ -120,8 +131,8 @@ impl Inner {
         invoke: F,
     ) -> (Result<T, CallError>, Duration)
     where
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
         let guard = Unfinished(&self.stats);
         let (answer, cpu) = match self.slot(call, effect).await {
@@ -159,16 +170,17 @@ impl Inner {
         }
     }
 
-    async fn in_slot<T, F, Fut>(
+    async fn in_slot<T: Send, F, Fut>(
         &self,
         reuse: Reuse,
         call: &Call,
         invoke: F,
     ) -> (Result<T, CallError>, Duration)
     where
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
+        let _running = self.slots.ticker.running();
         let limits = &self.grants.limits;
         let began = Instant::now();
         let deadline = call.deadline.min(began + limits.wall);
@@ -201,13 +213,20 @@ impl Inner {
             Ok::<_, wasmtime::Error>(invoke(instance).await)
         };
         // Dropping the future on time-out, or with the caller, drops the instance that it owns.
-        let ran = timeout_at(deadline, Metered::new(Arc::clone(&clock), work)).await;
+        let ran = timeout_at(
+            deadline,
+            Metered::new(Arc::clone(&clock), self.slots.lane.clone(), work),
+        )
+        .await;
         let cpu = clock.spent();
         let after = began.elapsed();
         let (instance, answer) = match ran {
             Err(_) => (None, Err(CallError::TimedOut { after })),
             Ok(Err(error)) => (None, Err(self.fault(call, &error))),
-            Ok(Ok((_, Err(error)))) => (None, Err(self.fault(call, &error))),
+            Ok(Ok((instance, Err(error)))) => {
+                self.slots.lane.discard(instance);
+                (None, Err(self.fault(call, &error)))
+            }
             Ok(Ok((instance, Ok(answer)))) => (
                 Some(instance),
                 answer.map_err(|failure| fault::failure(failure, &self.grants.redactor)),
@@ -279,9 +298,11 @@ impl Inner {
         let grants = &self.grants;
         let typed = fault::classify(error, grants);
         if !matches!(typed, CallError::NotExported { .. }) {
+            // `:#`, not `:?`: the latter would also resolve the host's own backtrace where the environment asks for
+            // one, 60 ms under a lock that every thread's panic wants.
             let detail = grants
                 .redactor
-                .text(&format!("{error:?}"), fault::DETAIL_BYTES);
+                .text(&format!("{error:#}"), fault::DETAIL_BYTES);
             warn!(
                 app = %grants.app, connector = %grants.connector, revision = %grants.revision, request = %call.request_id,
                 %detail, "the connector's instance was thrown away: {typed}"
