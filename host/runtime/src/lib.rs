@@ -50,7 +50,10 @@ pub mod state;
 pub mod stats;
 mod ticker;
 
-pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
+pub use app::{
+    AppSpec, Directory, LdapTarget, Limits, OdbcSource, Reuse, SqlDriver, SqlServer, SqlTarget,
+    SqlTls, SqliteFile, Target,
+};
 pub use bind::LoadError;
 pub use call::{Call, CallError};
 pub use compile::{CompileWith, child::compile_child_main};
