@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod http;
 mod sql;
 
 use secrecy::SecretString;
 
+pub use self::http::{ClientIdentity, HttpAuth, HttpTarget, OAuthClient, Rate, TokenRequest};
 pub use self::sql::{OdbcSource, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile};
 use crate::state::StateStore;
 
@@ -41,6 +43,8 @@ pub enum Target {
     Ldap(LdapTarget),
     /// A database.
     Sql(SqlTarget),
+    /// An HTTP service.
+    Http(HttpTarget),
 }
 
 impl Target {
@@ -49,6 +53,7 @@ impl Target {
         match self {
             Self::Ldap(_) => "ldap",
             Self::Sql(_) => "sql",
+            Self::Http(_) => "http",
         }
     }
 
@@ -57,6 +62,7 @@ impl Target {
         match self {
             Self::Ldap(target) => Some(&target.password),
             Self::Sql(target) => target.secret(),
+            Self::Http(target) => target.auth.secret(),
         }
         .into_iter()
     }

@@ -51,8 +51,8 @@ pub mod stats;
 mod ticker;
 
 pub use app::{
-    AppSpec, Directory, LdapTarget, Limits, OdbcSource, Reuse, SqlDriver, SqlServer, SqlTarget,
-    SqlTls, SqliteFile, Target,
+    AppSpec, ClientIdentity, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, OAuthClient,
+    OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;
 pub use call::{Call, CallError};
@@ -62,5 +62,6 @@ pub use component::{
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{Connector, Cost};
+pub use egress::Reach;
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};
