@@ -49,14 +49,14 @@ mod runtime;
 pub mod state;
 pub mod stats;
 
-pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
+pub use app::{AppSpec, Circuit, Directory, LdapTarget, Limits, Reuse, Target};
 pub use bind::LoadError;
-pub use call::{Call, CallError};
+pub use call::{Call, CallError, Crowded};
 pub use compile::{CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection,
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
-pub use connector::{Connector, Cost};
+pub use connector::{CircuitState, Connector, Cost};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};
