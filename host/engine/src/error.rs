@@ -140,7 +140,8 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Target {
-                source: CallError::Busy { retry_after, .. } | CallError::CircuitOpen { retry_after, .. },
+                source:
+                    CallError::Busy { retry_after, .. } | CallError::CircuitOpen { retry_after, .. },
                 ..
             } => Some(*retry_after),
             Self::Target {

@@ -6,9 +6,9 @@ use parking_lot::Mutex;
 use tracing::{debug, error, info, warn};
 
 use super::Grants;
-use crate::redact::printable;
 use crate::bindings::tombolo::connector::log::{Host, Level};
 use crate::guest::Guest;
+use crate::redact::printable;
 
 /// Longest message; the rest is cut.
 const MESSAGE_BYTES: usize = 4096;

@@ -125,8 +125,7 @@ impl Circuit {
             State::Open(open) => CircuitState::Open {
                 since: open.since.elapsed(),
                 cause: open.cause.clone(),
-                next: (!open.probing)
-                    .then(|| open.next.saturating_duration_since(Instant::now())),
+                next: (!open.probing).then(|| open.next.saturating_duration_since(Instant::now())),
             },
         }
     }
@@ -286,7 +285,10 @@ mod tests {
 
     fn open(circuit: &Circuit) {
         assert_eq!((fail(circuit), fail(circuit)), (None, None));
-        assert!(matches!(fail(circuit), Some(Turn::Opened { faults: 3, .. })));
+        assert!(matches!(
+            fail(circuit),
+            Some(Turn::Opened { faults: 3, .. })
+        ));
     }
 
     #[tokio::test(start_paused = true)]
@@ -361,10 +363,7 @@ mod tests {
             circuit.state(),
             CircuitState::Open { next: None, .. }
         ));
-        assert_eq!(
-            probe.settle(None),
-            Some(Turn::Closed { after: SECOND })
-        );
+        assert_eq!(probe.settle(None), Some(Turn::Closed { after: SECOND }));
         // From nothing again: two faults do not open it.
         assert_eq!((fail(&circuit), fail(&circuit)), (None, None));
         assert_eq!(circuit.state(), CircuitState::Closed);

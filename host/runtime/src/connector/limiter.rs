@@ -131,7 +131,9 @@ mod tests {
         assert!(limiter.memory_growing(0, 2 * PAGE, None).unwrap());
         assert!(limiter.memory_growing(0, PAGE, None).unwrap());
         assert!(limiter.memory_growing(PAGE, 2 * PAGE, None).unwrap());
-        let error = limiter.memory_growing(2 * PAGE, 3 * PAGE, None).unwrap_err();
+        let error = limiter
+            .memory_growing(2 * PAGE, 3 * PAGE, None)
+            .unwrap_err();
         assert_eq!(error.downcast_ref::<OutOfMemory>().unwrap().limit, 4 * PAGE);
         assert_eq!(limiter.memory(), 4 * PAGE);
     }

@@ -247,7 +247,11 @@ impl Inner {
                 instance.guest().journal.end();
                 if reuse == Reuse::Warm {
                     // Nobody waits for a place that an idle instance holds.
-                    let keep = if self.slots.contended() { 0 } else { self.slots.most() };
+                    let keep = if self.slots.contended() {
+                        0
+                    } else {
+                        self.slots.most()
+                    };
                     self.pool.put(instance, keep, || self.stats.recycled());
                 }
                 memory

@@ -267,7 +267,7 @@ mod tests {
         }
 
         fn let_go(&self) {
-            self.0.lock().remove(0);
+            drop(self.0.lock().remove(0));
         }
     }
 

@@ -88,7 +88,11 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     );
     let watching = tokio::spawn(watching);
 
-    let circuits = tokio::spawn(tell_of_circuits(circuits, teller.clone(), Arc::clone(&registry)));
+    let circuits = tokio::spawn(tell_of_circuits(
+        circuits,
+        teller.clone(),
+        Arc::clone(&registry),
+    ));
 
     let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
