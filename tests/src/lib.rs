@@ -26,6 +26,7 @@ pub mod build;
 pub mod dice;
 pub mod entra;
 pub mod host;
+pub mod hostile;
 pub mod issuer;
 pub mod ldif;
 pub mod load;

@@ -135,7 +135,7 @@ impl Guest {
         self.call.deadline
     }
 
-    /// Counts bytes that a host call is about to hand to the guest.
+    /// Counts bytes that a host call keeps for the guest, or is about to hand to it.
     ///
     /// The error is meant to be returned as it is: it ends the call with a typed fault.
     pub(crate) fn charge_bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
@@ -144,7 +144,7 @@ impl Guest {
         }
         let limit = self.grants.limits.host_call_bytes as u64;
         Err(Exceeded {
-            what: "bytes received through host calls in one call, `limits.host-call-bytes`",
+            what: "bytes exchanged through host calls in one call, `limits.host-call-bytes`",
             limit,
         }
         .into())

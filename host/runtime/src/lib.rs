@@ -51,17 +51,17 @@ pub mod stats;
 mod ticker;
 
 pub use app::{
-    AppSpec, ClientIdentity, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, OAuthClient,
+    AppSpec, Circuit, ClientIdentity, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, OAuthClient,
     OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;
-pub use call::{Call, CallError};
+pub use call::{Call, CallError, Crowded};
 pub use compile::{CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection,
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
-pub use connector::{Connector, Cost};
+pub use connector::{CircuitState, Connector, Cost};
 pub use egress::Reach;
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

@@ -14,9 +14,18 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
+use crate::ticker::Ticker;
+
 /// Steps of niceness: a tenth of the share of a thread of ordinary priority when both want a processor, and
 /// no claim to stay when the other wakes up.
 const NICENESS: i32 = 10;
+
+/// The engine's own threads. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Threads {
+    pub(crate) ticker: Ticker,
+    pub(crate) lane: Lane,
+}
 
 /// The threads. Clones share them.
 #[derive(Clone)]
