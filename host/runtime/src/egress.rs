@@ -247,6 +247,11 @@ impl Vetted {
         self.0.iter().all(|ip| ip.to_canonical().is_loopback())
     }
 
+    /// They and a port, for a client that connects by itself.
+    pub(crate) fn sockets(&self, port: u16) -> impl Iterator<Item = SocketAddr> {
+        self.0.iter().map(move |ip| SocketAddr::new(*ip, port))
+    }
+
     /// Step 5: the first that takes the connection before `limit`. Each gets its share of the time, so that one
     /// that swallows packets does not keep the next from being tried.
     pub(crate) async fn connect(&self, port: u16, limit: Instant) -> Result<TcpStream, Unreached> {

@@ -8,7 +8,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::capability::{Grants, files, ldap, log::Journal, stdio};
+use crate::capability::{Grants, files, ldap, log::Journal, sql, stdio};
 use crate::connector::{clock::CpuClock, limiter::Limiter};
 
 /// One instance's host side.
@@ -34,6 +34,8 @@ pub(crate) struct CurrentCall {
     pub(crate) grants: Arc<Grants>,
     pub(crate) request_id: Arc<str>,
     pub(crate) deadline: Instant,
+    /// What the guest began and has not ended; it ends with the call.
+    pub(crate) transactions: sql::Transactions,
     pub(crate) meter: Arc<Meter>,
 }
 
@@ -50,6 +52,7 @@ impl CurrentCall {
             grants: Arc::clone(grants),
             request_id,
             deadline,
+            transactions: sql::Transactions::default(),
             meter: Arc::new(Meter {
                 host_bytes_left: AtomicUsize::new(grants.limits.host_call_bytes),
                 outbound_requests: AtomicU32::new(0),
@@ -132,7 +135,7 @@ impl Guest {
         self.call.deadline
     }
 
-    /// Counts bytes that a host call is about to hand to the guest.
+    /// Counts bytes that a host call keeps for the guest, or is about to hand to it.
     ///
     /// The error is meant to be returned as it is: it ends the call with a typed fault.
     pub(crate) fn charge_bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
@@ -141,7 +144,7 @@ impl Guest {
         }
         let limit = self.grants.limits.host_call_bytes as u64;
         Err(Exceeded {
-            what: "bytes received through host calls in one call, `limits.host-call-bytes`",
+            what: "bytes exchanged through host calls in one call, `limits.host-call-bytes`",
             limit,
         }
         .into())

@@ -143,6 +143,12 @@ fn target_lines(wanted: &WantedTarget, into: &mut String) {
                 "url = \"https://api.example.org/v1\"\nauth = {{ kind = \"bearer\", token = \"env:{variable}_TOKEN\" }}"
             );
         }
+        "sql" => {
+            let _ = writeln!(
+                into,
+                "driver = \"postgresql\"  # or mysql, mariadb, sqlite, odbc\nhost = \"db.example.org\"\ndatabase = \"{name}\"\nuser = \"tombolo\"\npassword = \"env:{variable}_PASSWORD\""
+            );
+        }
         _ => {}
     }
     into.push('\n');

@@ -52,6 +52,7 @@ pub(crate) struct Grants {
 #[derive(Default)]
 pub(crate) struct Targets {
     ldap: BTreeMap<String, Arc<ldap::Directory>>,
+    sql: BTreeMap<String, Arc<sql::Database>>,
     http: BTreeMap<String, Arc<http::Site>>,
 }
 
@@ -70,6 +71,10 @@ impl Targets {
                     let directory = ldap::Directory::new(name, spec).map_err(wrong)?;
                     prepared.ldap.insert(name.clone(), Arc::new(directory));
                 }
+                Target::Sql(spec) => {
+                    let database = sql::Database::new(name, spec).map_err(wrong)?;
+                    prepared.sql.insert(name.clone(), Arc::new(database));
+                }
                 Target::Http(spec) => {
                     let site = http::Site::new(name, spec, &resolver).map_err(wrong)?;
                     prepared.http.insert(name.clone(), Arc::new(site));
@@ -81,6 +86,10 @@ impl Targets {
 
     pub(crate) fn ldap(&self, name: &str) -> Option<Arc<ldap::Directory>> {
         self.ldap.get(name).cloned()
+    }
+
+    pub(crate) fn sql(&self, name: &str) -> Option<Arc<sql::Database>> {
+        self.sql.get(name).cloned()
     }
 
     pub(crate) fn http(&self, name: &str) -> Option<Arc<http::Site>> {

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tombolo_runtime::{
     Access, AppSpec, CompileWith, Component, Cost, Directory, HttpAuth, HttpTarget, LdapTarget,
-    Limits, Options, Reach, Reuse, Runtime, Target,
+    Limits, Options, Reach, Reuse, Runtime, SqlDriver, SqlTarget, SqliteFile, Target,
 };
 
 use super::Outcome;
@@ -133,7 +133,7 @@ async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> 
 }
 
 /// A target where nobody listens.
-fn nowhere(kind: &str) -> Option<Target> {
+fn nowhere(kind: &str, empty: &Path) -> Option<Target> {
     let second = Duration::from_secs(1);
     Some(match kind {
         "ldap" => Target::Ldap(LdapTarget {
@@ -159,6 +159,18 @@ fn nowhere(kind: &str) -> Option<Target> {
             concurrency: 1,
             rate: None,
         }),
+        // Never opened: `describe` reaches no target.
+        "sql" => Target::Sql(SqlTarget {
+            driver: SqlDriver::Sqlite(SqliteFile {
+                path: empty.join("none"),
+                create: false,
+            }),
+            pool_size: 1,
+            connect_timeout: second,
+            statement_timeout: second,
+            max_rows: 1,
+            read_only: true,
+        }),
         _ => return None,
     })
 }
@@ -174,7 +186,7 @@ async fn cost(runtime: &Runtime, component: &Arc<Component>) -> Result<(Cost, Va
         targets: manifest
             .targets
             .iter()
-            .filter_map(|t| Some((t.name.clone(), nowhere(&t.kind)?)))
+            .filter_map(|t| Some((t.name.clone(), nowhere(&t.kind, empty.path())?)))
             .collect(),
         secrets: manifest
             .secrets

@@ -15,7 +15,7 @@ use super::auth::{Auth, Credential};
 use super::diagnostic::Diagnostic;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
-use super::target::{HttpTarget, Target};
+use super::target::{HttpTarget, SqlDriver, Target};
 use super::{Layout, Report};
 
 const AUTHORITY: &str =
@@ -85,6 +85,8 @@ pub struct Material {
     pub passwords: BTreeMap<String, SecretString>,
     /// Authorities that targets are checked against, PEM, by target.
     pub authorities: BTreeMap<String, Vec<u8>>,
+    /// Files of SQLite, absolute, by target.
+    pub databases: BTreeMap<String, PathBuf>,
     /// Authorities that their token endpoints are checked against, PEM, by target.
     pub token_authorities: BTreeMap<String, Vec<u8>>,
     /// What is shown to targets that ask for a certificate, by target.
@@ -103,25 +105,26 @@ pub struct Material {
 pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
     let mut inputs = vec![layout.connector_file(&app.connector.value)];
     for target in app.targets.values() {
-        let (files, secrets) = match target {
-            Target::Ldap(ldap) => (
-                [ldap.ca.as_ref(), None, None],
-                [ldap.password.as_ref(), None],
-            ),
-            Target::Http(http) => {
-                let identity = http.identity.as_ref();
-                let certificate = identity.map(|identity| &identity.certificate);
-                let key = identity.map(|identity| &identity.key);
-                (
-                    [http.ca.as_ref(), http.auth.ca(), certificate],
-                    [http.auth.secret(), key],
-                )
-            }
-        };
-        let files = files.into_iter().flatten();
-        inputs.extend(files.map(|file| layout.dir().join(&file.value)));
-        let secrets = secrets.into_iter().flatten();
-        inputs.extend(secrets.filter_map(|secret| secret.value.path(layout.dir())));
+        inputs.extend(target.ca().map(|ca| layout.dir().join(&ca.value)));
+        inputs.extend(
+            target
+                .secret()
+                .and_then(|secret| secret.value.path(layout.dir())),
+        );
+        if let Target::Http(http) = target {
+            let identity = http.identity.as_ref();
+            let files = [
+                http.auth.ca(),
+                identity.map(|identity| &identity.certificate),
+            ];
+            inputs.extend(
+                files
+                    .into_iter()
+                    .flatten()
+                    .map(|file| layout.dir().join(&file.value)),
+            );
+            inputs.extend(identity.and_then(|identity| identity.key.value.path(layout.dir())));
+        }
     }
     inputs.extend(
         app.secrets
@@ -263,20 +266,36 @@ impl Gathering<'_> {
     fn targets(&mut self) {
         let app = self.app;
         for (name, target) in &app.targets {
-            let (ca, secret) = match target {
-                Target::Ldap(ldap) => (ldap.ca.as_ref(), ldap.password.as_ref()),
-                Target::Http(http) => (http.ca.as_ref(), http.auth.secret()),
-            };
-            if let Some(pem) = ca.and_then(|ca| self.certificates(ca, AUTHORITY)) {
+            if let Some(pem) = target.ca().and_then(|ca| self.certificates(ca, AUTHORITY)) {
                 self.material.authorities.insert(name.clone(), pem);
             }
-            if let Some(value) = secret.and_then(|secret| self.secret(secret)) {
+            if let Some(value) = target.secret().and_then(|secret| self.secret(secret)) {
                 self.material.passwords.insert(name.clone(), value);
             }
-            if let Target::Http(http) = target {
-                self.http(name, http);
+            match target {
+                Target::Sql(sql) => {
+                    if let SqlDriver::Sqlite { path, create } = &sql.driver {
+                        self.database(name, path, *create);
+                    }
+                }
+                Target::Http(http) => self.http(name, http),
+                Target::Ldap(_) => {}
             }
         }
+    }
+
+    fn database(&mut self, target: &str, path: &Located<PathBuf>, create: bool) {
+        let file = self.layout.dir().join(&path.value);
+        let there = file.is_file();
+        let creatable =
+            create && file.parent().is_some_and(std::path::Path::is_dir) && !file.is_dir();
+        if !there && !creatable {
+            let message = format!("there is no database file `{}`", path.value.display());
+            let hint = "put the file there, or add `create = true` and make its directory";
+            let found = self.error(&path.span, message).hint(hint);
+            self.found.push(found);
+        }
+        self.material.databases.insert(target.to_owned(), file);
     }
 
     fn http(&mut self, name: &str, http: &HttpTarget) {

@@ -10,6 +10,10 @@ pub use self::http::{Auth, HttpTarget, Identity, OAuth};
 use super::reader::{Located, Section, Sink, suggestion};
 use super::secret::SecretSource;
 
+mod sql;
+
+pub use sql::{SqlDriver, SqlServer, SqlTarget, SqlTls};
+
 /// A directory server and how to reach it.
 #[derive(Clone, Debug)]
 pub struct LdapTarget {
@@ -36,12 +40,34 @@ pub struct LdapTarget {
 pub enum Target {
     /// A directory.
     Ldap(LdapTarget),
+    /// A database.
+    Sql(SqlTarget),
     /// An HTTP service.
     Http(Box<HttpTarget>),
 }
 
+impl Target {
+    /// The file of the authorities that it trusts.
+    pub fn ca(&self) -> Option<&Located<PathBuf>> {
+        match self {
+            Self::Ldap(target) => target.ca.as_ref(),
+            Self::Sql(target) => target.ca.as_ref(),
+            Self::Http(target) => target.ca.as_ref(),
+        }
+    }
+
+    /// The password, token or key of its account.
+    pub fn secret(&self) -> Option<&Located<SecretSource>> {
+        match self {
+            Self::Ldap(target) => target.password.as_ref(),
+            Self::Sql(target) => target.password.as_ref(),
+            Self::Http(target) => target.auth.secret(),
+        }
+    }
+}
+
 /// The words of `kind`.
-const KINDS: [&str; 2] = ["ldap", "http"];
+const KINDS: [&str; 3] = ["ldap", "sql", "http"];
 
 pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target> {
     let mut targets = BTreeMap::new();
@@ -52,6 +78,7 @@ pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target
         };
         let target = match kind.value.as_str() {
             "ldap" => ldap(&name, &mut section, sink).map(Target::Ldap),
+            "sql" => sql::read(&name, &mut section, sink).map(Target::Sql),
             "http" => {
                 http::read(&name, &mut section, sink).map(|http| Target::Http(Box::new(http)))
             }
@@ -150,6 +177,11 @@ fn is_loopback(url: &str) -> bool {
     } else {
         authority.split(':').next().unwrap_or_default()
     };
+    is_loopback_host(host)
+}
+
+fn is_loopback_host(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host
             .parse::<std::net::IpAddr>()
