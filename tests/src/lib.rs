@@ -29,6 +29,7 @@ pub mod ldif;
 pub mod load;
 pub mod people;
 pub mod pki;
+pub mod revision;
 pub mod scim;
 pub mod slapd;
 pub mod token;

@@ -82,6 +82,23 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Is the connector itself to blame, whatever its target does?
+    ///
+    /// A time-out is not among these: a slow target looks the same.
+    pub fn blames_connector(&self) -> bool {
+        match self {
+            Self::Trapped { .. }
+            | Self::CpuExhausted { .. }
+            | Self::MemoryExhausted { .. }
+            | Self::LimitExceeded { .. } => true,
+            Self::Failure(_)
+            | Self::TimedOut { .. }
+            | Self::Busy { .. }
+            | Self::NotExported { .. }
+            | Self::Host(_) => false,
+        }
+    }
+
     /// May the target have been changed although there is no good answer?
     ///
     /// Only what fails before the guest runs, or a failure in which the target itself said no, is certain.

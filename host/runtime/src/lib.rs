@@ -23,6 +23,7 @@
 //! | `component` | what can be known of a file without running it: digest, manifest, exports |
 //! | `compile` | child process, cache on disk, and the one `unsafe` module |
 //! | `app` | what the operator grants an app: targets, secrets, directories, limits |
+//! | [`Granted`] | what came of the grants, for people |
 //! | `bind` | wanted against granted, settings, trial |
 //! | `connector` | calls: slots, clocks, instances, checks of what came back |
 //! | `guest` | the state of one instance, and its memory limiter |
@@ -43,13 +44,14 @@ mod connector;
 pub mod contract;
 mod egress;
 mod engine;
+mod granted;
 mod guest;
 mod redact;
 mod runtime;
 pub mod state;
 pub mod stats;
 
-pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
+pub use app::{AppSpec, Directory, GrantedSecret, LdapTarget, Limits, Reuse, Target};
 pub use bind::LoadError;
 pub use call::{Call, CallError};
 pub use compile::{CompileWith, child::compile_child_main};
@@ -58,5 +60,6 @@ pub use component::{
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{Connector, Cost};
+pub use granted::{Granted, GrantedDirectory, GrantedTarget};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

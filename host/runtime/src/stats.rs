@@ -33,6 +33,7 @@ pub struct Stats {
     recycled: AtomicU64,
     discarded: AtomicU64,
     memory_peak: AtomicU64,
+    misdeeds: AtomicU64,
     wall: LiveHistogram,
     cpu: LiveHistogram,
     wait: LiveHistogram,
@@ -61,12 +62,23 @@ pub struct Snapshot {
     pub discarded: u64,
     /// The most linear memory one instance held, in bytes.
     pub memory_peak: u64,
+    /// Calls that the connector itself spoiled; see [`Conduct`].
+    pub misdeeds: u64,
     /// Time from slot to answer.
     pub wall: Histogram,
     /// Processor time.
     pub cpu: Histogram,
     /// Time until there was a slot.
     pub wait: Histogram,
+}
+
+/// How a connector has behaved so far: what a new revision is judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conduct {
+    /// Calls that ended.
+    pub calls: u64,
+    /// Those that the connector itself spoiled: it crashed, passed a limit, or answered what breaks the contract.
+    pub misdeeds: u64,
 }
 
 /// A distribution of durations.
@@ -128,12 +140,20 @@ impl Stats {
     pub(crate) fn ended(&self, error: Option<&CallError>) {
         self.calls.fetch_add(1, Relaxed);
         if let Some(error) = error {
-            self.refused(error);
+            self.failed(error);
+            if error.blames_connector() {
+                self.misdeeds.fetch_add(1, Relaxed);
+            }
         }
     }
 
     /// The call ended well, but what it answered is a fault.
     pub(crate) fn refused(&self, error: &CallError) {
+        self.failed(error);
+        self.misdeeds.fetch_add(1, Relaxed);
+    }
+
+    fn failed(&self, error: &CallError) {
         let kind = match error {
             CallError::Failure(_) => 0,
             CallError::Trapped { .. } => 1,
@@ -146,6 +166,14 @@ impl Stats {
             CallError::Host(_) => 8,
         };
         self.faults[kind].fetch_add(1, Relaxed);
+    }
+
+    /// How it has behaved until now.
+    pub fn conduct(&self) -> Conduct {
+        Conduct {
+            calls: self.calls.load(Relaxed),
+            misdeeds: self.misdeeds.load(Relaxed),
+        }
     }
 
     /// The counters now.
@@ -162,6 +190,7 @@ impl Stats {
             recycled: self.recycled.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
             memory_peak: self.memory_peak.load(Relaxed),
+            misdeeds: self.misdeeds.load(Relaxed),
             wall: self.wall.read(),
             cpu: self.cpu.read(),
             wait: self.wait.read(),

@@ -21,6 +21,7 @@ use crate::capability::Grants;
 use crate::capability::secrets::Secret;
 use crate::component::{Abilities, Component};
 use crate::contract::{Attribute, Changes, Edit, Entry, MemberPage, Page, Query};
+use crate::granted::Granted;
 use crate::stats::Stats;
 use instance::Instance;
 pub(crate) use run::Slots;
@@ -118,6 +119,11 @@ impl Connector {
     /// What its calls cost.
     pub fn cost(&self) -> Cost {
         self.inner.cost
+    }
+
+    /// What it may reach and use in the end: wanted and granted.
+    pub fn granted(&self) -> &Granted {
+        &self.inner.grants.granted
     }
 
     /// Its counters.
@@ -260,6 +266,7 @@ impl Connector {
                     let handle = instance.lend(Secret {
                         name: "password".to_owned(),
                         value: secret,
+                        reveal: false,
                     })?;
                     let lent = wasmtime::component::Resource::new_borrow(handle.rep());
                     let (api, store) = instance.password()?;
