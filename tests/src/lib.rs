@@ -34,6 +34,7 @@ pub mod mariadb;
 pub mod people;
 pub mod pki;
 pub mod postgres;
+pub mod revision;
 pub mod scim;
 pub mod slapd;
 pub mod token;

@@ -23,6 +23,7 @@
 //! | `component` | what can be known of a file without running it: digest, manifest, exports |
 //! | `compile` | child process, cache on disk, and the one `unsafe` module |
 //! | `app` | what the operator grants an app: targets, secrets, directories, limits |
+//! | [`Granted`] | what came of the grants, for people |
 //! | `bind` | wanted against granted, settings, trial |
 //! | `connector` | calls: slots, clocks, instances, checks of what came back |
 //! | `guest` | the state of one instance, and its memory limiter |
@@ -43,6 +44,7 @@ mod connector;
 pub mod contract;
 mod egress;
 mod engine;
+mod granted;
 mod guest;
 mod redact;
 mod runtime;
@@ -51,7 +53,7 @@ pub mod stats;
 mod ticker;
 
 pub use app::{
-    AppSpec, Circuit, ClientIdentity, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, OAuthClient,
+    AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapTarget, Limits, OAuthClient,
     OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;
@@ -63,5 +65,6 @@ pub use component::{
 };
 pub use connector::{CircuitState, Connector, Cost};
 pub use egress::Reach;
+pub use granted::{Granted, GrantedDirectory, GrantedTarget};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

@@ -70,6 +70,21 @@ pub struct Abilities {
     pub delta: bool,
 }
 
+impl Abilities {
+    /// The names of their interfaces; everything can `read`.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (true, "read"),
+            (self.write, "write"),
+            (self.members, "members"),
+            (self.password, "password"),
+            (self.delta, "delta"),
+        ]
+        .into_iter()
+        .filter_map(|(has, name)| has.then_some(name))
+    }
+}
+
 /// What a look at the file tells.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
