@@ -17,6 +17,7 @@ use crate::component::{Component, Indices, inspect};
 use crate::connector::{Connector, Slots};
 use crate::engine;
 use crate::guest::Guest;
+use crate::interference::Interference;
 
 /// How the runtime compiles and remembers.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +114,18 @@ impl Runtime {
         spec: AppSpec,
     ) -> Result<Connector, LoadError> {
         let slots = Slots::new(Arc::clone(&self.shared.instances), spec.limits.concurrency);
-        bind::bind(component, slots, spec).await
+        bind::bind(component, slots, spec, None).await
+    }
+
+    /// The same, with somebody who decides what becomes of each host call: for tests of a connector, never for an app
+    /// that serves.
+    pub async fn bind_with_interference(
+        &self,
+        component: &Arc<Component>,
+        spec: AppSpec,
+        interference: Arc<dyn Interference>,
+    ) -> Result<Connector, LoadError> {
+        let slots = Slots::new(Arc::clone(&self.shared.instances), spec.limits.concurrency);
+        bind::bind(component, slots, spec, Some(interference)).await
     }
 }

@@ -12,6 +12,7 @@ use crate::capability::{Grants, TargetError};
 use crate::component::Component;
 use crate::component::manifest::Writes;
 use crate::connector::{Connector, Slots};
+use crate::interference::Interference;
 use crate::redact::Redactor;
 
 /// Why a file or an app cannot be used. Each says what to change.
@@ -104,6 +105,7 @@ pub(crate) async fn bind(
     component: &Arc<Component>,
     slots: Slots,
     spec: AppSpec,
+    interference: Option<Arc<dyn Interference>>,
 ) -> Result<Connector, LoadError> {
     let manifest = component.manifest();
     grants::check(component, &spec)?;
@@ -140,6 +142,7 @@ pub(crate) async fn bind(
         state: spec.state,
         limits,
         redactor,
+        interference,
         app: spec.app,
     };
     let serial = manifest.writes == Writes::Serial;

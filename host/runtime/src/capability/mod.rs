@@ -28,6 +28,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::app::{Directory, Limits, Target};
 use crate::bindings::{Full, vocabulary::tombolo::connector::types};
 use crate::guest::Guest;
+use crate::interference::Interference;
 use crate::redact::Redactor;
 use crate::state::StateStore;
 
@@ -44,6 +45,8 @@ pub(crate) struct Grants {
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) limits: Limits,
     pub(crate) redactor: Redactor,
+    /// Faults put into host calls on purpose; none for an app that serves.
+    pub(crate) interference: Option<Arc<dyn Interference>>,
 }
 
 /// The host side of an app's named targets: pools and clients that outlive an instance, one set an app.

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::Grants;
 use crate::guest::{Exceeded, Guest};
+use crate::interference::{Fate, HostCall};
 
 /// How a host call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(crate) struct Outbound {
     target: String,
     sent: usize,
     began: Instant,
+    fate: Fate,
     ended: bool,
 }
 
@@ -50,6 +52,7 @@ impl Guest {
         sent: usize,
     ) -> wasmtime::Result<Outbound> {
         self.charge_outbound(sent)?;
+        let fate = self.fate(capability, operation, target);
         Ok(Outbound {
             grants: Arc::clone(&self.grants),
             request: Arc::clone(&self.call.request_id),
@@ -59,8 +62,25 @@ impl Guest {
             target: target.chars().take(64).collect(),
             sent,
             began: Instant::now(),
+            fate,
             ended: false,
         })
+    }
+
+    /// What somebody who tests the connector decides about a host call; nothing, of an app that serves.
+    pub(crate) fn fate(
+        &self,
+        capability: &'static str,
+        operation: &'static str,
+        target: &str,
+    ) -> Fate {
+        let call = HostCall {
+            capability,
+            operation,
+            target,
+            request: &self.call.request_id,
+        };
+        Fate::of(self.grants.interference.as_ref(), &call)
     }
 
     fn charge_outbound(&mut self, sent: usize) -> wasmtime::Result<()> {
@@ -87,6 +107,11 @@ impl Guest {
 }
 
 impl Outbound {
+    /// What becomes of it: the effect on the target goes through [`Fate::around`].
+    pub(crate) fn fate(&self) -> Fate {
+        self.fate
+    }
+
     /// The host call is over; `received` is the size of what came back.
     pub(crate) fn end(mut self, outcome: &Outcome, received: usize) {
         self.ended = true;
