@@ -43,7 +43,7 @@ mod stamp;
 pub mod status;
 pub mod watch;
 
-pub use build::{Builder, Trial, try_app};
+pub use build::{Builder, Trial, grants, try_app};
 use ecma::Claim;
 use stamp::Stamps;
 

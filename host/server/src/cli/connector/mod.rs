@@ -1,7 +1,9 @@
 //! `tombolo connector`: what files there are, what they are, want and cost.
 
+mod given;
 mod inspect;
 mod list;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub(super) enum Command {
         /// The `.wasm` file.
         file: PathBuf,
     },
+    /// Test a connector against the contract: everything that an author should know before an operator does.
+    Test(Box<test::Arguments>),
 }
 
 impl Command {
@@ -33,6 +37,7 @@ impl Command {
         match self {
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
             Self::Inspect { file } => inspect::inspect(&file, output).await,
+            Self::Test(arguments) => Box::pin(test::test(*arguments, output)).await,
         }
     }
 }
