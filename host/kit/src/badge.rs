@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(Badge::read(&wasm), Some(badge.clone()));
         assert_eq!(
             badge.line(),
-            "kit 1.0: 1 passed, 1 failed, 1 warnings, 1 not offered, chaos ok, 2026-11-24, sha256:abababababab"
+            "kit 1.0: 2 passed, 1 failed, 1 warnings, 1 not offered, chaos ok, 2026-11-24, sha256:abababababab"
         );
         std::fs::write(Badge::path(&wasm), "{").unwrap();
         assert_eq!(Badge::read(&wasm), None);

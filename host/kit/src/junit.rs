@@ -68,7 +68,7 @@ mod tests {
     fn failures_skips_and_warnings_are_told_apart() {
         let xml = xml(&report()).unwrap();
         for part in [
-            "tests=\"4\"",
+            "tests=\"5\"",
             "failures=\"1\"",
             "classname=\"update/put\"",
             "<skipped message=\"it does not export `delta`\"",

@@ -201,11 +201,7 @@ impl Report {
         let mut text =
             format!("{passed} passed, {failed} failed, {warnings} warnings, {skipped} not offered");
         if self.chaos {
-            text.push_str(if self.chaos_failed() {
-                ", chaos failed"
-            } else {
-                ", chaos ok"
-            });
+            text.push_str(self.chaos_word());
         }
         if self.interrupted {
             text.push_str("; interrupted");
@@ -213,12 +209,21 @@ impl Report {
         text
     }
 
-    fn chaos_failed(&self) -> bool {
-        let mut chaos = self
-            .checks
-            .iter()
-            .filter(|check| check.id.starts_with("chaos/"));
-        chaos.any(|check| check.verdict == Verdict::Failed)
+    fn chaos_word(&self) -> &'static str {
+        let came = |verdict| {
+            let mut chaos = self
+                .checks
+                .iter()
+                .filter(|check| check.id.starts_with("chaos/"));
+            chaos.any(|check| check.verdict == verdict)
+        };
+        if came(Verdict::Failed) {
+            ", chaos failed"
+        } else if came(Verdict::Passed) {
+            ", chaos ok"
+        } else {
+            ", no chaos possible"
+        }
     }
 
     pub(crate) fn count(&mut self) {
@@ -270,6 +275,7 @@ pub(crate) mod tests {
                     ..Outcome::of(case("create/missing"), Verdict::Warning)
                 },
                 Outcome::skipped(case("delta/now"), "it does not export `delta`"),
+                Outcome::of(case("chaos/read"), Verdict::Passed),
             ],
             figures: Figures::default(),
             leftovers: Vec::new(),

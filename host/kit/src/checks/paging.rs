@@ -215,10 +215,17 @@ async fn forged(play: &Play<'_>) -> Played {
 async fn changing(play: &Play<'_>) -> Played {
     for kind in play.stage.kinds() {
         let crowd = play.crowd(kind).await?;
-        let mut doomed = Vec::new();
-        for _ in 0..6 {
-            doomed.push(play.small(kind).await?.anchor);
+        // Every second one goes, as soon as it has been seen: what comes after it shifts.
+        let (mut doomed, mut stays) = (Vec::new(), Vec::new());
+        for n in 0..14 {
+            let anchor = play.small(kind).await?.anchor;
+            if n % 2 == 0 {
+                doomed.push(anchor);
+            } else {
+                stays.push(anchor);
+            }
         }
+        stays.extend(crowd.iter().map(|entry| entry.anchor.clone()));
         let (mut seen, mut cursor) = (Vec::new(), None);
         let said = format!(
             "search {}, limit 3, objects come and go between the pages",
@@ -234,7 +241,8 @@ async fn changing(play: &Play<'_>) -> Played {
             if cursor.is_none() {
                 break;
             }
-            if let Some(anchor) = doomed.pop() {
+            if let Some(at) = doomed.iter().position(|anchor| seen.contains(anchor)) {
+                let anchor = doomed.swap_remove(at);
                 play.delete(&kind.name, &anchor).await.ok("it is deleted")?;
                 play.small(kind).await?;
             }
@@ -242,23 +250,11 @@ async fn changing(play: &Play<'_>) -> Played {
                 return Err(stop(said, "an end", "none"));
             }
         }
-        for entry in crowd.iter() {
-            match seen
-                .iter()
-                .filter(|anchor| **anchor == entry.anchor)
-                .count()
-            {
+        for anchor in &stays {
+            match seen.iter().filter(|seen| *seen == anchor).count() {
                 1 => {}
-                0 => play.wrong(
-                    &said,
-                    format!("{}, which stayed", entry.anchor),
-                    "it is not listed",
-                ),
-                n => play.wrong(
-                    &said,
-                    format!("{} once", entry.anchor),
-                    format!("{n} times"),
-                ),
+                0 => play.wrong(&said, format!("{anchor}, which stayed"), "it is not listed"),
+                n => play.wrong(&said, format!("{anchor} once"), format!("{n} times")),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Creating and deleting.
 
-use tombolo_runtime::contract::{EditKind, Fault, Scalar, Value};
+use tombolo_runtime::contract::{EditKind, Fault, Query, Scalar, Value};
 
 use crate::case::{Played, cases};
 use crate::describe::{Mutability, Type};
@@ -252,6 +252,16 @@ async fn unknown_kind(play: &Play<'_>) -> Played {
     play.create("kit-no-such-kind", &name, &request)
         .await
         .refused(&refusals)?;
+    let page = Query {
+        filter: None,
+        attributes: Vec::new(),
+        cursor: None,
+        limit: 1,
+    };
+    // A page without objects would be taken for a target without objects.
+    play.search("kit-no-such-kind", page)
+        .await
+        .refused(&refusals[..2])?;
     play.get("kit-no-such-kind", "1", &[])
         .await
         .refused(&refusals)?;
