@@ -14,6 +14,7 @@ use crate::component::Component;
 use crate::component::manifest::Writes;
 use crate::connector::{Connector, Slots};
 use crate::granted::Granted;
+use crate::interference::Interference;
 use crate::redact::Redactor;
 
 /// Why a file or an app cannot be used. Each says what to change.
@@ -106,6 +107,7 @@ pub(crate) async fn bind(
     component: &Arc<Component>,
     slots: Slots,
     spec: AppSpec,
+    interference: Option<Arc<dyn Interference>>,
 ) -> Result<Connector, LoadError> {
     let manifest = component.manifest();
     grants::check(component, &spec)?;
@@ -145,6 +147,7 @@ pub(crate) async fn bind(
         limits,
         redactor,
         granted,
+        interference,
         app: spec.app,
     };
     let serial = manifest.writes == Writes::Serial;

@@ -2,16 +2,19 @@
 //!
 //! Loading is hostile: a validator that only reads comes before the compiler.
 
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{KnownCustom, Parser, Payload, ProducersSectionReader, Validator, WasmFeatures};
 
 use super::manifest::{Manifest, SECTION};
-use super::{Abilities, Digest, Inspection};
+use super::{Abilities, Digest, Inspection, Producer};
 use crate::bind::LoadError;
 
 /// Largest file. The largest honest ones (Python with its interpreter) have 18 MiB.
 const FILE_BYTES: usize = 64 << 20;
 /// Largest manifest.
 const MANIFEST_BYTES: usize = 256 << 10;
+/// Most producers that are told, and the longest word of one: a stranger writes them.
+const PRODUCERS: usize = 32;
+const PRODUCER_CHARS: usize = 80;
 /// The package, and the versions of it that this host speaks: `0.1.x`.
 const PACKAGE: &str = "tombolo:connector/";
 const CONTRACT: (u64, u64) = (0, 1);
@@ -81,6 +84,7 @@ pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
             imports: sections.imports,
             exports: sections.exports,
             modules: sections.modules,
+            producers: sections.producers,
         },
         abilities,
         manifest,
@@ -93,6 +97,7 @@ struct Sections<'a> {
     exports: Vec<String>,
     manifest: Option<&'a [u8]>,
     modules: usize,
+    producers: Vec<Producer>,
 }
 
 impl<'a> Sections<'a> {
@@ -124,10 +129,31 @@ impl<'a> Sections<'a> {
                 {
                     found.manifest = Some(section.data());
                 }
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Producers(fields) = section.as_known() {
+                        found.made_by(fields);
+                    }
+                }
                 _ => {}
             }
         }
         Ok(found)
+    }
+
+    /// Reads a `producers` section. Nobody depends on it: one that is damaged says nothing.
+    fn made_by(&mut self, fields: ProducersSectionReader<'_>) {
+        for field in fields.into_iter().flatten() {
+            for value in field.values.into_iter().flatten() {
+                let producer = Producer {
+                    role: field.name.chars().take(PRODUCER_CHARS).collect(),
+                    name: value.name.chars().take(PRODUCER_CHARS).collect(),
+                    version: value.version.chars().take(PRODUCER_CHARS).collect(),
+                };
+                if self.producers.len() < PRODUCERS && !self.producers.contains(&producer) {
+                    self.producers.push(producer);
+                }
+            }
+        }
     }
 }
 

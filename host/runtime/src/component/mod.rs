@@ -100,6 +100,19 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// How many core modules it is made of.
     pub modules: usize,
+    /// The languages and tools it was made with, as its `producers` sections say.
+    pub producers: Vec<Producer>,
+}
+
+/// A language or tool that had a part in making a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Producer {
+    /// `language`, `processed-by` or `sdk`.
+    pub role: String,
+    /// `Rust`, `rustc`, `wit-component`.
+    pub name: String,
+    /// Its version; may be empty.
+    pub version: String,
 }
 
 /// A loaded, linked file: holds no grant, serves any number of apps.

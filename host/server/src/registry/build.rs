@@ -293,6 +293,15 @@ pub async fn try_app(
     }
 }
 
+/// What an app's files grant, with a state of its own: for trying another file than the app's connector with it.
+pub fn grants(layout: &Layout, file: &AppFile, report: &mut Report) -> Option<AppSpec> {
+    let (material, found) = material::gather(layout, &Trust::default(), file, Timestamp::now());
+    let complete = !found.has_errors();
+    report.0.extend(found.0);
+    let state = Arc::new(tombolo_runtime::state::Memory::default());
+    complete.then(|| spec(file, material, state))
+}
+
 /// What the engine would say of the app's mapping.
 fn mapping_errors(file: &AppFile, connector: &Connector) -> Vec<Diagnostic> {
     let described = connector
