@@ -1,9 +1,8 @@
 -- An application that lets nobody write its tables, for PostgreSQL. Settings: procedures.toml.
 CREATE SCHEMA app;
-CREATE COLLATION app.no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE app.accounts (
   account_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  login text COLLATE app.no_case NOT NULL UNIQUE,
+  login text NOT NULL,
   external_id text, full_name text, first_name text, last_name text, title text, mail text, mobile text,
   department text, employee_no text,
   boss uuid REFERENCES app.accounts,
@@ -12,6 +11,7 @@ CREATE TABLE app.accounts (
   created_at timestamptz NOT NULL DEFAULT now(),
   changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE UNIQUE INDEX ON app.accounts (lower(login));
 CREATE TABLE app.roles (
   role_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   role_name text NOT NULL UNIQUE,

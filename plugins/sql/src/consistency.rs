@@ -207,7 +207,7 @@ mod tests {
                 "attributes.mails: an attribute of several values has a `table` of its own",
             ),
             (
-                "[kinds.user]\ntable = 'p'\nkey = 'i\\u0000d'\n[kinds.user.attributes]\nlogin = {}",
+                "[kinds.user]\ntable = 'p'\nkey = \"i\\u0000d\"\n[kinds.user.attributes]\nlogin = {}",
                 "is no name",
             ),
         ];

@@ -248,6 +248,7 @@ impl From<SqlError> for Failure {
             // P0001 and 45000 are what procedures and triggers raise on purpose.
             ("22" | "23" | "44", _) | (_, "P0001" | "45000") => Fault::Invalid,
             ("28", _) => Fault::Unauthenticated,
+            ("0A", _) => Fault::Unsupported,
             // Without a state the database was not reached, or was lost on the way.
             ("" | "08" | "57" | "58", _) => Fault::Unavailable,
             _ => Fault::Other,
@@ -312,6 +313,7 @@ mod tests {
             ("HYT00", Fault::Timeout),
             ("28P01", Fault::Unauthenticated),
             ("42501", Fault::Forbidden),
+            ("0A000", Fault::Unsupported),
             ("42P01", Fault::Other),
             ("é", Fault::Other),
         ];
