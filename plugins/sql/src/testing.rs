@@ -12,15 +12,14 @@ use crate::Sql;
 use crate::model::Model;
 use crate::settings::Settings;
 
-/// Settings in TOML; SQLite unless they say otherwise.
+/// Settings in TOML, or an app's file that has them; on SQLite.
 pub(crate) fn settings(toml: &str) -> Result<Settings> {
-    let toml = if toml.contains("dialect") {
-        toml.to_owned()
-    } else {
-        format!("dialect = 'sqlite'\n{toml}")
-    };
-    let value: toml::Value = toml::from_str(&toml).expect("TOML");
-    Settings::parse(&serde_json::to_string(&value).expect("JSON"))
+    let mut table: toml::Table = toml::from_str(toml).expect("TOML");
+    if let Some(toml::Value::Table(settings)) = table.remove("settings") {
+        table = settings;
+    }
+    table.insert("dialect".to_owned(), "sqlite".into());
+    Settings::parse(&serde_json::to_string(&table).expect("JSON"))
 }
 
 pub(crate) fn try_model(toml: &str) -> Result<Model> {

@@ -33,12 +33,8 @@ const HOSTILE: [&str; 14] = [
 /// The simple HR schema.
 fn hr() -> (Lite, Sql) {
     let lite = Lite::new(include_str!("../examples/hr.sqlite.sql"));
-    let connector = lite.connector(&on_sqlite(include_str!("../examples/hr.toml")));
+    let connector = lite.connector(include_str!("../examples/hr.toml"));
     (lite, connector)
-}
-
-fn on_sqlite(toml: &str) -> String {
-    toml.replace("dialect = \"postgresql\"", "dialect = \"sqlite\"")
 }
 
 fn user(sql: &Sql, login: &str) -> Entry {

@@ -4,7 +4,7 @@ use super::*;
 
 fn composite() -> (Lite, Sql) {
     let lite = Lite::new(include_str!("../../examples/composite.sql"));
-    let connector = lite.connector(&on_sqlite(include_str!("../../examples/composite.toml")));
+    let connector = lite.connector(include_str!("../../examples/composite.toml"));
     (lite, connector)
 }
 
@@ -387,5 +387,27 @@ fn a_kind_that_can_only_be_read_says_so() {
     ];
     for failure in failures {
         assert!(failure.is(Fault::Unsupported), "{failure:?}");
+    }
+}
+
+#[test]
+fn the_examples_and_the_manifest_say_the_same() {
+    let manifest: serde_json::Value =
+        serde_json::from_str(include_str!("../../manifest.json")).expect("JSON");
+    let validator = jsonschema::validator_for(&manifest["settings"]).expect("a schema");
+    for example in [
+        include_str!("../../examples/hr.toml"),
+        include_str!("../../examples/composite.toml"),
+        include_str!("../../examples/procedures.toml"),
+    ] {
+        let app: toml::Table = toml::from_str(example).expect("TOML");
+        let settings = serde_json::to_value(&app["settings"]).expect("JSON");
+        let wrong: Vec<String> = validator
+            .iter_errors(&settings)
+            .map(|e| e.to_string())
+            .collect();
+        assert_eq!(wrong, Vec::<String>::new());
+        let settings = crate::settings::Settings::parse(&settings.to_string()).expect("settings");
+        crate::model::Model::new(&settings).expect("a model");
     }
 }
