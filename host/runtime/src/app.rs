@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod sql;
+
 use secrecy::SecretString;
 
+pub use self::sql::{OdbcSource, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile};
 use crate::state::StateStore;
 
 /// Everything [`bind`](crate::Runtime::bind) needs to turn a component into an app's connector.
@@ -36,6 +39,8 @@ pub struct AppSpec {
 pub enum Target {
     /// An LDAP directory.
     Ldap(LdapTarget),
+    /// A database.
+    Sql(SqlTarget),
 }
 
 impl Target {
@@ -43,14 +48,17 @@ impl Target {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ldap(_) => "ldap",
+            Self::Sql(_) => "sql",
         }
     }
 
     /// What must never leave in a message.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         match self {
-            Self::Ldap(target) => std::iter::once(&target.password),
+            Self::Ldap(target) => Some(&target.password),
+            Self::Sql(target) => target.secret(),
         }
+        .into_iter()
     }
 }
 

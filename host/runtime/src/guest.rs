@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::capability::{Grants, files, ldap, log::Journal, stdio};
+use crate::capability::{Grants, files, ldap, log::Journal, sql, stdio};
 use crate::connector::{clock::CpuClock, limiter::Limiter};
 
 /// One instance's host side.
@@ -33,6 +33,8 @@ pub(crate) struct CurrentCall {
     host_bytes_left: usize,
     pub(crate) outbound_requests: u32,
     pub(crate) outbound_bytes: usize,
+    /// What the guest began and has not ended; it ends with the call.
+    pub(crate) transactions: sql::Transactions,
 }
 
 impl CurrentCall {
@@ -43,6 +45,7 @@ impl CurrentCall {
             host_bytes_left: grants.limits.host_call_bytes,
             outbound_requests: 0,
             outbound_bytes: 0,
+            transactions: sql::Transactions::default(),
         }
     }
 }

@@ -49,7 +49,10 @@ mod runtime;
 pub mod state;
 pub mod stats;
 
-pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
+pub use app::{
+    AppSpec, Directory, LdapTarget, Limits, OdbcSource, Reuse, SqlDriver, SqlServer, SqlTarget,
+    SqlTls, SqliteFile, Target,
+};
 pub use bind::LoadError;
 pub use call::{Call, CallError};
 pub use compile::{CompileWith, child::compile_child_main};

@@ -136,6 +136,13 @@ fn target_lines(wanted: &WantedTarget, into: &mut String) {
             "url = \"ldaps://ldap.example.org\"\nbind-dn = \"cn=tombolo,dc=example,dc=org\"\npassword = \"env:{variable}_PASSWORD\""
         );
     }
+    if kind == "sql" {
+        let variable = variable(name);
+        let _ = writeln!(
+            into,
+            "driver = \"postgresql\"  # or mysql, mariadb, sqlite, odbc\nhost = \"db.example.org\"\ndatabase = \"{name}\"\nuser = \"tombolo\"\npassword = \"env:{variable}_PASSWORD\""
+        );
+    }
     into.push('\n');
 }
 

@@ -50,6 +50,7 @@ pub(crate) struct Grants {
 #[derive(Default)]
 pub(crate) struct Targets {
     ldap: BTreeMap<String, Arc<ldap::Directory>>,
+    sql: BTreeMap<String, Arc<sql::Database>>,
 }
 
 impl Targets {
@@ -66,6 +67,13 @@ impl Targets {
                         })?;
                     prepared.ldap.insert(name.clone(), Arc::new(directory));
                 }
+                Target::Sql(spec) => {
+                    let database = sql::Database::new(name, spec).map_err(|reason| TargetError {
+                        name: name.clone(),
+                        reason,
+                    })?;
+                    prepared.sql.insert(name.clone(), Arc::new(database));
+                }
             }
         }
         Ok(prepared)
@@ -73,6 +81,10 @@ impl Targets {
 
     pub(crate) fn ldap(&self, name: &str) -> Option<Arc<ldap::Directory>> {
         self.ldap.get(name).cloned()
+    }
+
+    pub(crate) fn sql(&self, name: &str) -> Option<Arc<sql::Database>> {
+        self.sql.get(name).cloned()
     }
 }
 

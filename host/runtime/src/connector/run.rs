@@ -217,6 +217,7 @@ impl Inner {
             Some(mut instance) => {
                 let memory = instance.guest().limiter.memory();
                 instance.guest().journal.end();
+                instance.guest().call.transactions.end();
                 if reuse == Reuse::Warm {
                     self.pool
                         .put(instance, self.slots.most, || self.stats.recycled());

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tombolo_runtime::{
     Access, AppSpec, CompileWith, Component, Cost, Directory, LdapTarget, Limits, Options, Reuse,
-    Runtime, Target,
+    Runtime, SqlDriver, SqlTarget, SqliteFile, Target,
 };
 
 use super::Outcome;
@@ -137,16 +137,32 @@ async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> 
 async fn cost(runtime: &Runtime, component: &Arc<Component>) -> Result<(Cost, Value), String> {
     let empty = tempfile::tempdir().map_err(|why| why.to_string())?;
     let manifest = component.manifest();
-    let nowhere = || {
-        Target::Ldap(LdapTarget {
-            url: "ldaps://127.0.0.1:1".to_owned(),
-            start_tls: false,
-            ca: None,
-            bind_dn: String::new(),
-            password: String::new().into(),
-            pool_size: 1,
-            connect_timeout: Duration::from_secs(1),
-            operation_timeout: Duration::from_secs(1),
+    let nowhere = |kind: &str| {
+        if kind == "sql" {
+            // Never opened: `describe` reaches no target.
+            return Some(Target::Sql(SqlTarget {
+                driver: SqlDriver::Sqlite(SqliteFile {
+                    path: empty.path().join("none"),
+                    create: false,
+                }),
+                pool_size: 1,
+                connect_timeout: Duration::from_secs(1),
+                statement_timeout: Duration::from_secs(1),
+                max_rows: 1,
+                read_only: true,
+            }));
+        }
+        (kind == "ldap").then(|| {
+            Target::Ldap(LdapTarget {
+                url: "ldaps://127.0.0.1:1".to_owned(),
+                start_tls: false,
+                ca: None,
+                bind_dn: String::new(),
+                password: String::new().into(),
+                pool_size: 1,
+                connect_timeout: Duration::from_secs(1),
+                operation_timeout: Duration::from_secs(1),
+            })
         })
     };
     let spec = AppSpec {
@@ -155,8 +171,7 @@ async fn cost(runtime: &Runtime, component: &Arc<Component>) -> Result<(Cost, Va
         targets: manifest
             .targets
             .iter()
-            .filter(|t| t.kind == "ldap")
-            .map(|t| (t.name.clone(), nowhere()))
+            .filter_map(|t| Some((t.name.clone(), nowhere(&t.kind)?)))
             .collect(),
         secrets: manifest
             .secrets

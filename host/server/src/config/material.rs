@@ -14,7 +14,7 @@ use super::auth::{Auth, Credential};
 use super::diagnostic::Diagnostic;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
-use super::target::Target;
+use super::target::{SqlDriver, Target};
 use super::{Layout, Report};
 
 /// From so many days before its end a credential is warned about.
@@ -81,6 +81,8 @@ pub struct Material {
     pub passwords: BTreeMap<String, SecretString>,
     /// Authorities that targets are checked against, PEM, by target.
     pub authorities: BTreeMap<String, Vec<u8>>,
+    /// Files of SQLite, absolute, by target.
+    pub databases: BTreeMap<String, PathBuf>,
     /// Granted secrets.
     pub secrets: BTreeMap<String, SecretString>,
     /// Granted directories on this machine, absolute.
@@ -94,11 +96,11 @@ pub struct Material {
 /// Every file that an app is made from, there or not: a change of one of them is a change of the app.
 pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
     let mut inputs = vec![layout.connector_file(&app.connector.value)];
-    for Target::Ldap(ldap) in app.targets.values() {
-        inputs.extend(ldap.ca.as_ref().map(|ca| layout.dir().join(&ca.value)));
+    for target in app.targets.values() {
+        inputs.extend(target.ca().map(|ca| layout.dir().join(&ca.value)));
         inputs.extend(
-            ldap.password
-                .as_ref()
+            target
+                .password()
                 .and_then(|password| password.value.path(layout.dir())),
         );
     }
@@ -242,16 +244,34 @@ impl Gathering<'_> {
     fn targets(&mut self) {
         let app = self.app;
         for (name, target) in &app.targets {
-            let Target::Ldap(ldap) = target;
-            if let Some(ca) = &ldap.ca {
+            if let Some(ca) = target.ca() {
                 self.authority(name, ca);
             }
-            if let Some(password) = &ldap.password
+            if let Some(password) = target.password()
                 && let Some(value) = self.secret(password)
             {
                 self.material.passwords.insert(name.clone(), value);
             }
+            if let Target::Sql(sql) = target
+                && let SqlDriver::Sqlite { path, create } = &sql.driver
+            {
+                self.database(name, path, *create);
+            }
         }
+    }
+
+    fn database(&mut self, target: &str, path: &Located<PathBuf>, create: bool) {
+        let file = self.layout.dir().join(&path.value);
+        let there = file.is_file();
+        let creatable =
+            create && file.parent().is_some_and(std::path::Path::is_dir) && !file.is_dir();
+        if !there && !creatable {
+            let message = format!("there is no database file `{}`", path.value.display());
+            let hint = "put the file there, or add `create = true` and make its directory";
+            let found = self.error(&path.span, message).hint(hint);
+            self.found.push(found);
+        }
+        self.material.databases.insert(target.to_owned(), file);
     }
 
     fn authority(&mut self, target: &str, ca: &Located<PathBuf>) {

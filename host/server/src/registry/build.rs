@@ -277,20 +277,71 @@ fn errors(mut report: Report) -> Report {
     report
 }
 
+fn sql_target(
+    file: &target::SqlTarget,
+    ca: Option<Vec<u8>>,
+    password: secrecy::SecretString,
+    path: std::path::PathBuf,
+) -> tombolo_runtime::SqlTarget {
+    use target::SqlDriver as From;
+    use tombolo_runtime::{OdbcSource, SqlDriver, SqlServer, SqlTls, SqliteFile};
+    let server = |server: &target::SqlServer, password| SqlServer {
+        host: server.host.clone(),
+        port: server.port,
+        database: server.database.clone(),
+        user: server.user.clone(),
+        password,
+        tls: match server.tls {
+            target::SqlTls::Require => SqlTls::Require,
+            target::SqlTls::Prefer => SqlTls::Prefer,
+            target::SqlTls::Off => SqlTls::Off,
+        },
+        ca,
+    };
+    tombolo_runtime::SqlTarget {
+        driver: match &file.driver {
+            From::Postgresql(at) => SqlDriver::Postgresql(server(at, password)),
+            From::Mysql(at) => SqlDriver::Mysql(server(at, password)),
+            From::Sqlite { create, .. } => SqlDriver::Sqlite(SqliteFile {
+                path,
+                create: *create,
+            }),
+            From::Odbc { connection, user } => SqlDriver::Odbc(OdbcSource {
+                connection: connection.clone(),
+                user: user.clone(),
+                password,
+            }),
+        },
+        pool_size: file.pool_size,
+        connect_timeout: file.connect_timeout,
+        statement_timeout: file.statement_timeout,
+        max_rows: file.max_rows,
+        read_only: file.read_only,
+    }
+}
+
 fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> AppSpec {
     let mut targets = BTreeMap::new();
-    for (name, target::Target::Ldap(ldap)) in &file.targets {
-        let ldap = tombolo_runtime::LdapTarget {
-            url: ldap.url.clone(),
-            start_tls: ldap.start_tls,
-            ca: material.authorities.remove(name),
-            bind_dn: ldap.bind_dn.clone(),
-            password: material.passwords.remove(name).unwrap_or_default(),
-            pool_size: ldap.pool_size,
-            connect_timeout: ldap.connect_timeout,
-            operation_timeout: ldap.operation_timeout,
+    for (name, target) in &file.targets {
+        let ca = material.authorities.remove(name);
+        let password = material.passwords.remove(name).unwrap_or_default();
+        let target = match target {
+            target::Target::Ldap(ldap) => Target::Ldap(tombolo_runtime::LdapTarget {
+                url: ldap.url.clone(),
+                start_tls: ldap.start_tls,
+                ca,
+                bind_dn: ldap.bind_dn.clone(),
+                password,
+                pool_size: ldap.pool_size,
+                connect_timeout: ldap.connect_timeout,
+                operation_timeout: ldap.operation_timeout,
+            }),
+            target::Target::Sql(sql) => {
+                let file = material.databases.remove(name).unwrap_or_default();
+                Target::Sql(sql_target(sql, ca, password, file))
+            }
         };
-        targets.insert(name.clone(), Target::Ldap(ldap));
+        targets.insert(name.clone(), target);
     }
     let directories = file
         .directories

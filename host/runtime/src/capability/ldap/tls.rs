@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 /// A client configuration for one target: TLS 1.2 or newer, the name verified.
-pub(super) fn client_config(ca: Option<&[u8]>) -> Result<Arc<ClientConfig>, String> {
+pub(crate) fn client_config(ca: Option<&[u8]>) -> Result<Arc<ClientConfig>, String> {
     let unusable = |e: &dyn std::fmt::Display| format!("ca: {e}");
     let mut roots = RootCertStore::empty();
     match ca {
@@ -34,7 +34,7 @@ pub(super) fn client_config(ca: Option<&[u8]>) -> Result<Arc<ClientConfig>, Stri
 }
 
 /// What a failed handshake means, without the names that the certificate holds.
-pub(super) fn explain(error: &rustls::Error) -> String {
+pub(crate) fn explain(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(reason) = error else {
         return match error {
             rustls::Error::AlertReceived(alert) => {
