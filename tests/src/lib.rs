@@ -14,7 +14,7 @@
 //! - [`entra`]: plays Entra's provisioning cycles in both PATCH dialects.
 //! - [`load`]: a steady or a flat-out stream of requests, and what it cost.
 //! - [`slapd`], [`ldif`]: a real OpenLDAP on loopback, and reading it.
-//! - [`postgres`], [`mariadb`]: real databases on loopback.
+//! - [`postgres`], [`mariadb`]: real databases on loopback. [`sql`]: the sql connector's examples on them, and on SQLite.
 //! - [`apps`]: app files for the connectors that are shipped, and the test guest.
 //! - [`token`]: a client of the token endpoint.
 //! - [`pki`], [`issuer`]: certificates, and tokens that somebody else signs.
@@ -37,4 +37,5 @@ pub mod pki;
 pub mod postgres;
 pub mod scim;
 pub mod slapd;
+pub mod sql;
 pub mod token;
