@@ -6,7 +6,18 @@
 
 use std::time::Duration;
 
-use crate::egress::Refused;
+use crate::egress::{Refused, Unreached};
+
+impl From<Unreached> for Error {
+    fn from(error: Unreached) -> Self {
+        match error {
+            Unreached::Resolve => Self::Resolve,
+            Unreached::Refused(why) => Self::Egress(why),
+            Unreached::Connect(why) => Self::Connect(why),
+            Unreached::TimedOut => Self::Connect("no answer in time".to_owned()),
+        }
+    }
+}
 
 /// Why a statement has no good answer.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +34,7 @@ pub(crate) enum Error {
     Resolve,
     /// The policy for outbound connections said no.
     #[error("the database's address is refused: {0}")]
-    Egress(#[from] Refused),
+    Egress(Refused),
     /// No connection.
     #[error("the database cannot be reached: {0}")]
     Connect(String),
