@@ -68,10 +68,11 @@ impl Targets {
                     prepared.ldap.insert(name.clone(), Arc::new(directory));
                 }
                 Target::Sql(spec) => {
-                    let database = sql::Database::new(name, spec).map_err(|reason| TargetError {
-                        name: name.clone(),
-                        reason,
-                    })?;
+                    let database =
+                        sql::Database::new(name, spec).map_err(|reason| TargetError {
+                            name: name.clone(),
+                            reason,
+                        })?;
                     prepared.sql.insert(name.clone(), Arc::new(database));
                 }
             }

@@ -61,7 +61,11 @@ impl Reach {
                 Err(refused) => last = refused.into(),
             }
         }
-        if vetted.is_empty() { Err(last) } else { Ok(vetted) }
+        if vetted.is_empty() {
+            Err(last)
+        } else {
+            Ok(vetted)
+        }
     }
 
     /// Connects to the first vetted address that answers.
