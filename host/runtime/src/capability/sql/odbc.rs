@@ -255,6 +255,7 @@ fn run(source: &mut Source, job: &Job, deadline: Instant) -> Result<Answer, Erro
             }
             answer.push(cells, job)?;
         }
+        return Ok(answer);
     }
     let affected = statement.row_count().map_err(lost)?;
     answer.affected = affected

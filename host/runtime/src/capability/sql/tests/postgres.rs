@@ -29,7 +29,7 @@ async fn types_come_back_exactly() {
     database
         .table(&[
             ("1::int2", "integer 1"),
-            ("-2147483648::int4", "integer -2147483648"),
+            ("(-2147483648)::int4", "integer -2147483648"),
             ("9223372036854775807::int8", "integer 9223372036854775807"),
             ("4294967295::oid", "integer 4294967295"),
             (
