@@ -50,10 +50,16 @@ async fn a_database_that_is_away_is_unavailable_and_back_when_it_is_back() -> Re
         let away = scim.get(&path).await?;
         // Never a 404: who is not reached is not gone.
         ensure!(matches!(away.status, 503 | 504), "{weather:?}: {away:?}");
-        ensure!(away.header("retry-after").is_some(), "{weather:?}: {away:?}");
+        ensure!(
+            away.header("retry-after").is_some(),
+            "{weather:?}: {away:?}"
+        );
         proxy.set(Weather::Fair);
         let back = until(|| scim.get(&path)).await?;
-        ensure!(back.status == 200 && back.body["title"] == "Lead", "{weather:?}: {back:?}");
+        ensure!(
+            back.status == 200 && back.body["title"] == "Lead",
+            "{weather:?}: {back:?}"
+        );
     }
     database.restart()?;
     let back = until(|| scim.get(&path)).await?;
@@ -99,9 +105,18 @@ async fn storm(engine: Engine, schema: &str) -> Result<()> {
         ],
     ));
     let clients = (0..CLIENTS).map(|who| client(scim.clone(), who, groups.clone()));
-    let expected: BTreeMap<String, Expected> = try_join_all(clients).await?.into_iter().flatten().collect();
-    ensure!(proxy.struck() > 10, "the wire broke {} times", proxy.struck());
-    println!("{engine:?}: {} exchanges, {} struck", proxy.exchanges(), proxy.struck());
+    let expected: BTreeMap<String, Expected> =
+        try_join_all(clients).await?.into_iter().flatten().collect();
+    ensure!(
+        proxy.struck() > 10,
+        "the wire broke {} times",
+        proxy.struck()
+    );
+    println!(
+        "{engine:?}: {} exchanges, {} struck",
+        proxy.exchanges(),
+        proxy.struck()
+    );
     proxy.set(Weather::Fair);
     proxy.cut();
 
@@ -118,7 +133,10 @@ async fn storm(engine: Engine, schema: &str) -> Result<()> {
         .filter(|(_, person)| person.stays)
         .map(|(login, person)| (login.clone(), Some(person.display.clone())))
         .collect();
-    ensure!(people == wanted, "in the table {people:?}\nacknowledged {wanted:?}");
+    ensure!(
+        people == wanted,
+        "in the table {people:?}\nacknowledged {wanted:?}"
+    );
     let members: Vec<(String, String)> = database
         .rows("SELECT t.name, p.login FROM team_member m JOIN team t ON t.id = m.team_id JOIN person p ON p.id = m.person_id")?
         .into_iter()
@@ -133,7 +151,10 @@ async fn storm(engine: Engine, schema: &str) -> Result<()> {
         .filter(|(_, person)| person.stays)
         .map(|(login, person)| (format!("Team {}", person.team), login.clone()))
         .collect();
-    ensure!(members.len() == there.len() && there == wanted, "in the table {there:?}\nacknowledged {wanted:?}");
+    ensure!(
+        members.len() == there.len() && there == wanted,
+        "in the table {there:?}\nacknowledged {wanted:?}"
+    );
     ensure!(database.number("SELECT COUNT(*) FROM team")? == 2);
 
     // And SCIM says the same.
@@ -182,7 +203,14 @@ async fn client(scim: Scim, who: usize, groups: Vec<String>) -> Result<Vec<(Stri
             let gone = until(|| scim.delete(&path)).await?;
             ensure!(matches!(gone.status, 204 | 404), "{login}: {gone:?}");
         }
-        people.push((login, Expected { display, team, stays }));
+        people.push((
+            login,
+            Expected {
+                display,
+                team,
+                stays,
+            },
+        ));
     }
     Ok(people)
 }
@@ -195,10 +223,16 @@ async fn create(scim: &Scim, login: &str) -> Result<String> {
     }
     // An earlier attempt has made it.
     ensure!(made.status == 409, "{login}: {made:?}");
-    let path = format!("/Users?filter={}", encode(&format!("userName eq {}", literal(login))));
+    let path = format!(
+        "/Users?filter={}",
+        encode(&format!("userName eq {}", literal(login)))
+    );
     let found = until(|| scim.get(&path)).await?;
     ensure!(found.resources().len() == 1, "{login}: {found:?}");
-    Ok(found.resources()[0]["id"].as_str().unwrap_or_default().to_owned())
+    Ok(found.resources()[0]["id"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 fn good(reply: &Reply, about: &str) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::capability;
 use crate::compile::{Cache, CacheError, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
-use crate::connector::{Connector, Places, Slots, Threads, Lane};
+use crate::connector::{Connector, Lane, Places, Slots, Threads};
 use crate::engine;
 use crate::guest::Guest;
 use crate::interference::Interference;

@@ -91,8 +91,7 @@ impl Lite {
         }
         let columns: Vec<String> = prepared
             .column_names()
-            .iter()
-            .map(|&name| name.to_owned())
+            .map(str::to_owned)
             .collect();
         let limit = match usize::try_from(limit).expect("small") {
             0 => self.cap,

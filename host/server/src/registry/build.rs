@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tombolo_engine::{AppConfig, AppError, Engine};
 use tombolo_mapping::Kind;
 use tombolo_runtime::{
-    AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, Limits, LoadError, OAuthClient, Runtime,
-    StateStore, Target,
+    AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, Limits, LoadError,
+    OAuthClient, Runtime, StateStore, Target,
 };
 
 use super::Generation;

@@ -68,7 +68,10 @@ pub(super) async fn list(layout: &Layout, output: Output) -> Outcome {
     }
     match output {
         Output::Json => output::json(&documents)?,
-        Output::Text => output::table(&["CONNECTOR", "VERSION", "REVISION", "APPS", "SIGNED", ""], &rows),
+        Output::Text => output::table(
+            &["CONNECTOR", "VERSION", "REVISION", "APPS", "SIGNED", ""],
+            &rows,
+        ),
     }
     Ok(if ok {
         ExitCode::SUCCESS
