@@ -18,12 +18,13 @@ const SECRET: &str = "open-sesame/+42";
 
 const LIMITS: &str = r#"
 [limits]
-wall = "1500ms"
-cpu = "300ms"
+wall = "3s"
+cpu = "200ms"
 memory = "32MiB"
 tables = 10000
 resources = 64
-outbound-requests = 100
+outbound-requests = 20
+host-call-bytes = "2MiB"
 log-lines = 50
 state = "64KiB"
 "#;
@@ -41,7 +42,7 @@ impl Street {
         let directory = Directory::new()?;
         directory.write(
             "tombolo.toml",
-            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"state\"\n[limits]\ndeadline = \"6s\"\n",
+            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"state\"\n[limits]\ndeadline = \"15s\"\n",
         )?;
         directory.connector("csv", &build::connector("csv")?)?;
         directory.connector("hostile", &hostile::rust()?)?;
