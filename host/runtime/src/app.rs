@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod http;
+mod sql;
+
 use secrecy::SecretString;
 
+pub use self::http::{ClientIdentity, HttpAuth, HttpTarget, OAuthClient, Rate, TokenRequest};
+pub use self::sql::{OdbcSource, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile};
 use crate::state::StateStore;
 
 /// Everything [`bind`](crate::Runtime::bind) needs to turn a component into an app's connector.
@@ -36,6 +41,10 @@ pub struct AppSpec {
 pub enum Target {
     /// An LDAP directory.
     Ldap(LdapTarget),
+    /// A database.
+    Sql(SqlTarget),
+    /// An HTTP service.
+    Http(HttpTarget),
 }
 
 impl Target {
@@ -43,14 +52,19 @@ impl Target {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ldap(_) => "ldap",
+            Self::Sql(_) => "sql",
+            Self::Http(_) => "http",
         }
     }
 
     /// What must never leave in a message.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         match self {
-            Self::Ldap(target) => std::iter::once(&target.password),
+            Self::Ldap(target) => Some(&target.password),
+            Self::Sql(target) => target.secret(),
+            Self::Http(target) => target.auth.secret(),
         }
+        .into_iter()
     }
 }
 

@@ -14,9 +14,10 @@ use crate::capability;
 use crate::compile::{Cache, CacheError, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
-use crate::connector::{Connector, Places, Slots};
+use crate::connector::{Connector, Places, Slots, Threads, Lane};
 use crate::engine;
 use crate::guest::Guest;
+use crate::ticker::Ticker;
 
 /// How the runtime compiles and remembers.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,7 @@ struct Shared {
     compiler: Compiler,
     /// One for each instance the engine can hold, whatever app it belongs to.
     places: Arc<Places>,
+    threads: Threads,
 }
 
 impl Runtime {
@@ -58,8 +60,10 @@ impl Runtime {
     pub fn new(options: Options) -> Result<Self, RuntimeError> {
         let start = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
         let engine::Sized { engine, instances } = engine::runner().map_err(start)?;
-        engine::tick(&engine)
+        let ticker = Ticker::start(&engine)
             .map_err(|error| RuntimeError::Engine(format!("its ticker thread: {error}")))?;
+        let lane = Lane::new()
+            .map_err(|error| RuntimeError::Engine(format!("its threads for guests: {error}")))?;
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(start)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
@@ -71,6 +75,7 @@ impl Runtime {
                 linker,
                 compiler,
                 places,
+                threads: Threads { ticker, lane },
             }),
         })
     }
@@ -103,6 +108,7 @@ impl Runtime {
             abilities: found.abilities,
             pre,
             exports,
+            threads: shared.threads.clone(),
         }))
     }
 

@@ -6,6 +6,7 @@ mod circuit;
 pub(crate) mod clock;
 mod fault;
 mod instance;
+mod lane;
 pub(crate) mod limiter;
 mod pool;
 mod run;
@@ -27,6 +28,7 @@ use crate::contract::{Attribute, Changes, Edit, Entry, MemberPage, Page, Query};
 use crate::stats::Stats;
 pub use circuit::CircuitState;
 use instance::Instance;
+pub(crate) use lane::{Lane, Threads};
 use run::{Effect, Inner};
 pub(crate) use slots::{Places, Slots};
 

@@ -86,7 +86,7 @@ impl Inner {
 
     /// Runs one call as the connector's reuse has it. `judge` has the last word on the answer before anybody
     /// believes it.
-    pub(super) async fn run<T, J, F, Fut>(
+    pub(super) async fn run<T: Send, J, F, Fut>(
         &self,
         call: &Call,
         effect: Effect,
@@ -94,9 +94,9 @@ impl Inner {
         invoke: F,
     ) -> Result<T, CallError>
     where
-        J: FnOnce(Result<T, CallError>) -> Result<T, CallError>,
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        J: FnOnce(Result<T, CallError>) -> Result<T, CallError> + Send,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
         self.run_as(self.cost.reuse, call, effect, judge, invoke)
             .await
@@ -104,7 +104,7 @@ impl Inner {
     }
 
     /// Runs one call; answers it together with the processor time it took.
-    pub(super) async fn run_as<T, J, F, Fut>(
+    pub(super) async fn run_as<T: Send, J, F, Fut>(
         &self,
         reuse: Reuse,
         call: &Call,
@@ -113,9 +113,9 @@ impl Inner {
         invoke: F,
     ) -> (Result<T, CallError>, Duration)
     where
-        J: FnOnce(Result<T, CallError>) -> Result<T, CallError>,
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        J: FnOnce(Result<T, CallError>) -> Result<T, CallError> + Send,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
         let guard = Unfinished(&self.stats);
         let (answer, cpu) = match self.circuit.admit() {
@@ -182,7 +182,7 @@ impl Inner {
         }
     }
 
-    async fn in_slot<T, J, F, Fut>(
+    async fn in_slot<T: Send, J, F, Fut>(
         &self,
         reuse: Reuse,
         call: &Call,
@@ -190,10 +190,11 @@ impl Inner {
         invoke: F,
     ) -> (Result<T, CallError>, Duration)
     where
-        J: FnOnce(Result<T, CallError>) -> Result<T, CallError>,
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        J: FnOnce(Result<T, CallError>) -> Result<T, CallError> + Send,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
+        let _running = self.component.threads.ticker.running();
         let limits = &self.grants.limits;
         let began = Instant::now();
         let deadline = call.deadline.min(began + limits.wall);
@@ -226,13 +227,20 @@ impl Inner {
             Ok::<_, wasmtime::Error>(invoke(instance).await)
         };
         // Dropping the future on time-out, or with the caller, drops the instance that it owns.
-        let ran = timeout_at(deadline, Metered::new(Arc::clone(&clock), work)).await;
+        let ran = timeout_at(
+            deadline,
+            Metered::new(Arc::clone(&clock), self.component.threads.lane.clone(), work),
+        )
+        .await;
         let cpu = clock.spent();
         let after = began.elapsed();
         let (instance, answer) = match ran {
             Err(_) => (None, Err(CallError::TimedOut { after })),
             Ok(Err(error)) => (None, Err(self.fault(call, &error))),
-            Ok(Ok((_, Err(error)))) => (None, Err(self.fault(call, &error))),
+            Ok(Ok((instance, Err(error)))) => {
+                self.component.threads.lane.discard(instance);
+                (None, Err(self.fault(call, &error)))
+            }
             Ok(Ok((instance, Ok(answer)))) => (
                 Some(instance),
                 answer.map_err(|failure| fault::failure(failure, &self.grants.redactor)),
@@ -245,6 +253,7 @@ impl Inner {
             Some(mut instance) => {
                 let memory = instance.guest().limiter.memory();
                 instance.guest().journal.end();
+                instance.guest().call.transactions.end();
                 if reuse == Reuse::Warm {
                     // Nobody waits for a place that an idle instance holds.
                     let keep = if self.slots.contended() {
@@ -306,9 +315,11 @@ impl Inner {
         let grants = &self.grants;
         let typed = fault::classify(error, grants);
         if !matches!(typed, CallError::NotExported { .. }) {
+            // `:#`, not `:?`: the latter would also resolve the host's own backtrace where the environment asks for
+            // one, 60 ms under a lock that every thread's panic wants.
             let detail = grants
                 .redactor
-                .text(&format!("{error:?}"), fault::DETAIL_BYTES);
+                .text(&format!("{error:#}"), fault::DETAIL_BYTES);
             warn!(
                 app = %grants.app, connector = %grants.connector, revision = %grants.revision, request = %call.request_id,
                 %detail, "the connector's instance was thrown away: {typed}"
