@@ -24,7 +24,7 @@ pub struct AppSpec {
     /// Named endpoints with their credentials.
     pub targets: BTreeMap<String, Target>,
     /// Named secrets; the guest gets handles only.
-    pub secrets: BTreeMap<String, SecretString>,
+    pub secrets: BTreeMap<String, GrantedSecret>,
     /// Directories, preopened for the guest as `/NAME`.
     pub directories: Vec<Directory>,
     /// Where the `state` capability keeps its items.
@@ -33,6 +33,37 @@ pub struct AppSpec {
     pub limits: Limits,
     /// Whether instances are kept between calls.
     pub reuse: Reuse,
+}
+
+/// A granted secret.
+#[derive(Clone, Debug)]
+pub struct GrantedSecret {
+    /// What the host puts where the connector uses its handle.
+    pub value: SecretString,
+    /// May the connector itself see the bytes?
+    pub reveal: bool,
+}
+
+impl From<SecretString> for GrantedSecret {
+    /// Not to be revealed.
+    fn from(value: SecretString) -> Self {
+        Self {
+            value,
+            reveal: false,
+        }
+    }
+}
+
+impl From<&str> for GrantedSecret {
+    fn from(value: &str) -> Self {
+        SecretString::from(value).into()
+    }
+}
+
+impl From<String> for GrantedSecret {
+    fn from(value: String) -> Self {
+        SecretString::from(value).into()
+    }
 }
 
 /// A granted endpoint.
@@ -57,6 +88,15 @@ impl Target {
         }
     }
 
+    /// Where it is, without user and password.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Ldap(target) => without_user(&target.url),
+            Self::Sql(target) => target.address(),
+            Self::Http(target) => without_user(&target.url),
+        }
+    }
+
     /// What must never leave in a message.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         match self {
@@ -65,6 +105,19 @@ impl Target {
             Self::Http(target) => target.auth.secret(),
         }
         .into_iter()
+    }
+}
+
+/// A URL without what may stand before its host.
+fn without_user(url: &str) -> String {
+    match url::Url::parse(url) {
+        // Both refuse only where there is no host, and so no user either.
+        Ok(mut url) => {
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.to_string()
+        }
+        Err(_) => "not a URL".to_owned(),
     }
 }
 

@@ -14,9 +14,10 @@ use crate::capability;
 use crate::compile::{Cache, CacheError, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
-use crate::connector::{Connector, Places, Slots, Threads, Lane};
+use crate::connector::{Connector, Lane, Places, Slots, Threads};
 use crate::engine;
 use crate::guest::Guest;
+use crate::interference::Interference;
 use crate::ticker::Ticker;
 
 /// How the runtime compiles and remembers.
@@ -119,7 +120,19 @@ impl Runtime {
         spec: AppSpec,
     ) -> Result<Connector, LoadError> {
         let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
-        bind::bind(component, slots, spec).await
+        bind::bind(component, slots, spec, None).await
+    }
+
+    /// The same, with somebody who decides what becomes of each host call: for tests of a connector, never for an app
+    /// that serves.
+    pub async fn bind_with_interference(
+        &self,
+        component: &Arc<Component>,
+        spec: AppSpec,
+        interference: Arc<dyn Interference>,
+    ) -> Result<Connector, LoadError> {
+        let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
+        bind::bind(component, slots, spec, Some(interference)).await
     }
 
     /// Ticks whenever the circuit of any app opens or closes.

@@ -1,135 +1,45 @@
-//! `tombolo connector`: what files there are, what they are, want and cost.
+//! `tombolo connector inspect`: what one file is, can do, wants and costs, without giving it anything.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use clap::Subcommand;
 use serde_json::{Value, json};
 use tombolo_runtime::{
-    Access, AppSpec, CompileWith, Component, Cost, Directory, HttpAuth, HttpTarget, LdapTarget,
-    Limits, Options, Reach, Reuse, Runtime, SqlDriver, SqlTarget, SqliteFile, Target,
+    Access, AppSpec, Component, Cost, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, Reach,
+    Reuse, Runtime, SqlDriver, SqlTarget, SqliteFile, Target,
 };
 
-use super::Outcome;
-use super::output::{self, Output};
-use crate::config::Layout;
+use super::{load, runtime};
+use crate::cli::Outcome;
+use crate::cli::output::{self, Output};
+use crate::config::trust::Trust;
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// List the connectors of a configuration directory.
-    List {
-        /// The configuration directory.
-        dir: PathBuf,
-    },
-    /// Say what a connector is, what it can do, what it wants and what it costs, without giving it anything.
-    Inspect {
-        /// The `.wasm` file.
-        file: PathBuf,
-    },
-}
-
-impl Command {
-    pub(super) async fn run(self, output: Output) -> Outcome {
-        match self {
-            Self::List { dir } => list(&Layout::new(dir), output).await,
-            Self::Inspect { file } => inspect(&file, output).await,
-        }
-    }
-}
-
-async fn list(layout: &Layout, output: Output) -> Outcome {
-    let (host, _) = layout.read_host();
-    let runtime = super::serve::runtime(layout, &host)?;
-    let apps: Vec<_> = layout
-        .app_paths()?
-        .iter()
-        .filter_map(|path| layout.read_app(path).file)
-        .collect();
-    let (mut documents, mut rows, mut ok) = (Vec::new(), Vec::new(), true);
-    for path in layout.connector_paths()? {
-        let name = stem(&path);
-        let used: Vec<_> = apps
-            .iter()
-            .filter(|app| app.connector.value == name)
-            .map(|app| app.name.clone())
-            .collect();
-        let (document, row) = match load(&runtime, &path).await {
-            Ok(component) => {
-                let manifest = component.manifest();
-                let digest = component.digest().to_string();
-                let row = vec![
-                    name.clone(),
-                    manifest.version.clone(),
-                    output::short(&digest),
-                    used.join(", "),
-                    manifest.description.clone(),
-                ];
-                (
-                    json!({ "file": path, "name": name, "version": manifest.version, "sha256": digest, "apps": used, "description": manifest.description }),
-                    row,
-                )
-            }
-            Err(why) => {
-                ok = false;
-                let why = format!("{why:#}");
-                (
-                    json!({ "file": path, "name": name, "apps": used, "error": why }),
-                    vec![
-                        name.clone(),
-                        "-".to_owned(),
-                        "-".to_owned(),
-                        used.join(", "),
-                        why,
-                    ],
-                )
-            }
-        };
-        documents.push(document);
-        rows.push(row);
-    }
-    match output {
-        Output::Json => output::json(&documents)?,
-        Output::Text => output::table(&["CONNECTOR", "VERSION", "REVISION", "APPS", ""], &rows),
-    }
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-async fn inspect(file: &Path, output: Output) -> Outcome {
-    let compile_with =
-        CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
-    let runtime = Runtime::new(Options {
-        cache: None,
-        compile_with,
-    })?;
-    let component = load(&runtime, file).await?;
+pub(super) async fn inspect(file: &Path, trusted_key: Option<&str>, output: Output) -> Outcome {
+    let trust = match trusted_key {
+        Some(key) => Trust::in_key(key, Path::new("."))
+            .map_err(|why| anyhow::anyhow!("`--trusted-key` {why}"))?,
+        None => Trust::default(),
+    };
+    let runtime = runtime()?;
+    let (component, signed) = load(&runtime, &trust, file).await?;
     let cost = cost(&runtime, &component).await;
     match output {
-        Output::Json => output::json(&document(&component, &cost))?,
-        Output::Text => show(&component, &cost),
+        Output::Json => {
+            let mut document = document(&component, &cost);
+            document["signed"] = json!(signed);
+            output::json(&document)?;
+        }
+        Output::Text => {
+            show(&component, &cost);
+            if let Some(signed) = signed {
+                println!("\nsigned with the key {}: {}", signed.key, signed.comment);
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
-
-async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    runtime
-        .load(&stem(path), bytes)
-        .await
-        .with_context(|| format!("`{}`", path.display()))
 }
 
 /// A target where nobody listens.
