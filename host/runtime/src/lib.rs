@@ -54,7 +54,7 @@ pub mod stats;
 pub use app::{AppSpec, Directory, GrantedSecret, LdapTarget, Limits, Reuse, Target};
 pub use bind::LoadError;
 pub use call::{Call, CallError};
-pub use compile::{CompileWith, child::compile_child_main};
+pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection,
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},

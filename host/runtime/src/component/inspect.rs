@@ -10,6 +10,14 @@ use crate::bind::LoadError;
 
 /// Largest file. The largest honest ones (Python with its interpreter) have 18 MiB.
 const FILE_BYTES: usize = 64 << 20;
+/// Most of what a file is made of, over all its modules: more than four times what the largest honest ones have.
+/// Small parts are cheap to write down and dear to compile.
+const PARTS: [(&str, usize); 4] = [
+    ("functions", 300_000),
+    ("types", 200_000),
+    ("modules and components", 1_000),
+    ("imports and exports", 200_000),
+];
 /// Largest manifest.
 const MANIFEST_BYTES: usize = 256 << 10;
 /// The package, and the versions of it that this host speaks: `0.1.x`.
@@ -39,12 +47,17 @@ pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
         };
         return Err(LoadError::NotAComponent { what });
     }
+    let sections = Sections::read(bytes).map_err(|error| LoadError::Invalid(error.to_string()))?;
+    for ((what, limit), found) in PARTS.into_iter().zip(sections.parts) {
+        if found > limit {
+            return Err(LoadError::TooMany { what, found, limit });
+        }
+    }
     let features = WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL;
     Validator::new_with_features(features)
         .validate_all(bytes)
         .map_err(|error| LoadError::Invalid(error.to_string()))?;
 
-    let sections = Sections::read(bytes).map_err(|error| LoadError::Invalid(error.to_string()))?;
     let contract = contract_version(sections.imports.iter().chain(&sections.exports))?;
     let exported = |interface: &str| {
         sections
@@ -93,6 +106,8 @@ struct Sections<'a> {
     exports: Vec<String>,
     manifest: Option<&'a [u8]>,
     modules: usize,
+    /// In the order of [`PARTS`].
+    parts: [usize; 4],
 }
 
 impl<'a> Sections<'a> {
@@ -102,7 +117,11 @@ impl<'a> Sections<'a> {
         // where the tool chain left it: a Rust connector's sits in its core module.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload? {
+            let payload = payload?;
+            if let Some((part, count)) = counted(&payload) {
+                found.parts[part] = found.parts[part].saturating_add(count as usize);
+            }
+            match payload {
                 Payload::ModuleSection { .. } => {
                     depth += 1;
                     found.modules += 1;
@@ -129,6 +148,26 @@ impl<'a> Sections<'a> {
         }
         Ok(found)
     }
+}
+
+/// Which of [`PARTS`] a section adds to, and how many. The file is not validated yet: these are its own words.
+fn counted(payload: &Payload<'_>) -> Option<(usize, u32)> {
+    Some(match payload {
+        Payload::FunctionSection(section) => (0, section.count()),
+        Payload::ComponentCanonicalSection(section) => (0, section.count()),
+        Payload::TypeSection(section) => (1, section.count()),
+        Payload::CoreTypeSection(section) => (1, section.count()),
+        Payload::ComponentTypeSection(section) => (1, section.count()),
+        Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => (2, 1),
+        Payload::ImportSection(section) => (3, section.count()),
+        Payload::ExportSection(section) => (3, section.count()),
+        Payload::ComponentImportSection(section) => (3, section.count()),
+        Payload::ComponentExportSection(section) => (3, section.count()),
+        Payload::InstanceSection(section) => (3, section.count()),
+        Payload::ComponentInstanceSection(section) => (3, section.count()),
+        Payload::ComponentAliasSection(section) => (3, section.count()),
+        _ => return None,
+    })
 }
 
 /// `tombolo:connector/read@0.1.0` is `read`.

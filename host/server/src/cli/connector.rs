@@ -126,8 +126,8 @@ async fn inspect(file: &Path, trusted_key: Option<&str>, output: Output) -> Outc
     let compile_with =
         CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
     let runtime = Runtime::new(Options {
-        cache: None,
         compile_with,
+        ..Options::default()
     })?;
     let (component, signed) = load(&runtime, &trust, file).await?;
     let cost = cost(&runtime, &component).await;
