@@ -27,6 +27,7 @@ pub mod host;
 pub mod issuer;
 pub mod ldif;
 pub mod load;
+pub mod oci;
 pub mod people;
 pub mod pki;
 pub mod revision;

@@ -81,9 +81,10 @@ async fn a_secret_opens_only_by_a_granted_name_and_never_shows_its_value() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_is_revealed_only_where_both_ask_for_it() {
+async fn a_secret_is_revealed_only_where_both_ask_for_it_and_each_time_is_recorded() {
+    LazyLock::force(&LOG);
     let with = |reveal: bool| {
-        let mut spec = spec("app");
+        let mut spec = spec("revealer");
         let seed = GrantedSecret {
             reveal,
             ..SECRET.into()
@@ -105,11 +106,22 @@ async fn a_secret_is_revealed_only_where_both_ask_for_it() {
     );
     let street = street(with(true)).await;
     assert_eq!(street.provoke("reveal", "seed").await.unwrap(), SECRET);
+    let recorded = |name: &str, outcome: &str| {
+        let (name, outcome) = (format!("secret={name}"), format!("outcome=\"{outcome}\""));
+        logged().lines().any(|line| {
+            line.contains("tombolo::audit")
+                && line.contains("app=revealer")
+                && line.contains(&name)
+                && line.contains(&outcome)
+        })
+    };
+    assert!(recorded("seed", "done"));
     let error = street.provoke("reveal", "api-key").await.unwrap_err();
     assert!(
         matches!(&error, CallError::Trapped { detail } if detail.contains("may not be revealed")),
         "{error:?}"
     );
+    assert!(recorded("api-key", "denied"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -247,6 +247,7 @@ async fn a_child_compiles_and_the_cache_remembers() {
     let options = || Options {
         cache: Some(home.path().join("cache")),
         compile_with: CompileWith::Child(child()),
+        ..Options::default()
     };
     let component = Runtime::new(options())
         .unwrap()

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use tombolo::config::trust::Trust;
 use tombolo::config::{Diagnostic, Layout, Report, Severity, material};
 
 fn write(dir: &Path, files: &[(&str, &str)]) {
@@ -22,9 +23,14 @@ fn check(dir: &Path) -> Report {
         report.0.extend(found.report.0);
         if let Some(file) = found.file {
             report.0.extend(
-                material::gather(&layout, &file, jiff::Timestamp::UNIX_EPOCH)
-                    .1
-                    .0,
+                material::gather(
+                    &layout,
+                    &Trust::default(),
+                    &file,
+                    jiff::Timestamp::UNIX_EPOCH,
+                )
+                .1
+                .0,
             );
         }
     }

@@ -79,6 +79,7 @@ fn prerequisites() -> Result<()> {
         ("ldapsearch", "ldap-utils"),
         ("openssl", "openssl"),
         ("sslscan", "sslscan"),
+        ("docker-registry", "docker-registry"),
         ("python3", "python3 python3-venv"),
     ];
     let missing: Vec<(&str, &str)> = needed
