@@ -11,7 +11,7 @@ use wasmtime::component::Linker;
 use crate::app::AppSpec;
 use crate::bind::{self, LoadError};
 use crate::capability;
-use crate::compile::{Cache, CacheError, CompileWith, Compiler};
+use crate::compile::{Cache, CacheError, CompileLimits, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
 use crate::connector::{Connector, Lane, Places, Slots, Threads};
@@ -27,6 +27,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Where connectors are compiled.
     pub compile_with: CompileWith,
+    /// What a compiling child may use.
+    pub compile_limits: CompileLimits,
 }
 
 /// The runtime cannot start.
@@ -68,7 +70,7 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(start)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
-        let compiler = Compiler::new(options.compile_with, cache);
+        let compiler = Compiler::new(options.compile_with, options.compile_limits, cache);
         let places = Places::new(instances);
         Ok(Self {
             shared: Arc::new(Shared {

@@ -29,6 +29,16 @@ pub enum LoadError {
         /// The limit.
         limit: usize,
     },
+    /// The file is made of too much.
+    #[error("the file has {found} {what}; a connector may have {limit}")]
+    TooMany {
+        /// Functions, types, ….
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The file is something else.
     #[error(
         "the file is {what}, not a WebAssembly component; build the connector for wasm32-wasip2, or wrap it with `wasm-tools component new`"

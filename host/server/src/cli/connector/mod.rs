@@ -53,8 +53,8 @@ fn runtime() -> anyhow::Result<Runtime> {
     let compile_with =
         CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
     Ok(Runtime::new(Options {
-        cache: None,
         compile_with,
+        ..Options::default()
     })?)
 }
 
