@@ -3,6 +3,7 @@
 mod given;
 mod inspect;
 mod list;
+mod run;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -27,7 +28,11 @@ pub(super) enum Command {
     Inspect {
         /// The `.wasm` file.
         file: PathBuf,
+        #[command(flatten)]
+        given: given::Given,
     },
+    /// Serve a connector on loopback while it is written: what is saved is built and taken over at once.
+    Run(Box<run::Arguments>),
     /// Test a connector against the contract: everything that an author should know before an operator does.
     Test(Box<test::Arguments>),
 }
@@ -36,7 +41,8 @@ impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
-            Self::Inspect { file } => inspect::inspect(&file, output).await,
+            Self::Inspect { file, given } => inspect::inspect(&file, &given, output).await,
+            Self::Run(arguments) => Box::pin(run::run(*arguments)).await,
             Self::Test(arguments) => Box::pin(test::test(*arguments, output)).await,
         }
     }
