@@ -17,12 +17,14 @@
 //! - [`apps`]: app files for the connectors that are shipped, and the test guest.
 //! - [`token`]: a client of the token endpoint.
 //! - [`pki`], [`issuer`]: certificates, and tokens that somebody else signs.
+//! - [`fault`]: a wire that resets, delays, swallows and cuts on command.
 //! - [`dice`]: randomness that a seed repeats.
 
 pub mod apps;
 pub mod build;
 pub mod dice;
 pub mod entra;
+pub mod fault;
 pub mod host;
 pub mod issuer;
 pub mod ldif;
