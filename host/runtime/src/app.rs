@@ -109,6 +109,10 @@ pub struct Limits {
     pub state_bytes: u64,
     /// Bytes of one answer.
     pub response_bytes: usize,
+    /// Requests to targets in one call.
+    pub outbound_requests: u32,
+    /// Bytes sent to targets in one call.
+    pub outbound_bytes: usize,
 }
 
 impl Default for Limits {
@@ -124,6 +128,8 @@ impl Default for Limits {
             log_lines: 200,
             state_bytes: 16 << 20,
             response_bytes: 8 << 20,
+            outbound_requests: 10_000,
+            outbound_bytes: 64 << 20,
         }
     }
 }

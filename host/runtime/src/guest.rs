@@ -31,6 +31,20 @@ pub(crate) struct CurrentCall {
     pub(crate) request_id: Arc<str>,
     pub(crate) deadline: Instant,
     host_bytes_left: usize,
+    pub(crate) outbound_requests: u32,
+    pub(crate) outbound_bytes: usize,
+}
+
+impl CurrentCall {
+    fn new(grants: &Grants, request_id: Arc<str>, deadline: Instant) -> Self {
+        Self {
+            request_id,
+            deadline,
+            host_bytes_left: grants.limits.host_call_bytes,
+            outbound_requests: 0,
+            outbound_bytes: 0,
+        }
+    }
 }
 
 /// A limit that a host function found passed: a trap to the guest,
@@ -58,11 +72,7 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(grants.limits.resources);
         Ok(Self {
-            call: CurrentCall {
-                request_id,
-                deadline,
-                host_bytes_left: grants.limits.host_call_bytes,
-            },
+            call: CurrentCall::new(&grants, request_id, deadline),
             table,
             limiter: Limiter::new(&grants.limits),
             clock: Arc::new(CpuClock::new(grants.limits.cpu)),
@@ -76,11 +86,7 @@ impl Guest {
     pub(crate) fn begin(&mut self, request_id: Arc<str>, deadline: Instant) {
         self.journal.begin(Arc::clone(&request_id));
         self.clock.restart();
-        self.call = CurrentCall {
-            request_id,
-            deadline,
-            host_bytes_left: self.grants.limits.host_call_bytes,
-        };
+        self.call = CurrentCall::new(&self.grants, request_id, deadline);
     }
 
     /// The granted LDAP directory of that name.

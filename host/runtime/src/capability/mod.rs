@@ -12,6 +12,7 @@ pub(crate) mod http;
 pub(crate) mod ldap;
 pub(crate) mod log;
 pub(crate) mod net;
+pub(crate) mod outbound;
 pub(crate) mod reveal;
 pub(crate) mod secrets;
 pub(crate) mod sql;

@@ -32,6 +32,7 @@ use std::task::Poll;
 
 use tokio::time::Instant;
 
+use super::outbound::{Outbound, Outcome};
 use crate::bindings::tombolo::connector::ldap::{
     Host, LdapEntry, LdapError, Modification, Scope, SearchPage, SearchRequest,
 };
@@ -115,24 +116,54 @@ impl Reached {
 }
 
 async fn write(
+    call: Outbound,
     reached: Result<Reached, Error>,
     write: Result<Write, Error>,
 ) -> Result<(), LdapError> {
-    let reached = reached?;
-    reached
-        .directory
-        .write(&write?, reached.caller())
-        .await
-        .map_err(LdapError::from)
+    let done = async {
+        let reached = reached?;
+        reached.directory.write(&write?, reached.caller()).await
+    }
+    .await;
+    call.end(&outcome(done.as_ref().err()), 0);
+    done.map_err(LdapError::from)
 }
 
-async fn search(reached: Result<Reached, Error>, search: Search) -> Result<Found, LdapError> {
-    let reached = reached?;
-    reached
-        .directory
-        .search(&search, reached.caller())
-        .await
-        .map_err(LdapError::from)
+async fn search(
+    call: Outbound,
+    reached: Result<Reached, Error>,
+    search: Search,
+) -> Result<(Found, usize), LdapError> {
+    let found = async {
+        let reached = reached?;
+        reached.directory.search(&search, reached.caller()).await
+    }
+    .await;
+    let size = found.as_ref().map_or(0, |found| {
+        found.entries.iter().map(entry::Entry::size).sum()
+    });
+    call.end(&outcome(found.as_ref().err()), size);
+    found.map(|found| (found, size)).map_err(LdapError::from)
+}
+
+/// What the audit record says of an operation.
+fn outcome(error: Option<&Error>) -> Outcome {
+    match error {
+        None => Outcome::Done,
+        Some(Error::NotGranted(_) | Error::Egress(_)) => Outcome::Denied,
+        Some(error) => match error.code() {
+            Some(code) => Outcome::Refused(Some(code.to_string())),
+            None => Outcome::Failed,
+        },
+    }
+}
+
+/// Roughly what a list of attributes costs to send.
+fn weight<'a>(values: impl IntoIterator<Item = (&'a String, &'a Vec<Vec<u8>>)>) -> usize {
+    values
+        .into_iter()
+        .map(|(name, values)| name.len() + values.iter().map(Vec::len).sum::<usize>())
+        .sum()
 }
 
 impl Host for Guest {
@@ -153,6 +184,8 @@ impl Host for Guest {
         target: String,
         request: SearchRequest,
     ) -> wasmtime::Result<Result<SearchPage, LdapError>> {
+        let sent = request.base.len() + request.filter.len();
+        let call = self.outbound("ldap", "search", &target, sent)?;
         let asked = Search {
             base: request.base,
             scope: match request.scope {
@@ -165,11 +198,11 @@ impl Host for Guest {
             cursor: request.cursor,
             limit: request.limit,
         };
-        let found = match search(Reached::by(self, &target), asked).await {
+        let (found, size) = match search(call, Reached::by(self, &target), asked).await {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
-        self.charge_bytes(found.entries.iter().map(entry::Entry::size).sum())?;
+        self.charge_bytes(size)?;
         let entries = found
             .entries
             .into_iter()
@@ -189,11 +222,14 @@ impl Host for Guest {
         target: String,
         entry: LdapEntry,
     ) -> wasmtime::Result<Result<(), LdapError>> {
+        let sent =
+            entry.dn.len() + weight(entry.attributes.iter().map(|(name, values)| (name, values)));
+        let call = self.outbound("ldap", "add", &target, sent)?;
         let entry = entry::Entry {
             dn: entry.dn,
             attributes: entry.attributes,
         };
-        Ok(write(Reached::by(self, &target), Ok(Write::Add(entry))).await)
+        Ok(write(call, Reached::by(self, &target), Ok(Write::Add(entry))).await)
     }
 
     async fn modify(
@@ -202,11 +238,14 @@ impl Host for Guest {
         dn: String,
         changes: Vec<ContractChange>,
     ) -> wasmtime::Result<Result<(), LdapError>> {
+        let sent = dn.len() + weight(changes.iter().map(|(_, name, values)| (name, values)));
+        let call = self.outbound("ldap", "modify", &target, sent)?;
         let changes = changes
             .into_iter()
             .map(change)
             .collect::<Result<Vec<_>, _>>();
         Ok(write(
+            call,
             Reached::by(self, &target),
             changes.map(|changes| Write::Modify(dn, changes)),
         )
@@ -220,9 +259,11 @@ impl Host for Guest {
         rdn: String,
         parent: Option<String>,
     ) -> wasmtime::Result<Result<String, LdapError>> {
+        let sent = dn.len() + rdn.len() + parent.as_ref().map_or(0, String::len);
+        let call = self.outbound("ldap", "rename", &target, sent)?;
         let renamed = escape::renamed(&dn, &rdn, parent.as_deref());
         let asked = Write::Rename { dn, rdn, parent };
-        Ok(write(Reached::by(self, &target), Ok(asked))
+        Ok(write(call, Reached::by(self, &target), Ok(asked))
             .await
             .map(|()| renamed))
     }
@@ -232,6 +273,7 @@ impl Host for Guest {
         target: String,
         dn: String,
     ) -> wasmtime::Result<Result<(), LdapError>> {
-        Ok(write(Reached::by(self, &target), Ok(Write::Delete(dn))).await)
+        let call = self.outbound("ldap", "delete", &target, dn.len())?;
+        Ok(write(call, Reached::by(self, &target), Ok(Write::Delete(dn))).await)
     }
 }

@@ -1,0 +1,120 @@
+//! Host calls that reach a target: counted against the call's limits, and written to the audit record.
+//!
+//! The record says what was asked, of which target, for how long and with what outcome. It never says with
+//! which content: no path, filter, statement or value.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::Grants;
+use crate::guest::{Exceeded, Guest};
+
+/// How a host call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The target did it, or answered.
+    Done,
+    /// The target was not granted, or the egress policy said no: nothing was sent.
+    Denied,
+    /// The target answered that it will not; its own code, where it has one.
+    Refused(Option<String>),
+    /// No answer: not reached, lost on the way, or out of time.
+    Failed,
+}
+
+/// One host call in progress. Dropped before its end, it is recorded as abandoned: the
+/// call's time was over, or its caller went away.
+#[must_use = "say how it ended"]
+pub(crate) struct Outbound {
+    grants: Arc<Grants>,
+    request: Arc<str>,
+    capability: &'static str,
+    operation: &'static str,
+    target: String,
+    sent: usize,
+    began: Instant,
+    ended: bool,
+}
+
+impl Guest {
+    /// Begins a host call to a target; `sent` is the size of what the guest gave.
+    ///
+    /// The error is meant to be returned as it is: it ends the connector's call with a typed fault.
+    pub(crate) fn outbound(
+        &mut self,
+        capability: &'static str,
+        operation: &'static str,
+        target: &str,
+        sent: usize,
+    ) -> wasmtime::Result<Outbound> {
+        self.charge_outbound(sent)?;
+        Ok(Outbound {
+            grants: Arc::clone(&self.grants),
+            request: Arc::clone(&self.call.request_id),
+            capability,
+            operation,
+            // A guest chooses the name; only a granted one can be long.
+            target: target.chars().take(64).collect(),
+            sent,
+            began: Instant::now(),
+            ended: false,
+        })
+    }
+
+    fn charge_outbound(&mut self, sent: usize) -> wasmtime::Result<()> {
+        let limits = &self.grants.limits;
+        let call = &mut self.call;
+        call.outbound_requests += 1;
+        if call.outbound_requests > limits.outbound_requests {
+            return Err(Exceeded {
+                what: "requests to targets in one call, `limits.outbound-requests`",
+                limit: limits.outbound_requests.into(),
+            }
+            .into());
+        }
+        call.outbound_bytes = call.outbound_bytes.saturating_add(sent);
+        if call.outbound_bytes > limits.outbound_bytes {
+            return Err(Exceeded {
+                what: "bytes sent to targets in one call, `limits.outbound-bytes`",
+                limit: limits.outbound_bytes as u64,
+            }
+            .into());
+        }
+        Ok(())
+    }
+}
+
+impl Outbound {
+    /// The host call is over; `received` is the size of what came back.
+    pub(crate) fn end(mut self, outcome: &Outcome, received: usize) {
+        self.ended = true;
+        match outcome {
+            Outcome::Done => self.record("done", "", received),
+            Outcome::Denied => self.record("denied", "", received),
+            Outcome::Refused(code) => {
+                self.record("refused", code.as_deref().unwrap_or_default(), received);
+            }
+            Outcome::Failed => self.record("failed", "", received),
+        }
+    }
+
+    fn record(&self, outcome: &'static str, code: &str, received: usize) {
+        let took = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        info!(
+            target: "tombolo::audit", event = "host-call", app = %self.grants.app, connector = %self.grants.connector,
+            request = %self.request, capability = self.capability, operation = self.operation, on = ?self.target, outcome, code,
+            took_us = took, sent = self.sent, received,
+            "a connector's call to a target"
+        );
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.record("abandoned", "", 0);
+        }
+    }
+}
