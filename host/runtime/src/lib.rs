@@ -19,7 +19,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `bindings`, [`contract`] | the WIT package as Rust |
-//! | `engine` | wasmtime's settings, the allocator probe, the epoch ticker |
+//! | `engine`, `ticker` | wasmtime's settings, the allocator probe; the epoch |
 //! | `component` | what can be known of a file without running it: digest, manifest, exports |
 //! | `compile` | child process, cache on disk, and the one `unsafe` module |
 //! | `app` | what the operator grants an app: targets, secrets, directories, limits |
@@ -48,15 +48,20 @@ mod redact;
 mod runtime;
 pub mod state;
 pub mod stats;
+mod ticker;
 
-pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
+pub use app::{
+    AppSpec, Circuit, ClientIdentity, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, OAuthClient,
+    OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
+};
 pub use bind::LoadError;
-pub use call::{Call, CallError};
+pub use call::{Call, CallError, Crowded};
 pub use compile::{CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection,
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
-pub use connector::{Connector, Cost};
+pub use connector::{CircuitState, Connector, Cost};
+pub use egress::Reach;
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

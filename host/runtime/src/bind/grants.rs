@@ -129,12 +129,27 @@ fn target_lines(wanted: &WantedTarget, into: &mut String) {
     comment(&wanted.description, into);
     let (name, kind) = (&wanted.name, &wanted.kind);
     let _ = writeln!(into, "[targets.{name}]\nkind = \"{kind}\"");
-    if kind == "ldap" {
-        let variable = variable(name);
-        let _ = writeln!(
-            into,
-            "url = \"ldaps://ldap.example.org\"\nbind-dn = \"cn=tombolo,dc=example,dc=org\"\npassword = \"env:{variable}_PASSWORD\""
-        );
+    let variable = variable(name);
+    match kind.as_str() {
+        "ldap" => {
+            let _ = writeln!(
+                into,
+                "url = \"ldaps://ldap.example.org\"\nbind-dn = \"cn=tombolo,dc=example,dc=org\"\npassword = \"env:{variable}_PASSWORD\""
+            );
+        }
+        "http" => {
+            let _ = writeln!(
+                into,
+                "url = \"https://api.example.org/v1\"\nauth = {{ kind = \"bearer\", token = \"env:{variable}_TOKEN\" }}"
+            );
+        }
+        "sql" => {
+            let _ = writeln!(
+                into,
+                "driver = \"postgresql\"  # or mysql, mariadb, sqlite, odbc\nhost = \"db.example.org\"\ndatabase = \"{name}\"\nuser = \"tombolo\"\npassword = \"env:{variable}_PASSWORD\""
+            );
+        }
+        _ => {}
     }
     into.push('\n');
 }

@@ -12,7 +12,6 @@ use crate::guest::Guest;
 pub struct Secret {
     pub(crate) name: String,
     /// Read by the capabilities that substitute it, never by the guest.
-    #[allow(dead_code, reason = "the capabilities that substitute secrets read it")]
     pub(crate) value: SecretString,
 }
 

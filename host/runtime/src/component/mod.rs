@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::InstancePre;
 
 use crate::bindings::exports::tombolo::connector as exports;
+use crate::connector::Threads;
 use crate::guest::Guest;
 use manifest::Manifest;
 
@@ -94,6 +95,7 @@ pub struct Component {
     pub(crate) abilities: Abilities,
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Indices,
+    pub(crate) threads: Threads,
 }
 
 /// Where in the component each ability's functions are.

@@ -61,6 +61,9 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
                 .iter()
                 .map(|app| {
                     let word = match (app.state, running.is_some()) {
+                        (State::Serving | State::Stale, _) if app.circuit.is_some() => {
+                            "circuit open"
+                        }
                         (State::Serving, true) => "serving",
                         (State::Serving, false) => "ready",
                         (State::Stale, _) => "serving the old revision",
@@ -79,6 +82,12 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
             for app in &apps {
                 for problem in app.problems.iter().chain(&app.warnings) {
                     println!("\n{}: {problem}", app.name);
+                }
+                if let Some(circuit) = &app.circuit {
+                    println!(
+                        "\n{}: since {:.0} its connector is called only to see whether it works again; the last call failed: {}",
+                        app.name, circuit.since, circuit.cause
+                    );
                 }
             }
             match &running {
@@ -118,6 +127,7 @@ async fn fresh(layout: &Layout, host: &crate::config::HostFile) -> anyhow::Resul
             problems: report.0.iter().map(Diagnostic::line).collect(),
             tokens: Vec::new(),
             secrets: Vec::new(),
+            circuit: None,
             // Among the problems already: nothing runs whose files were right once.
             warnings: Vec::new(),
         });

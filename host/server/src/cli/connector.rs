@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use tombolo_runtime::{
-    Access, AppSpec, CompileWith, Component, Cost, Directory, LdapTarget, Limits, Options, Reuse,
-    Runtime, Target,
+    Access, AppSpec, CompileWith, Component, Cost, Directory, HttpAuth, HttpTarget, LdapTarget,
+    Limits, Options, Reach, Reuse, Runtime, SqlDriver, SqlTarget, SqliteFile, Target,
 };
 
 use super::Outcome;
@@ -132,31 +132,61 @@ async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> 
         .with_context(|| format!("`{}`", path.display()))
 }
 
-/// Binds the connector to nothing that is real: an empty directory, a target where nobody listens. `describe` is the
-/// only call that is made.
-async fn cost(runtime: &Runtime, component: &Arc<Component>) -> Result<(Cost, Value), String> {
-    let empty = tempfile::tempdir().map_err(|why| why.to_string())?;
-    let manifest = component.manifest();
-    let nowhere = || {
-        Target::Ldap(LdapTarget {
+/// A target where nobody listens.
+fn nowhere(kind: &str, empty: &Path) -> Option<Target> {
+    let second = Duration::from_secs(1);
+    Some(match kind {
+        "ldap" => Target::Ldap(LdapTarget {
             url: "ldaps://127.0.0.1:1".to_owned(),
             start_tls: false,
             ca: None,
             bind_dn: String::new(),
             password: String::new().into(),
             pool_size: 1,
-            connect_timeout: Duration::from_secs(1),
-            operation_timeout: Duration::from_secs(1),
-        })
-    };
+            connect_timeout: second,
+            operation_timeout: second,
+        }),
+        "http" => Target::Http(HttpTarget {
+            url: "https://127.0.0.1:1".to_owned(),
+            ca: None,
+            pins: Vec::new(),
+            identity: None,
+            auth: HttpAuth::None,
+            methods: None,
+            reach: Reach::Private,
+            connect_timeout: second,
+            timeout: second,
+            concurrency: 1,
+            rate: None,
+        }),
+        // Never opened: `describe` reaches no target.
+        "sql" => Target::Sql(SqlTarget {
+            driver: SqlDriver::Sqlite(SqliteFile {
+                path: empty.join("none"),
+                create: false,
+            }),
+            pool_size: 1,
+            connect_timeout: second,
+            statement_timeout: second,
+            max_rows: 1,
+            read_only: true,
+        }),
+        _ => return None,
+    })
+}
+
+/// Binds the connector to nothing that is real: an empty directory, a target where nobody listens. `describe` is the
+/// only call that is made.
+async fn cost(runtime: &Runtime, component: &Arc<Component>) -> Result<(Cost, Value), String> {
+    let empty = tempfile::tempdir().map_err(|why| why.to_string())?;
+    let manifest = component.manifest();
     let spec = AppSpec {
         app: "inspect".to_owned(),
         settings: json!({}),
         targets: manifest
             .targets
             .iter()
-            .filter(|t| t.kind == "ldap")
-            .map(|t| (t.name.clone(), nowhere()))
+            .filter_map(|t| Some((t.name.clone(), nowhere(&t.kind, empty.path())?)))
             .collect(),
         secrets: manifest
             .secrets
