@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tracing::info;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -14,9 +14,10 @@ use crate::capability;
 use crate::compile::{Cache, CacheError, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
-use crate::connector::{Connector, Slots};
+use crate::connector::{Connector, Lane, Places, Slots, Threads};
 use crate::engine;
 use crate::guest::Guest;
+use crate::ticker::Ticker;
 
 /// How the runtime compiles and remembers.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +50,9 @@ struct Shared {
     engine: Engine,
     linker: Linker<Guest>,
     compiler: Compiler,
-    /// One permit for each instance the engine can hold, whatever app it belongs to.
-    instances: Arc<Semaphore>,
+    /// One for each instance the engine can hold, whatever app it belongs to.
+    places: Arc<Places>,
+    threads: Threads,
 }
 
 impl Runtime {
@@ -58,19 +60,22 @@ impl Runtime {
     pub fn new(options: Options) -> Result<Self, RuntimeError> {
         let start = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
         let engine::Sized { engine, instances } = engine::runner().map_err(start)?;
-        engine::tick(&engine)
+        let ticker = Ticker::start(&engine)
             .map_err(|error| RuntimeError::Engine(format!("its ticker thread: {error}")))?;
+        let lane = Lane::new()
+            .map_err(|error| RuntimeError::Engine(format!("its threads for guests: {error}")))?;
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(start)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
         let compiler = Compiler::new(options.compile_with, cache);
-        let instances = Arc::new(Semaphore::new(instances));
+        let places = Places::new(instances);
         Ok(Self {
             shared: Arc::new(Shared {
                 engine,
                 linker,
                 compiler,
-                instances,
+                places,
+                threads: Threads { ticker, lane },
             }),
         })
     }
@@ -103,6 +108,7 @@ impl Runtime {
             abilities: found.abilities,
             pre,
             exports,
+            threads: shared.threads.clone(),
         }))
     }
 
@@ -112,7 +118,12 @@ impl Runtime {
         component: &Arc<Component>,
         spec: AppSpec,
     ) -> Result<Connector, LoadError> {
-        let slots = Slots::new(Arc::clone(&self.shared.instances), spec.limits.concurrency);
+        let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
         bind::bind(component, slots, spec).await
+    }
+
+    /// Ticks whenever the circuit of any app opens or closes.
+    pub fn circuits(&self) -> watch::Receiver<u64> {
+        self.shared.places.circuits()
     }
 }

@@ -1,5 +1,6 @@
 //! From a component to an app's connector: wanted against granted, settings, trial.
 
+mod consistent;
 mod grants;
 pub(crate) mod schema;
 mod trial;
@@ -12,6 +13,7 @@ use crate::capability::{Grants, TargetError};
 use crate::component::Component;
 use crate::component::manifest::Writes;
 use crate::connector::{Connector, Slots};
+use crate::granted::Granted;
 use crate::redact::Redactor;
 
 /// Why a file or an app cannot be used. Each says what to change.
@@ -118,10 +120,12 @@ pub(crate) async fn bind(
                 complaints,
             })?;
     }
-    let spec = grants::effective(component, spec);
+    let (spec, withheld) = grants::effective(component, spec);
+    let granted = Granted::of(&spec, withheld);
     let redactor = Redactor::new(
         spec.secrets
             .values()
+            .map(|secret| &secret.value)
             .chain(spec.targets.values().flat_map(crate::app::Target::secrets)),
     );
     let targets = crate::capability::Targets::prepare(&spec.targets).map_err(
@@ -140,6 +144,7 @@ pub(crate) async fn bind(
         state: spec.state,
         limits,
         redactor,
+        granted,
         app: spec.app,
     };
     let serial = manifest.writes == Writes::Serial;

@@ -49,6 +49,7 @@ impl Host for Guest {
         if key.len() > KEY_BYTES {
             return Ok(Err(Refusal::Full));
         }
+        self.charge_bytes(key.len() + value.len())?;
         let stored = self
             .grants
             .state

@@ -10,13 +10,14 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use tombolo_runtime::{
-    Access, AppSpec, CompileWith, Component, Cost, Directory, LdapTarget, Limits, Options, Reuse,
-    Runtime, SqlDriver, SqlTarget, SqliteFile, Target,
+    Access, AppSpec, CompileWith, Component, Cost, Directory, HttpAuth, HttpTarget, LdapTarget,
+    Limits, Options, Reach, Reuse, Runtime, SqlDriver, SqlTarget, SqliteFile, Target,
 };
 
 use super::Outcome;
 use super::output::{self, Output};
 use crate::config::Layout;
+use crate::config::trust::{Signed, Trust, signature_path};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -29,6 +30,9 @@ pub(super) enum Command {
     Inspect {
         /// The `.wasm` file.
         file: PathBuf,
+        /// A minisign public key, or `file:PATH` of one, that must have signed it; the signature is `FILE.minisig`.
+        #[arg(long)]
+        trusted_key: Option<String>,
     },
 }
 
@@ -36,7 +40,9 @@ impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
             Self::List { dir } => list(&Layout::new(dir), output).await,
-            Self::Inspect { file } => inspect(&file, output).await,
+            Self::Inspect { file, trusted_key } => {
+                inspect(&file, trusted_key.as_deref(), output).await
+            }
         }
     }
 }
@@ -49,6 +55,7 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
         .iter()
         .filter_map(|path| layout.read_app(path).file)
         .collect();
+    let trust = Trust::new(&host.connectors, layout.dir());
     let (mut documents, mut rows, mut ok) = (Vec::new(), Vec::new(), true);
     for path in layout.connector_paths()? {
         let name = stem(&path);
@@ -57,8 +64,8 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
             .filter(|app| app.connector.value == name)
             .map(|app| app.name.clone())
             .collect();
-        let (document, row) = match load(&runtime, &path).await {
-            Ok(component) => {
+        let (document, row) = match load(&runtime, &trust, &path).await {
+            Ok((component, signed)) => {
                 let manifest = component.manifest();
                 let digest = component.digest().to_string();
                 let row = vec![
@@ -66,10 +73,14 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
                     manifest.version.clone(),
                     output::short(&digest),
                     used.join(", "),
+                    signed
+                        .as_ref()
+                        .map_or("-", |signed| &signed.comment)
+                        .to_owned(),
                     manifest.description.clone(),
                 ];
                 (
-                    json!({ "file": path, "name": name, "version": manifest.version, "sha256": digest, "apps": used, "description": manifest.description }),
+                    json!({ "file": path, "name": name, "version": manifest.version, "sha256": digest, "apps": used, "signed": signed, "description": manifest.description }),
                     row,
                 )
             }
@@ -83,6 +94,7 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
                         "-".to_owned(),
                         "-".to_owned(),
                         used.join(", "),
+                        "-".to_owned(),
                         why,
                     ],
                 )
@@ -93,7 +105,10 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
     }
     match output {
         Output::Json => output::json(&documents)?,
-        Output::Text => output::table(&["CONNECTOR", "VERSION", "REVISION", "APPS", ""], &rows),
+        Output::Text => output::table(
+            &["CONNECTOR", "VERSION", "REVISION", "APPS", "SIGNED", ""],
+            &rows,
+        ),
     }
     Ok(if ok {
         ExitCode::SUCCESS
@@ -102,18 +117,32 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
     })
 }
 
-async fn inspect(file: &Path, output: Output) -> Outcome {
+async fn inspect(file: &Path, trusted_key: Option<&str>, output: Output) -> Outcome {
+    let trust = match trusted_key {
+        Some(key) => Trust::in_key(key, Path::new("."))
+            .map_err(|why| anyhow::anyhow!("`--trusted-key` {why}"))?,
+        None => Trust::default(),
+    };
     let compile_with =
         CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
     let runtime = Runtime::new(Options {
         cache: None,
         compile_with,
     })?;
-    let component = load(&runtime, file).await?;
+    let (component, signed) = load(&runtime, &trust, file).await?;
     let cost = cost(&runtime, &component).await;
     match output {
-        Output::Json => output::json(&document(&component, &cost))?,
-        Output::Text => show(&component, &cost),
+        Output::Json => {
+            let mut document = document(&component, &cost);
+            document["signed"] = json!(signed);
+            output::json(&document)?;
+        }
+        Output::Text => {
+            show(&component, &cost);
+            if let Some(signed) = signed {
+                println!("\nsigned with the key {}: {}", signed.key, signed.comment);
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -124,12 +153,66 @@ fn stem(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    runtime
+/// Nothing of the file is parsed before its signature has been judged.
+async fn load(
+    runtime: &Runtime,
+    trust: &Trust,
+    path: &Path,
+) -> anyhow::Result<(Arc<Component>, Option<Signed>)> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let signature = std::fs::read_to_string(signature_path(path)).ok();
+    let signed = trust
+        .judge(&bytes, signature.as_deref())
+        .map_err(|why| anyhow::anyhow!("`{shown}`: {why}\n  hint: {}", why.hint(&shown)))?;
+    let component = runtime
         .load(&stem(path), bytes)
         .await
-        .with_context(|| format!("`{}`", path.display()))
+        .with_context(|| format!("`{shown}`"))?;
+    Ok((component, signed))
+}
+
+/// A target where nobody listens.
+fn nowhere(kind: &str, empty: &Path) -> Option<Target> {
+    let second = Duration::from_secs(1);
+    Some(match kind {
+        "ldap" => Target::Ldap(LdapTarget {
+            url: "ldaps://127.0.0.1:1".to_owned(),
+            start_tls: false,
+            ca: None,
+            bind_dn: String::new(),
+            password: String::new().into(),
+            pool_size: 1,
+            connect_timeout: second,
+            operation_timeout: second,
+        }),
+        "http" => Target::Http(HttpTarget {
+            url: "https://127.0.0.1:1".to_owned(),
+            ca: None,
+            pins: Vec::new(),
+            identity: None,
+            auth: HttpAuth::None,
+            methods: None,
+            reach: Reach::Private,
+            connect_timeout: second,
+            timeout: second,
+            concurrency: 1,
+            rate: None,
+        }),
+        // Never opened: `describe` reaches no target.
+        "sql" => Target::Sql(SqlTarget {
+            driver: SqlDriver::Sqlite(SqliteFile {
+                path: empty.join("none"),
+                create: false,
+            }),
+            pool_size: 1,
+            connect_timeout: second,
+            statement_timeout: second,
+            max_rows: 1,
+            read_only: true,
+        }),
+        _ => return None,
+    })
 }
 
 /// Binds the connector to nothing that is real: an empty directory, a target where nobody listens. `describe` is the
@@ -137,41 +220,13 @@ async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> 
 async fn cost(runtime: &Runtime, component: &Arc<Component>) -> Result<(Cost, Value), String> {
     let empty = tempfile::tempdir().map_err(|why| why.to_string())?;
     let manifest = component.manifest();
-    let nowhere = |kind: &str| {
-        if kind == "sql" {
-            // Never opened: `describe` reaches no target.
-            return Some(Target::Sql(SqlTarget {
-                driver: SqlDriver::Sqlite(SqliteFile {
-                    path: empty.path().join("none"),
-                    create: false,
-                }),
-                pool_size: 1,
-                connect_timeout: Duration::from_secs(1),
-                statement_timeout: Duration::from_secs(1),
-                max_rows: 1,
-                read_only: true,
-            }));
-        }
-        (kind == "ldap").then(|| {
-            Target::Ldap(LdapTarget {
-                url: "ldaps://127.0.0.1:1".to_owned(),
-                start_tls: false,
-                ca: None,
-                bind_dn: String::new(),
-                password: String::new().into(),
-                pool_size: 1,
-                connect_timeout: Duration::from_secs(1),
-                operation_timeout: Duration::from_secs(1),
-            })
-        })
-    };
     let spec = AppSpec {
         app: "inspect".to_owned(),
         settings: json!({}),
         targets: manifest
             .targets
             .iter()
-            .filter_map(|t| Some((t.name.clone(), nowhere(&t.kind)?)))
+            .filter_map(|t| Some((t.name.clone(), nowhere(&t.kind, empty.path())?)))
             .collect(),
         secrets: manifest
             .secrets

@@ -15,6 +15,7 @@ mod init;
 mod output;
 mod remote;
 mod serve;
+mod show;
 mod simulate;
 mod token;
 
@@ -67,7 +68,7 @@ enum Command {
         #[arg(long)]
         files_only: bool,
     },
-    /// List and test apps.
+    /// List, show and test apps.
     #[command(subcommand)]
     App(app::Command),
     /// List and inspect connectors.

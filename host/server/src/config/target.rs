@@ -1,9 +1,12 @@
 //! `[targets.NAME]` of an app's file: endpoints that its connector may speak to, by name.
 
+mod http;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::http::{Auth, HttpTarget, Identity, OAuth};
 use super::reader::{Located, Section, Sink, suggestion};
 use super::secret::SecretSource;
 
@@ -39,6 +42,8 @@ pub enum Target {
     Ldap(LdapTarget),
     /// A database.
     Sql(SqlTarget),
+    /// An HTTP service.
+    Http(Box<HttpTarget>),
 }
 
 impl Target {
@@ -47,17 +52,22 @@ impl Target {
         match self {
             Self::Ldap(target) => target.ca.as_ref(),
             Self::Sql(target) => target.ca.as_ref(),
+            Self::Http(target) => target.ca.as_ref(),
         }
     }
 
-    /// The password of its account.
-    pub fn password(&self) -> Option<&Located<SecretSource>> {
+    /// The password, token or key of its account.
+    pub fn secret(&self) -> Option<&Located<SecretSource>> {
         match self {
             Self::Ldap(target) => target.password.as_ref(),
             Self::Sql(target) => target.password.as_ref(),
+            Self::Http(target) => target.auth.secret(),
         }
     }
 }
+
+/// The words of `kind`.
+const KINDS: [&str; 3] = ["ldap", "sql", "http"];
 
 pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target> {
     let mut targets = BTreeMap::new();
@@ -69,12 +79,14 @@ pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target
         let target = match kind.value.as_str() {
             "ldap" => ldap(&name, &mut section, sink).map(Target::Ldap),
             "sql" => sql::read(&name, &mut section, sink).map(Target::Sql),
-            _ => {
-                let hint = suggestion(&kind.value, &["ldap", "sql"]);
+            "http" => {
+                http::read(&name, &mut section, sink).map(|http| Target::Http(Box::new(http)))
+            }
+            other => {
                 sink.error_hint(
                     kind.span,
-                    format!("`targets.{name}.kind` cannot be `{}`", kind.value),
-                    hint,
+                    format!("`targets.{name}.kind` cannot be `{other}`"),
+                    suggestion(other, &KINDS),
                 );
                 continue;
             }

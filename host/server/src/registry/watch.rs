@@ -49,7 +49,9 @@ pub async fn watch(
                 while noticed.try_recv().is_ok() {}
             }
             Some(()) = nudges.recv() => info!("asked to look at the files"),
+            () = registry.judged.notified() => changed(&registry),
         }
+        registry.judge_all();
         if registry.look_settled().await {
             changed(&registry);
         }

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::error::Error;
 use crate::app::{SqlServer, SqlTls};
-use crate::capability::ldap::tls;
+use crate::capability::tls::{self, Trust};
 use crate::egress;
 
 /// A checked server.
@@ -35,7 +35,13 @@ impl Reach {
         if host.is_empty() {
             return Err("host: it is empty".to_owned());
         }
-        let config = || tls::client_config(server.ca.as_deref());
+        let config = || {
+            tls::client_config(Trust {
+                ca: server.ca.as_deref(),
+                ..Trust::default()
+            })
+            .map(Arc::new)
+        };
         Ok(Self {
             name: name.to_owned(),
             host: host.to_owned(),
@@ -50,22 +56,8 @@ impl Reach {
 
     /// Resolves once; the addresses that may be connected to.
     pub(super) async fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
-        let mut vetted = Vec::new();
-        let mut last = Error::Resolve;
-        for address in tokio::net::lookup_host((self.host.as_str(), self.port))
-            .await
-            .map_err(|_| Error::Resolve)?
-        {
-            match egress::decide(address.ip(), egress::Reach::Private) {
-                Ok(()) => vetted.push(address),
-                Err(refused) => last = refused.into(),
-            }
-        }
-        if vetted.is_empty() {
-            Err(last)
-        } else {
-            Ok(vetted)
-        }
+        let vetted = egress::vet(&self.host, egress::Reach::Private, &egress::System).await?;
+        Ok(vetted.sockets(self.port).collect())
     }
 
     /// Connects to the first vetted address that answers.

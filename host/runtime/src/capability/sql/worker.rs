@@ -48,9 +48,7 @@ impl<T: 'static> Worker<T> {
     ) -> Result<A, Error> {
         let (done, outcome) = oneshot::channel();
         let task: Task<T> = Box::new(move |owned| drop(done.send(task(owned))));
-        self.tasks
-            .send(task)
-            .map_err(|_| Error::Lost { maybe_done: false })?;
+        self.tasks.send(task).map_err(|_| Error::Unsent)?;
         outcome
             .await
             .unwrap_or(Err(Error::Lost { maybe_done: true }))

@@ -35,6 +35,14 @@ fn placeholders_are_counted_and_spelled_for_the_driver() {
     let mysql = parsed(source, Dialect::Mysql);
     assert_eq!(mysql.text, "SELECT a FROM t WHERE b= ?  AND c IN( ? , ? )");
     assert!(!parsed("UPDATE t SET a=?", Dialect::Sqlite).reads);
+    assert!(parsed("WITH x AS (SELECT 1) SELECT * FROM x", Dialect::Postgres).reads);
+    assert!(
+        !parsed(
+            "WITH x AS (delete FROM t RETURNING a) SELECT * FROM x",
+            Dialect::Postgres
+        )
+        .reads
+    );
 }
 
 #[test]

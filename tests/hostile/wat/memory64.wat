@@ -1,0 +1,2 @@
+;; Has a memory of 64-bit addresses.
+(memory $vast i64 1)
