@@ -104,7 +104,7 @@ impl Database {
                 let reach = Reach::new(name, server, 3306)?;
                 (
                     Dialect::Mysql,
-                    Box::new(mysql::Connector::new(reach, server)?),
+                    Box::new(mysql::Connector::new(reach, server)),
                 )
             }
             SqlDriver::Sqlite(file) => (

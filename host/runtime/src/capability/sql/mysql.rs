@@ -40,7 +40,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(reach: Reach, server: &SqlServer) -> Result<Self, String> {
+    pub(super) fn new(reach: Reach, server: &SqlServer) -> Self {
         let options = OptsBuilder::default()
             .ip_or_hostname(reach.host.clone())
             .tcp_port(reach.port)
@@ -66,12 +66,12 @@ impl Connector {
                     ),
             ),
         };
-        Ok(Self {
+        Self {
             reach,
             options,
             tls,
             password: server.password.clone(),
-        })
+        }
     }
 
     async fn open(&self, tls: Option<SslOpts>) -> Result<Conn, mysql_async::Error> {

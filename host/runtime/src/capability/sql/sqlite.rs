@@ -248,11 +248,11 @@ fn cell(stored: ValueRef<'_>, boolean: bool) -> Cell {
 fn failed(error: rusqlite::Error) -> Error {
     match error {
         rusqlite::Error::SqliteFailure(error, message) => Error::Database {
-            state: state(&error).to_owned(),
+            state: state(error).to_owned(),
             message: message.unwrap_or_else(|| error.to_string()),
         },
         rusqlite::Error::SqlInputError { error, msg, .. } => Error::Database {
-            state: state(&error).to_owned(),
+            state: state(error).to_owned(),
             message: msg,
         },
         error => Error::Database {
@@ -263,7 +263,7 @@ fn failed(error: rusqlite::Error) -> Error {
 }
 
 /// The nearest SQLSTATE.
-fn state(error: &ffi::Error) -> &'static str {
+fn state(error: ffi::Error) -> &'static str {
     match error.extended_code {
         ffi::SQLITE_CONSTRAINT_UNIQUE
         | ffi::SQLITE_CONSTRAINT_PRIMARYKEY

@@ -21,18 +21,18 @@ impl<T: 'static> Worker<T> {
         make: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let (tasks, queue) = channel::<Task<T>>();
-        let (made, outcome) = oneshot::channel();
+        let (ready, outcome) = oneshot::channel();
         std::thread::Builder::new()
             .name("sql".to_owned())
             .spawn(move || match make() {
                 Ok(mut owned) => {
                     // Whoever asked may have gone away meanwhile; then nothing follows.
-                    let _ = made.send(Ok(()));
+                    let _ = ready.send(Ok(()));
                     for task in queue {
                         task(&mut owned);
                     }
                 }
-                Err(error) => drop(made.send(Err(error))),
+                Err(error) => drop(ready.send(Err(error))),
             })
             .map_err(|error| Error::Connect(format!("no thread for it: {error}")))?;
         outcome

@@ -274,9 +274,9 @@ fn failed(error: &tokio_postgres::Error, stage: Stage) -> Error {
     let Some(database) = error.as_db_error() else {
         return stage.into();
     };
-    let state = database.code().code();
+    let sqlstate = database.code().code();
     // The server's farewell, in the place of an answer.
-    if stage == Stage::Before && state.starts_with("57P") {
+    if stage == Stage::Before && sqlstate.starts_with("57P") {
         return Error::Unsent;
     }
     let mut message = database.message().to_owned();
@@ -288,7 +288,7 @@ fn failed(error: &tokio_postgres::Error, stage: Stage) -> Error {
         }
     }
     Error::Database {
-        state: state.to_owned(),
+        state: sqlstate.to_owned(),
         message,
     }
 }
