@@ -29,6 +29,7 @@
 //! | `guest` | the state of one instance, and its memory limiter |
 //! | `capability` | what a guest can import, one file each |
 //! | [`state`] | the trait behind the `state` capability |
+//! | `interference` | faults put into host calls on purpose, for the contract kit |
 //! | `egress` | which addresses the host connects to |
 //! | `redact` | known secrets never leave in a message |
 //! | [`stats`] | counters the server turns into metrics |
@@ -46,6 +47,7 @@ mod egress;
 mod engine;
 mod granted;
 mod guest;
+mod interference;
 mod redact;
 mod runtime;
 pub mod state;
@@ -59,13 +61,14 @@ pub use app::{
 };
 pub use bind::LoadError;
 pub use call::{Call, CallError, Crowded};
-pub use compile::{CompileWith, child::compile_child_main};
+pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
-    Abilities, Component, Digest, Inspection,
+    Abilities, Component, Digest, Inspection, Producer,
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{CircuitState, Connector, Cost};
 pub use egress::Reach;
 pub use granted::{Granted, GrantedDirectory, GrantedTarget};
+pub use interference::{HostCall, Interference, Strike};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

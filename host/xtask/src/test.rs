@@ -84,6 +84,7 @@ fn prerequisites() -> Result<()> {
         ("psql", "postgresql"),
         ("mariadbd", "mariadb-server"),
         ("sslscan", "sslscan"),
+        ("docker-registry", "docker-registry"),
         ("python3", "python3 python3-venv"),
     ];
     let libraries = [

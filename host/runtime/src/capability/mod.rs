@@ -30,6 +30,7 @@ use crate::bindings::{Full, vocabulary::tombolo::connector::types};
 use crate::egress::{self, Resolver};
 use crate::granted::Granted;
 use crate::guest::Guest;
+use crate::interference::Interference;
 use crate::redact::Redactor;
 use crate::state::StateStore;
 
@@ -48,6 +49,8 @@ pub(crate) struct Grants {
     pub(crate) redactor: Redactor,
     /// All of it, for people.
     pub(crate) granted: Granted,
+    /// Faults put into host calls on purpose; none for an app that serves.
+    pub(crate) interference: Option<Arc<dyn Interference>>,
 }
 
 /// The host side of an app's named targets: pools and clients that outlive an instance, one set an app.

@@ -100,6 +100,19 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// How many core modules it is made of.
     pub modules: usize,
+    /// The languages and tools it was made with, as its `producers` sections say.
+    pub producers: Vec<Producer>,
+}
+
+/// A language or tool that had a part in making a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Producer {
+    /// `language`, `processed-by` or `sdk`.
+    pub role: String,
+    /// `Rust`, `rustc`, `wit-component`.
+    pub name: String,
+    /// Its version; may be empty.
+    pub version: String,
 }
 
 /// A loaded, linked file: holds no grant, serves any number of apps.
@@ -172,6 +185,11 @@ impl Component {
     /// What it can do.
     pub fn abilities(&self) -> Abilities {
         self.abilities
+    }
+
+    /// The lines of an app's file that grant everything it asks for; empty when it asks for nothing.
+    pub fn grant_lines(&self) -> String {
+        crate::bind::all_lines(&self.manifest)
     }
 
     /// What a look at the file tells.
