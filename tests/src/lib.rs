@@ -33,6 +33,7 @@ pub mod issuer;
 pub mod ldif;
 pub mod load;
 pub mod mariadb;
+pub mod oci;
 pub mod people;
 pub mod pki;
 pub mod postgres;

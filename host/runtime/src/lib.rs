@@ -61,7 +61,7 @@ pub use app::{
 };
 pub use bind::LoadError;
 pub use call::{Call, CallError, Crowded};
-pub use compile::{CompileWith, child::compile_child_main};
+pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection, Producer,
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},

@@ -3,6 +3,7 @@
 mod given;
 mod inspect;
 mod list;
+mod run;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -31,7 +32,11 @@ pub(super) enum Command {
         /// A minisign public key, or `file:PATH` of one, that must have signed it; the signature is `FILE.minisig`.
         #[arg(long)]
         trusted_key: Option<String>,
+        #[command(flatten)]
+        given: given::Given,
     },
+    /// Serve a connector on loopback while it is written: what is saved is built and taken over at once.
+    Run(Box<run::Arguments>),
     /// Test a connector against the contract: everything that an author should know before an operator does.
     Test(Box<test::Arguments>),
 }
@@ -40,9 +45,12 @@ impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
-            Self::Inspect { file, trusted_key } => {
-                inspect::inspect(&file, trusted_key.as_deref(), output).await
-            }
+            Self::Inspect {
+                file,
+                trusted_key,
+                given,
+            } => inspect::inspect(&file, trusted_key.as_deref(), &given, output).await,
+            Self::Run(arguments) => Box::pin(run::run(*arguments)).await,
             Self::Test(arguments) => Box::pin(test::test(*arguments, output)).await,
         }
     }
@@ -53,8 +61,8 @@ fn runtime() -> anyhow::Result<Runtime> {
     let compile_with =
         CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
     Ok(Runtime::new(Options {
-        cache: None,
         compile_with,
+        ..Options::default()
     })?)
 }
 
