@@ -59,6 +59,12 @@ var State state
 
 type state struct{}
 
+// Check reads, which proves that the store is there.
+func (s state) Check() error {
+	_, err := s.Get("check")
+	return err
+}
+
 // Get is the item under a key, or nil.
 func (state) Get(key string) (*Item, error) { return Services.StateGet(key) }
 

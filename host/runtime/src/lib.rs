@@ -59,6 +59,7 @@ pub use call::{Call, CallError, Crowded};
 pub use compile::{CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection,
+    inspect::{Found, look},
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{CircuitState, Connector, Cost};

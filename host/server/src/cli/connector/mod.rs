@@ -1,7 +1,9 @@
 //! `tombolo connector`: what files there are, what they are, want and cost.
 
+mod build;
 mod inspect;
 mod list;
+mod new;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +18,14 @@ use crate::config::Layout;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make a project in one of five languages that builds as it is.
+    New(new::Arguments),
+    /// Build a project's component, by its language's own tools.
+    Build {
+        /// The project: the directory with `connector.toml`.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
     /// List the connectors of a configuration directory.
     List {
         /// The configuration directory.
@@ -31,6 +41,8 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
+            Self::New(arguments) => new::new(arguments, output),
+            Self::Build { dir } => build::build(&dir, output),
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
             Self::Inspect { file } => inspect::inspect(&file, output).await,
         }
