@@ -51,7 +51,7 @@ pub struct Attack {
     /// Whether the connector works for the next caller.
     #[serde(default = "yes")]
     pub sound: bool,
-    /// More of the app's file; `{app}` and `{silent}` stand for its name and the address of a silent server.
+    /// More of the app's file; `{app}`, `{silent}`, `{web}` and `{web-port}` stand for its name and for bad servers.
     #[serde(default)]
     pub app: String,
 }

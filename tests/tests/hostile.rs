@@ -2,11 +2,14 @@
 //! serves the next caller, and a neighbour under steady load has no errors meanwhile.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tombolo_tests::host::{Directory, Host, Start};
 use tombolo_tests::hostile::{self, Attack, Expect, Guest, Via};
 use tombolo_tests::load::{Crowd, Figure, Op, Stream};
@@ -18,12 +21,13 @@ const SECRET: &str = "open-sesame/+42";
 
 const LIMITS: &str = r#"
 [limits]
-wall = "1500ms"
-cpu = "300ms"
+wall = "3s"
+cpu = "200ms"
 memory = "32MiB"
 tables = 10000
 resources = 64
-outbound-requests = 100
+outbound-requests = 20
+host-call-bytes = "2MiB"
 log-lines = 50
 state = "64KiB"
 "#;
@@ -33,7 +37,8 @@ struct Street {
     directory: Directory,
     host: Host,
     attacks: Vec<Attack>,
-    silent: std::net::SocketAddr,
+    silent: SocketAddr,
+    web: SocketAddr,
 }
 
 impl Street {
@@ -41,13 +46,14 @@ impl Street {
         let directory = Directory::new()?;
         directory.write(
             "tombolo.toml",
-            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"state\"\n[limits]\ndeadline = \"6s\"\n",
+            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"state\"\n[limits]\ndeadline = \"15s\"\n",
         )?;
         directory.connector("csv", &build::connector("csv")?)?;
         directory.connector("hostile", &hostile::rust()?)?;
         apps::csv(&directory, "neighbour", "")?;
         let mut street = Self {
             silent: silent().await?,
+            web: web().await?,
             host: Host::start_with(directory.path(), &start()).await?,
             directory,
             attacks: hostile::corpus()?,
@@ -92,7 +98,9 @@ impl Street {
         let more = attack
             .app
             .replace("{app}", &app)
-            .replace("{silent}", &self.silent.to_string());
+            .replace("{silent}", &self.silent.to_string())
+            .replace("{web-port}", &self.web.port().to_string())
+            .replace("{web}", &self.web.to_string());
         self.directory
             .app(&app, connector, &format!("{settings}{more}{LIMITS}"))
     }
@@ -225,8 +233,8 @@ async fn strike(scim: &Scim, attack: &Attack) -> Result<Reply> {
 }
 
 /// A server that accepts whoever comes and says nothing.
-async fn silent() -> Result<std::net::SocketAddr> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+async fn silent() -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         let mut held = Vec::new();
@@ -235,6 +243,65 @@ async fn silent() -> Result<std::net::SocketAddr> {
         }
     });
     Ok(address)
+}
+
+/// A web server that is no better than the guests. What lies outside `/app` nobody may reach.
+async fn web() -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            // Whoever hangs up in the middle has understood what it deals with.
+            tokio::spawn(async move { _ = answer(connection, address).await });
+        }
+    });
+    Ok(address)
+}
+
+async fn answer(mut connection: TcpStream, here: SocketAddr) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(connection.read_u8().await?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let path = head.split_whitespace().nth(1).unwrap_or_default();
+    let redirect = |to: &str| {
+        format!(
+            "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+    };
+    let text = |text: &str| {
+        let length = text.len();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}")
+    };
+    let reply = match path {
+        "/app/to-metadata" => redirect("http://169.254.169.254/latest/meta-data/"),
+        "/app/to-mapped" => redirect(&format!(
+            "http://[::ffff:127.0.0.1]:{}/smuggled",
+            here.port()
+        )),
+        "/app/to-neighbour" => redirect("/smuggled"),
+        "/app/to-file" => redirect("file:///etc/passwd"),
+        "/app/drip" => {
+            connection.write_all(b"HTTP/1.1 200 OK\r\nX: ").await?;
+            loop {
+                connection.write_all(b"x").await?;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        "/app/endless" => {
+            let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            connection.write_all(head).await?;
+            let chunk = [b"10000\r\n".as_slice(), &[b'x'; 65536], b"\r\n"].concat();
+            loop {
+                connection.write_all(&chunk).await?;
+            }
+        }
+        _ if path.contains("smuggled") => text("smuggled"),
+        _ if path.contains("169.254") => text("metadata"),
+        _ => text("ok"),
+    };
+    connection.write_all(reply.as_bytes()).await
 }
 
 /// The most memory that a process ever held.

@@ -24,7 +24,7 @@ pub struct AppSpec {
     /// Named endpoints with their credentials.
     pub targets: BTreeMap<String, Target>,
     /// Named secrets; the guest gets handles only.
-    pub secrets: BTreeMap<String, SecretString>,
+    pub secrets: BTreeMap<String, GrantedSecret>,
     /// Directories, preopened for the guest as `/NAME`.
     pub directories: Vec<Directory>,
     /// Where the `state` capability keeps its items.
@@ -33,6 +33,37 @@ pub struct AppSpec {
     pub limits: Limits,
     /// Whether instances are kept between calls.
     pub reuse: Reuse,
+}
+
+/// A granted secret.
+#[derive(Clone, Debug)]
+pub struct GrantedSecret {
+    /// What the host puts where the connector uses its handle.
+    pub value: SecretString,
+    /// May the connector itself see the bytes?
+    pub reveal: bool,
+}
+
+impl From<SecretString> for GrantedSecret {
+    /// Not to be revealed.
+    fn from(value: SecretString) -> Self {
+        Self {
+            value,
+            reveal: false,
+        }
+    }
+}
+
+impl From<&str> for GrantedSecret {
+    fn from(value: &str) -> Self {
+        SecretString::from(value).into()
+    }
+}
+
+impl From<String> for GrantedSecret {
+    fn from(value: String) -> Self {
+        SecretString::from(value).into()
+    }
 }
 
 /// A granted endpoint.
@@ -54,6 +85,15 @@ impl Target {
             Self::Ldap(_) => "ldap",
             Self::Sql(_) => "sql",
             Self::Http(_) => "http",
+        }
+    }
+
+    /// Where it is. No kind of target lets credentials stand in there.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Ldap(target) => target.url.clone(),
+            Self::Sql(target) => target.address(),
+            Self::Http(target) => target.url.clone(),
         }
     }
 

@@ -92,7 +92,10 @@ pub enum CallError {
         /// The missing interface.
         interface: &'static str,
     },
-    /// The host could not make the call, or the answer broke the contract.
+    /// The connector answered, and with what no connector may answer.
+    #[error("the connector's answer breaks the contract: {0}")]
+    Broken(String),
+    /// The host could not make the call.
     #[error("{0}")]
     Host(String),
 }
@@ -127,6 +130,25 @@ fn brief(time: Duration) -> String {
 }
 
 impl CallError {
+    /// Is the connector itself to blame, whatever its target does?
+    ///
+    /// A time-out is not among these: a slow target looks the same.
+    pub fn blames_connector(&self) -> bool {
+        match self {
+            Self::Trapped { .. }
+            | Self::CpuExhausted { .. }
+            | Self::MemoryExhausted { .. }
+            | Self::LimitExceeded { .. }
+            | Self::Broken(_) => true,
+            Self::Failure(_)
+            | Self::TimedOut { .. }
+            | Self::Busy { .. }
+            | Self::NotExported { .. }
+            | Self::CircuitOpen { .. }
+            | Self::Host(_) => false,
+        }
+    }
+
     /// May the target have been changed although there is no good answer?
     ///
     /// Only what fails before the guest runs, or a failure in which the target itself said no, is certain.
@@ -149,6 +171,7 @@ impl CallError {
             | Self::CpuExhausted { .. }
             | Self::MemoryExhausted { .. }
             | Self::LimitExceeded { .. }
+            | Self::Broken(_)
             | Self::Host(_) => true,
         }
     }

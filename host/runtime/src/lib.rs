@@ -23,11 +23,13 @@
 //! | `component` | what can be known of a file without running it: digest, manifest, exports |
 //! | `compile` | child process, cache on disk, and the one `unsafe` module |
 //! | `app` | what the operator grants an app: targets, secrets, directories, limits |
+//! | [`Granted`] | what came of the grants, for people |
 //! | `bind` | wanted against granted, settings, trial |
 //! | `connector` | calls: slots, clocks, instances, checks of what came back |
 //! | `guest` | the state of one instance, and its memory limiter |
 //! | `capability` | what a guest can import, one file each |
 //! | [`state`] | the trait behind the `state` capability |
+//! | `interference` | faults put into host calls on purpose, for the contract kit |
 //! | `egress` | which addresses the host connects to |
 //! | `redact` | known secrets never leave in a message |
 //! | [`stats`] | counters the server turns into metrics |
@@ -43,7 +45,9 @@ mod connector;
 pub mod contract;
 mod egress;
 mod engine;
+mod granted;
 mod guest;
+mod interference;
 mod redact;
 mod runtime;
 pub mod state;
@@ -51,18 +55,21 @@ pub mod stats;
 mod ticker;
 
 pub use app::{
-    AppSpec, Circuit, ClientIdentity, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, OAuthClient,
-    OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
+    AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapTarget,
+    Limits, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls,
+    SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;
 pub use call::{Call, CallError, Crowded};
-pub use compile::{CompileWith, child::compile_child_main};
+pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
-    Abilities, Component, Digest, Inspection,
+    Abilities, Component, Digest, Inspection, Producer,
     inspect::{Found, look},
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{CircuitState, Connector, Cost};
 pub use egress::Reach;
+pub use granted::{Granted, GrantedDirectory, GrantedTarget};
+pub use interference::{HostCall, Interference, Strike};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

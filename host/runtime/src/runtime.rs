@@ -11,12 +11,13 @@ use wasmtime::component::Linker;
 use crate::app::AppSpec;
 use crate::bind::{self, LoadError};
 use crate::capability;
-use crate::compile::{Cache, CacheError, CompileWith, Compiler};
+use crate::compile::{Cache, CacheError, CompileLimits, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
-use crate::connector::{Connector, Places, Slots, Threads, Lane};
+use crate::connector::{Connector, Lane, Places, Slots, Threads};
 use crate::engine;
 use crate::guest::Guest;
+use crate::interference::Interference;
 use crate::ticker::Ticker;
 
 /// How the runtime compiles and remembers.
@@ -26,6 +27,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Where connectors are compiled.
     pub compile_with: CompileWith,
+    /// What a compiling child may use.
+    pub compile_limits: CompileLimits,
 }
 
 /// The runtime cannot start.
@@ -67,7 +70,7 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(start)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
-        let compiler = Compiler::new(options.compile_with, cache);
+        let compiler = Compiler::new(options.compile_with, options.compile_limits, cache);
         let places = Places::new(instances);
         Ok(Self {
             shared: Arc::new(Shared {
@@ -119,7 +122,19 @@ impl Runtime {
         spec: AppSpec,
     ) -> Result<Connector, LoadError> {
         let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
-        bind::bind(component, slots, spec).await
+        bind::bind(component, slots, spec, None).await
+    }
+
+    /// The same, with somebody who decides what becomes of each host call: for tests of a connector, never for an app
+    /// that serves.
+    pub async fn bind_with_interference(
+        &self,
+        component: &Arc<Component>,
+        spec: AppSpec,
+        interference: Arc<dyn Interference>,
+    ) -> Result<Connector, LoadError> {
+        let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
+        bind::bind(component, slots, spec, Some(interference)).await
     }
 
     /// Ticks whenever the circuit of any app opens or closes.

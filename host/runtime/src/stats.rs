@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::call::CallError;
 
 /// How calls end, in the order of [`Snapshot::faults`].
-const FAULTS: [&str; 10] = [
+const FAULTS: [&str; 11] = [
     "failure",
     "trap",
     "timeout",
@@ -17,6 +17,7 @@ const FAULTS: [&str; 10] = [
     "not-exported",
     "host",
     "circuit",
+    "broken",
 ];
 
 /// Upper bounds of the buckets of a [`Histogram`], in microseconds; the last bucket has none.
@@ -36,6 +37,7 @@ pub struct Stats {
     recycled: AtomicU64,
     discarded: AtomicU64,
     memory_peak: AtomicU64,
+    misdeeds: AtomicU64,
     wall: LiveHistogram,
     cpu: LiveHistogram,
     wait: LiveHistogram,
@@ -68,12 +70,23 @@ pub struct Snapshot {
     pub discarded: u64,
     /// The most linear memory one instance held, in bytes.
     pub memory_peak: u64,
+    /// Calls that the connector itself spoiled; see [`Conduct`].
+    pub misdeeds: u64,
     /// Time from slot to answer.
     pub wall: Histogram,
     /// Processor time.
     pub cpu: Histogram,
     /// Time until there was a slot.
     pub wait: Histogram,
+}
+
+/// How a connector has behaved so far: what a new revision is judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conduct {
+    /// Calls that ended.
+    pub calls: u64,
+    /// Those that the connector itself spoiled: it crashed, passed a limit, or answered what breaks the contract.
+    pub misdeeds: u64,
 }
 
 /// A distribution of durations.
@@ -151,6 +164,9 @@ impl Stats {
     pub(crate) fn ended(&self, error: Option<&CallError>) {
         self.calls.fetch_add(1, Relaxed);
         let Some(error) = error else { return };
+        if error.blames_connector() {
+            self.misdeeds.fetch_add(1, Relaxed);
+        }
         let kind = match error {
             CallError::Failure(_) => 0,
             CallError::Trapped { .. } => 1,
@@ -162,8 +178,17 @@ impl Stats {
             CallError::NotExported { .. } => 7,
             CallError::Host(_) => 8,
             CallError::CircuitOpen { .. } => 9,
+            CallError::Broken(_) => 10,
         };
         self.faults[kind].fetch_add(1, Relaxed);
+    }
+
+    /// How it has behaved until now.
+    pub fn conduct(&self) -> Conduct {
+        Conduct {
+            calls: self.calls.load(Relaxed),
+            misdeeds: self.misdeeds.load(Relaxed),
+        }
     }
 
     /// The counters now.
@@ -182,6 +207,7 @@ impl Stats {
             recycled: self.recycled.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
             memory_peak: self.memory_peak.load(Relaxed),
+            misdeeds: self.misdeeds.load(Relaxed),
             wall: self.wall.read(),
             cpu: self.cpu.read(),
             wait: self.wait.read(),

@@ -190,7 +190,10 @@ async fn answers_outside_the_contract_are_refused() {
     for kind in ["anchor-empty", "anchor-long", "name-bad", "attributes-many"] {
         let error = street.provoke(kind, "x").await.unwrap_err();
         assert!(
-            matches!(error, CallError::Host(_) | CallError::LimitExceeded { .. }),
+            matches!(
+                error,
+                CallError::Broken(_) | CallError::LimitExceeded { .. }
+            ),
             "{kind}: {error:?}"
         );
     }
@@ -217,7 +220,10 @@ async fn answers_outside_the_contract_are_refused() {
             .await
             .unwrap_err();
         assert!(
-            matches!(error, CallError::Host(_) | CallError::LimitExceeded { .. }),
+            matches!(
+                error,
+                CallError::Broken(_) | CallError::LimitExceeded { .. }
+            ),
             "{kind}: {error:?}"
         );
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use tombolo::config::trust::Trust;
 use tombolo::config::{Diagnostic, Layout, Report, Severity, material};
 
 fn write(dir: &Path, files: &[(&str, &str)]) {
@@ -16,13 +17,14 @@ fn write(dir: &Path, files: &[(&str, &str)]) {
 /// Everything that reading the files finds, as `tombolo check --files-only` does.
 fn check(dir: &Path) -> Report {
     let layout = Layout::new(dir);
-    let (_, mut report) = layout.read_host();
+    let (host, mut report) = layout.read_host();
+    let trust = Trust::new(&host.connectors, dir);
     for path in layout.app_paths().unwrap() {
         let found = layout.read_app(&path);
         report.0.extend(found.report.0);
         if let Some(file) = found.file {
             report.0.extend(
-                material::gather(&layout, &file, jiff::Timestamp::UNIX_EPOCH)
+                material::gather(&layout, &trust, &file, jiff::Timestamp::UNIX_EPOCH)
                     .1
                     .0,
             );

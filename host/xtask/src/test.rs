@@ -81,6 +81,7 @@ fn prerequisites() -> Result<()> {
         ("psql", "postgresql"),
         ("mariadbd", "mariadb-server"),
         ("sslscan", "sslscan"),
+        ("docker-registry", "docker-registry"),
         ("python3", "python3 python3-venv"),
     ];
     let missing: Vec<(&str, &str)> = needed

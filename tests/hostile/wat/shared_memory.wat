@@ -1,2 +1,2 @@
 ;; Has a memory that threads could share.
-(memory $shared 1 1 shared)
+(memory (export "memory") 2 2 shared)

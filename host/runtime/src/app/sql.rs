@@ -54,6 +54,13 @@ pub struct SqlServer {
     pub ca: Option<Vec<u8>>,
 }
 
+impl SqlServer {
+    fn address(&self, scheme: &str) -> String {
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{scheme}://{}{port}/{}", self.host, self.database)
+    }
+}
+
 /// How a connection to a server is protected. Where there is TLS, the certificate is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SqlTls {
@@ -87,6 +94,16 @@ pub struct OdbcSource {
 }
 
 impl SqlTarget {
+    /// Where it is, without user and password.
+    pub(crate) fn address(&self) -> String {
+        match &self.driver {
+            SqlDriver::Postgresql(server) => server.address("postgresql"),
+            SqlDriver::Mysql(server) => server.address("mysql"),
+            SqlDriver::Sqlite(file) => format!("sqlite:{}", file.path.display()),
+            SqlDriver::Odbc(source) => format!("odbc:{}", source.connection),
+        }
+    }
+
     /// What must never leave in a message.
     pub(crate) fn secret(&self) -> Option<&SecretString> {
         match &self.driver {

@@ -23,13 +23,14 @@ pub(crate) mod tls;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use secrecy::SecretString;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::app::{Directory, Limits, Target};
+use crate::app::{Directory, GrantedSecret, Limits, Target};
 use crate::bindings::{Full, vocabulary::tombolo::connector::types};
 use crate::egress::{self, Resolver};
+use crate::granted::Granted;
 use crate::guest::Guest;
+use crate::interference::Interference;
 use crate::redact::Redactor;
 use crate::state::StateStore;
 
@@ -40,12 +41,16 @@ pub(crate) struct Grants {
     /// The beginning of the component's digest, for logs.
     pub(crate) revision: String,
     pub(crate) settings: String,
-    pub(crate) secrets: BTreeMap<String, SecretString>,
+    pub(crate) secrets: BTreeMap<String, GrantedSecret>,
     pub(crate) targets: Targets,
     pub(crate) directories: Vec<Directory>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) limits: Limits,
     pub(crate) redactor: Redactor,
+    /// All of it, for people.
+    pub(crate) granted: Granted,
+    /// Faults put into host calls on purpose; none for an app that serves.
+    pub(crate) interference: Option<Arc<dyn Interference>>,
 }
 
 /// The host side of an app's named targets: pools and clients that outlive an instance, one set an app.

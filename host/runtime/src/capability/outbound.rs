@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::Grants;
 use crate::guest::{CurrentCall, Exceeded, Guest};
+use crate::interference::{Fate, HostCall};
 
 /// How a host call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(crate) struct Outbound {
     target: String,
     sent: usize,
     began: Instant,
+    fate: Fate,
     ended: bool,
 }
 
@@ -63,6 +65,7 @@ impl CurrentCall {
         sent: usize,
     ) -> Result<Outbound, Exceeded> {
         self.charge_outbound(sent)?;
+        let fate = self.fate(capability, operation, target);
         Ok(Outbound {
             grants: Arc::clone(&self.grants),
             request: Arc::clone(&self.request_id),
@@ -72,8 +75,25 @@ impl CurrentCall {
             target: target.chars().take(64).collect(),
             sent,
             began: Instant::now(),
+            fate,
             ended: false,
         })
+    }
+
+    /// What somebody who tests the connector decides about a host call; nothing, of an app that serves.
+    pub(crate) fn fate(
+        &self,
+        capability: &'static str,
+        operation: &'static str,
+        target: &str,
+    ) -> Fate {
+        let call = HostCall {
+            capability,
+            operation,
+            target,
+            request: &self.request_id,
+        };
+        Fate::of(self.grants.interference.as_ref(), &call)
     }
 
     fn charge_outbound(&self, sent: usize) -> Result<(), Exceeded> {
@@ -95,6 +115,11 @@ impl CurrentCall {
 }
 
 impl Outbound {
+    /// What becomes of it: the effect on the target goes through [`Fate::around`].
+    pub(crate) fn fate(&self) -> Fate {
+        self.fate
+    }
+
     /// The host call is over; `received` is the size of what came back.
     pub(crate) fn end(mut self, outcome: &Outcome, received: usize) {
         self.ended = true;

@@ -89,11 +89,24 @@ pub enum Access {
     ReadWrite,
 }
 
+impl Access {
+    /// As the files spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read-only",
+            Self::ReadWrite => "read-write",
+        }
+    }
+}
+
 /// A secret it asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WantedSecret {
     /// The name it opens.
     pub name: String,
+    /// Does it need to see the bytes?
+    #[serde(default)]
+    pub reveal: bool,
     /// Does it work without?
     #[serde(default = "yes")]
     pub required: bool,

@@ -70,6 +70,21 @@ pub struct Abilities {
     pub delta: bool,
 }
 
+impl Abilities {
+    /// The names of their interfaces; everything can `read`.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (true, "read"),
+            (self.write, "write"),
+            (self.members, "members"),
+            (self.password, "password"),
+            (self.delta, "delta"),
+        ]
+        .into_iter()
+        .filter_map(|(has, name)| has.then_some(name))
+    }
+}
+
 /// What a look at the file tells.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
@@ -85,6 +100,19 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// How many core modules it is made of.
     pub modules: usize,
+    /// The languages and tools it was made with, as its `producers` sections say.
+    pub producers: Vec<Producer>,
+}
+
+/// A language or tool that had a part in making a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Producer {
+    /// `language`, `processed-by` or `sdk`.
+    pub role: String,
+    /// `Rust`, `rustc`, `wit-component`.
+    pub name: String,
+    /// Its version; may be empty.
+    pub version: String,
 }
 
 /// A loaded, linked file: holds no grant, serves any number of apps.

@@ -233,6 +233,7 @@ impl<'a> Verdict<'a> {
             | CallError::CpuExhausted { .. }
             | CallError::MemoryExhausted { .. }
             | CallError::LimitExceeded { .. }
+            | CallError::Broken(_)
             | CallError::Host(_) => Self::Fails(error),
             CallError::Busy { .. }
             | CallError::NotExported { .. }

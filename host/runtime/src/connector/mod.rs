@@ -25,6 +25,7 @@ use crate::capability::Grants;
 use crate::capability::secrets::Secret;
 use crate::component::{Abilities, Component};
 use crate::contract::{Attribute, Changes, Edit, Entry, MemberPage, Page, Query};
+use crate::granted::Granted;
 use crate::stats::Stats;
 pub use circuit::CircuitState;
 use instance::Instance;
@@ -110,6 +111,11 @@ impl Connector {
         answer.map(|text| (text, cpu))
     }
 
+    /// What `describe` answers now: for tests of a connector, which must answer the same always.
+    pub async fn describe_now(&self, call: &Call) -> Result<String, CallError> {
+        invoke!(self, call, Reads, connector.call_describe())
+    }
+
     /// What the connector's `describe` answered when it was bound, checked against the contract's schema.
     pub fn description(&self) -> &Value {
         &self.inner.description
@@ -133,6 +139,11 @@ impl Connector {
     /// Whether calls are made at present.
     pub fn circuit(&self) -> CircuitState {
         self.inner.circuit()
+    }
+
+    /// What it may reach and use in the end: wanted and granted.
+    pub fn granted(&self) -> &Granted {
+        &self.inner.grants.granted
     }
 
     /// Its counters.
@@ -278,6 +289,7 @@ impl Connector {
                     let handle = instance.lend(Secret {
                         name: "password".to_owned(),
                         value: secret,
+                        reveal: false,
                     })?;
                     let lent = wasmtime::component::Resource::new_borrow(handle.rep());
                     let (api, store) = instance.password()?;

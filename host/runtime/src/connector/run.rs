@@ -229,7 +229,11 @@ impl Inner {
         // Dropping the future on time-out, or with the caller, drops the instance that it owns.
         let ran = timeout_at(
             deadline,
-            Metered::new(Arc::clone(&clock), self.component.threads.lane.clone(), work),
+            Metered::new(
+                Arc::clone(&clock),
+                self.component.threads.lane.clone(),
+                work,
+            ),
         )
         .await;
         let cpu = clock.spent();

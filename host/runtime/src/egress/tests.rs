@@ -176,11 +176,12 @@ async fn a_name_that_is_public_and_private_at_once_is_refused_to_public_targets(
 
 proptest! {
     #[test]
-    fn an_ipv4_address_in_another_dress_is_no_better_off(bits: u32, prefix: u64, mode in 0..6_u8) {
+    fn an_ipv4_address_in_another_dress_is_no_better_off(bits: u32, prefix: [u16; 4], mode in 0..6_u8) {
         let v4 = Ipv4Addr::from(bits);
         let [a, b, c, d] = v4.octets();
         let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-        let p = [0x2600 | (prefix as u16 & 0xff), (prefix >> 16) as u16, (prefix >> 32) as u16, (prefix >> 48) as u16];
+        let mut p = prefix;
+        p[0] = 0x2600 | p[0] & 0xff;
         let dressed = match mode {
             0 => v4.to_ipv6_mapped(),
             1 => Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),

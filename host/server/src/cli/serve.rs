@@ -25,7 +25,7 @@ use crate::http::route::Face;
 use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
 use crate::registry::status::{self, HostStatus};
-use crate::registry::{Builder, Registry, watch};
+use crate::registry::{Builder, Policy, Registry, watch};
 use crate::telemetry;
 
 pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
@@ -46,7 +46,12 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let circuits = runtime.circuits();
     let registry = Registry::new(
         layout.clone(),
-        Builder::new(runtime, Arc::clone(&engine), host.protocol),
+        Builder::new(
+            runtime,
+            Arc::clone(&engine),
+            host.protocol,
+            Policy::new(&layout, &host),
+        ),
     );
     let certificate = certificate(&layout, &host)?;
     let tls = certificate
@@ -138,6 +143,7 @@ pub(super) fn runtime(layout: &Layout, host: &HostFile) -> anyhow::Result<Runtim
     let options = Options {
         cache: Some(cache),
         compile_with: CompileWith::Child(executable),
+        ..Options::default()
     };
     Ok(Runtime::new(options)?)
 }

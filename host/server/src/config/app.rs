@@ -12,9 +12,11 @@ use tombolo_scim::Dialect;
 use super::auth::{self, Auth};
 use super::diagnostic::{Diagnostic, Source};
 use super::ecma::{self, Ecma};
-use super::reader::{Located, Outline, Section, Sink, read_document};
+use super::origin::Origin;
+use super::reader::{Entry, Located, Outline, Section, Sink, read_document};
 use super::secret::SecretSource;
 use super::target::{self, Target};
+use super::upgrade::{self, Wishes};
 use super::value;
 
 /// A directory of files, granted to the connector.
@@ -24,6 +26,15 @@ pub struct Directory {
     pub path: Located<PathBuf>,
     /// Whether the connector may change what is in it.
     pub writable: bool,
+}
+
+/// A secret, granted to the connector.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// Where it is.
+    pub source: Located<SecretSource>,
+    /// Whether the connector may see its bytes; else it gets a handle only.
+    pub reveal: bool,
 }
 
 /// The limits of one app's calls; what is not said is the host's default.
@@ -107,8 +118,10 @@ pub struct AppFile {
     pub source: Arc<Source>,
     /// Where each key stands.
     pub outline: Outline,
-    /// `connectors/NAME.wasm`.
+    /// The connector: NAME of `connectors/NAME.wasm`, or a reference.
     pub connector: Located<String>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// The digest that the connector must have.
     pub pin: Option<Located<[u8; 32]>>,
     /// Who may call.
@@ -120,7 +133,7 @@ pub struct AppFile {
     /// Granted directories.
     pub directories: BTreeMap<String, Directory>,
     /// Granted secrets.
-    pub secrets: BTreeMap<String, Located<SecretSource>>,
+    pub secrets: BTreeMap<String, Secret>,
     /// What the operator wants otherwise than the connector suggests, by kind.
     pub mapping: BTreeMap<String, Overrides>,
     /// The ECMA connector that it stands in for, if it does.
@@ -133,9 +146,16 @@ pub struct AppFile {
     pub dialect: Dialect,
     /// Whether instances outlive a call.
     pub reuse: Reuse,
+    /// How a new revision of the connector is taken over.
+    pub upgrade: Wishes,
 }
 
 impl AppFile {
+    /// Its connector as messages name it.
+    pub fn shown_connector(&self) -> String {
+        self.origin.shown(&self.connector.value)
+    }
+
     /// How the app shows its objects.
     pub fn shape(&self) -> Shape {
         if self.ecma.is_some() {
@@ -182,16 +202,12 @@ fn read(
             "connector",
             "name a file in `connectors/` without its `.wasm`, such as `connector = \"csv\"`",
         )
-        .filter(|connector| {
-            let sane = is_sane_name(&connector.value);
-            if !sane {
-                sink.error_hint(
-                    connector.span.clone(),
-                    format!("`{}` cannot be the name of a connector", connector.value),
-                    "give the name of a file in `connectors/` without its `.wasm`",
-                );
+        .and_then(|connector| match Origin::parse(&connector.value) {
+            Ok(origin) => Some((connector, origin)),
+            Err((message, hint)) => {
+                sink.error_hint(connector.span, message, hint);
+                None
             }
-            sane
         });
     let pin = root.parsed("sha256", value::sha256);
     let auth = auth::read(root.section("auth"), sink);
@@ -227,12 +243,18 @@ fn read(
         .section("instances")
         .and_then(reuse)
         .unwrap_or_default();
+    let upgrade = root
+        .section("upgrade")
+        .map(upgrade::read)
+        .unwrap_or_default();
     root.finish();
+    let (connector, origin) = connector?;
     Some(AppFile {
         name: name.to_owned(),
         source: Arc::clone(source),
         outline,
-        connector: connector?,
+        connector,
+        origin,
         pin,
         auth,
         settings,
@@ -245,6 +267,7 @@ fn read(
         freshness,
         dialect,
         reuse,
+        upgrade,
     })
 }
 
@@ -273,24 +296,32 @@ fn directories(section: Section<'_>) -> BTreeMap<String, Directory> {
     directories
 }
 
-fn secrets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Located<SecretSource>> {
+fn secrets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Secret> {
     let mut secrets = BTreeMap::new();
-    for (key, value) in section.named_values() {
-        let parsed = value
-            .get_ref()
-            .as_str()
-            .map_or_else(|| Err("must be a string".to_owned()), SecretSource::parse);
-        match parsed {
-            Ok(secret) => {
-                secrets.insert(
-                    key.value,
-                    Located {
-                        value: secret,
-                        span: value.span(),
-                    },
-                );
+    for (key, entry) in section.named_entries() {
+        let secret = match entry {
+            Entry::Table(mut section) => {
+                let hint = "where the secret is, such as `{ from = \"env:NAME\", reveal = true }`";
+                let source = section.required_text("from", hint);
+                let reveal = section.flag("reveal").unwrap_or(false);
+                section.finish();
+                source.map(|source| (SecretSource::parse(&source.value), source.span, reveal))
             }
-            Err(why) => sink.error(value.span(), format!("`secrets.{}` {why}", key.value)),
+            Entry::Value(value) => {
+                let parsed = value
+                    .get_ref()
+                    .as_str()
+                    .map_or_else(|| Err("must be a string".to_owned()), SecretSource::parse);
+                Some((parsed, value.span(), false))
+            }
+        };
+        match secret {
+            Some((Ok(value), span, reveal)) => {
+                let source = Located { value, span };
+                secrets.insert(key.value, Secret { source, reveal });
+            }
+            Some((Err(why), span, _)) => sink.error(span, format!("`secrets.{}` {why}", key.value)),
+            None => {}
         }
     }
     secrets

@@ -13,9 +13,11 @@ use tombolo_runtime::ClientIdentity;
 use super::app::AppFile;
 use super::auth::{Auth, Credential};
 use super::diagnostic::Diagnostic;
+use super::origin::Origin;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
 use super::target::{HttpTarget, SqlDriver, Target};
+use super::trust::{Signed, Trust};
 use super::{Layout, Report};
 
 const AUTHORITY: &str =
@@ -76,11 +78,66 @@ impl std::fmt::Display for Ending<'_> {
     }
 }
 
+/// A connector's file, and what is known of it without parsing it.
+#[derive(Clone, Debug, Default)]
+pub struct Code {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256.
+    pub digest: [u8; 32],
+    /// The text of the signature beside it.
+    pub signature: Option<String>,
+    /// Whose signature that is, when it was held against trusted keys.
+    pub signed: Option<Signed>,
+}
+
+impl Code {
+    /// Judges a file before anything of it is parsed: its pin first, its signature next.
+    ///
+    /// # Errors
+    /// It is not the file that the operator wants, or not signed as he wants it.
+    pub fn judge(
+        trust: &Trust,
+        app: &AppFile,
+        name: &str,
+        bytes: Vec<u8>,
+        signature: Option<String>,
+    ) -> Result<Self, Diagnostic> {
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        if let Some(pin) = app.pin.as_ref().filter(|pin| pin.value != digest) {
+            let message = format!("`{name}` is not the file that `sha256` pins");
+            let hint = format!(
+                "if the new file is what you want, write `sha256 = \"{}\"`",
+                hex::encode(digest)
+            );
+            return Err(Diagnostic::error(&app.source, pin.span.clone(), message).hint(hint));
+        }
+        match trust.judge(&bytes, signature.as_deref()) {
+            Ok(signed) => Ok(Self {
+                bytes,
+                digest,
+                signature,
+                signed,
+            }),
+            Err(why) => {
+                let message = format!("`{name}`: {why}");
+                let found = Diagnostic::error(&app.source, app.connector.span.clone(), message);
+                Err(found.hint(why.hint(name)))
+            }
+        }
+    }
+
+    /// The digest in hexadecimal.
+    pub fn hex(&self) -> String {
+        hex::encode(self.digest)
+    }
+}
+
 /// Everything that an app is built from.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Material {
     /// The connector's file.
-    pub connector: Vec<u8>,
+    pub connector: Code,
     /// Passwords of targets, by target.
     pub passwords: BTreeMap<String, SecretString>,
     /// Authorities that targets are checked against, PEM, by target.
@@ -95,15 +152,40 @@ pub struct Material {
     pub secrets: BTreeMap<String, SecretString>,
     /// Granted directories on this machine, absolute.
     pub directories: BTreeMap<String, PathBuf>,
-    /// SHA-256 of the connector's file.
-    pub connector_digest: [u8; 32],
+    /// One digest over all of it but the connector.
+    surroundings: [u8; 32],
+}
+
+impl Material {
     /// One digest over all of it.
-    pub fingerprint: [u8; 32],
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.surroundings);
+        hash.update(self.connector.digest);
+        hash.finalize().into()
+    }
+}
+
+/// What was found, with what is wrong with the connector's file apart from the rest: another file may do in its place.
+#[derive(Debug)]
+pub struct Gathered {
+    /// Complete exactly when neither of the others has an error.
+    pub material: Material,
+    /// What is wrong with everything else.
+    pub report: Report,
+    /// What is wrong with the connector's file.
+    pub connector: Option<Diagnostic>,
 }
 
 /// Every file that an app is made from, there or not: a change of one of them is a change of the app.
 pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
-    let mut inputs = vec![layout.connector_file(&app.connector.value)];
+    let mut inputs = match &app.origin {
+        Origin::File => vec![
+            layout.connector_file(&app.connector.value),
+            layout.signature_file(&app.connector.value),
+        ],
+        Origin::Registry(_) => Vec::new(),
+    };
     for target in app.targets.values() {
         inputs.extend(target.ca().map(|ca| layout.dir().join(&ca.value)));
         inputs.extend(
@@ -129,13 +211,20 @@ pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
     inputs.extend(
         app.secrets
             .values()
-            .filter_map(|secret| secret.value.path(layout.dir())),
+            .filter_map(|secret| secret.source.value.path(layout.dir())),
     );
     inputs
 }
 
 /// Fetches an app's material. It is complete exactly when the report has no error.
-pub fn gather(layout: &Layout, app: &AppFile, now: Timestamp) -> (Material, Report) {
+pub fn gather(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestamp) -> (Material, Report) {
+    let mut gathered = gather_apart(layout, trust, app, now);
+    gathered.report.0.splice(0..0, gathered.connector);
+    (gathered.material, gathered.report)
+}
+
+/// The same, for whoever may have another file for the connector's. One that comes from a registry is not fetched here.
+pub fn gather_apart(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestamp) -> Gathered {
     let mut gathering = Gathering {
         layout,
         app,
@@ -144,17 +233,24 @@ pub fn gather(layout: &Layout, app: &AppFile, now: Timestamp) -> (Material, Repo
         hash: Sha256::new(),
     };
     gathering.hash.update(app.source.text.as_bytes());
-    gathering.connector();
+    let connector = match app.origin {
+        Origin::File => gathering.connector(trust).err(),
+        Origin::Registry(_) => None,
+    };
     gathering.credentials(now);
     gathering.targets();
     for (name, secret) in &app.secrets {
-        if let Some(value) = gathering.secret(secret) {
+        if let Some(value) = gathering.secret(&secret.source) {
             gathering.material.secrets.insert(name.clone(), value);
         }
     }
     gathering.directories();
-    gathering.material.fingerprint = gathering.hash.finalize().into();
-    (gathering.material, Report(gathering.found))
+    gathering.material.surroundings = gathering.hash.finalize().into();
+    Gathered {
+        material: gathering.material,
+        report: Report(gathering.found),
+        connector,
+    }
 }
 
 struct Gathering<'a> {
@@ -176,55 +272,41 @@ impl Gathering<'_> {
         self.hash.update(bytes);
     }
 
-    fn connector(&mut self) {
+    fn connector(&mut self, trust: &Trust) -> Result<(), Diagnostic> {
         let app = self.app;
         let name = &app.connector;
         let path = self.layout.connector_file(&name.value);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let digest: [u8; 32] = Sha256::digest(&bytes).into();
-                if let Some(pin) = app.pin.as_ref().filter(|pin| pin.value != digest) {
-                    let message = format!(
-                        "`connectors/{}.wasm` is not the file that `sha256` pins",
-                        name.value
-                    );
-                    let hint = format!(
-                        "if the new file is what you want, write `sha256 = \"{}\"`",
-                        hex::encode(digest)
-                    );
-                    let found = self.error(&pin.span, message).hint(hint);
-                    self.found.push(found);
-                }
-                self.absorb(&digest);
-                self.material.connector_digest = digest;
-                self.material.connector = bytes;
-            }
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                let present: Vec<String> = self
-                    .layout
-                    .connector_paths()
-                    .unwrap_or_default()
-                    .iter()
-                    .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
-                    .collect();
-                let hint = if present.is_empty() {
-                    "put the connector's `.wasm` there".to_owned()
-                } else {
-                    suggestion(
-                        &name.value,
-                        &present.iter().map(String::as_str).collect::<Vec<_>>(),
-                    )
-                };
-                let message = format!("there is no `connectors/{}.wasm`", name.value);
-                let found = self.error(&name.span, message).hint(hint);
-                self.found.push(found);
-            }
-            Err(why) => {
-                let message = format!("cannot read `connectors/{}.wasm`: {why}", name.value);
-                let found = self.error(&name.span, message);
-                self.found.push(found);
-            }
+        let bytes = std::fs::read(&path).map_err(|why| self.no_connector(&why))?;
+        // None that can be read is none: where there has to be one, that is said.
+        let signature = std::fs::read_to_string(self.layout.signature_file(&name.value)).ok();
+        let shown = app.shown_connector();
+        self.material.connector = Code::judge(trust, app, &shown, bytes, signature)?;
+        Ok(())
+    }
+
+    fn no_connector(&self, why: &std::io::Error) -> Diagnostic {
+        let name = &self.app.connector;
+        if why.kind() != std::io::ErrorKind::NotFound {
+            let message = format!("cannot read `connectors/{}.wasm`: {why}", name.value);
+            return self.error(&name.span, message);
         }
+        let present: Vec<String> = self
+            .layout
+            .connector_paths()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+            .collect();
+        let hint = if present.is_empty() {
+            "put the connector's `.wasm` there".to_owned()
+        } else {
+            suggestion(
+                &name.value,
+                &present.iter().map(String::as_str).collect::<Vec<_>>(),
+            )
+        };
+        let message = format!("there is no `connectors/{}.wasm`", name.value);
+        self.error(&name.span, message).hint(hint)
     }
 
     fn credentials(&mut self, now: Timestamp) {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use tombolo_runtime::CircuitState;
 
-use super::{Entry, Generation, Registry};
+use super::facts::Facts;
+use super::{Entry, Generation, Kept, Registry, Rejected};
 use crate::config::material::Ending;
 
 /// What becomes of requests to an app.
@@ -35,6 +36,15 @@ pub struct AppStatus {
     pub state: State,
     /// Since when this generation is served.
     pub since: Option<Timestamp>,
+    /// SHA-256 of the revision to return to, while the one that is served is on probation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// The revisions of connectors that were taken back in this app.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<Rejected>,
+    /// What the connector is and may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
     /// What is wrong with the files, each with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -99,7 +109,7 @@ pub struct HostStatus {
 }
 
 impl AppStatus {
-    fn of(name: &str, entry: &Entry) -> Self {
+    fn of(name: &str, entry: &Entry, kept: &Kept) -> Self {
         let generation = entry.generation.as_deref();
         let state = match (generation, &entry.trouble) {
             (Some(_), None) => State::Serving,
@@ -117,6 +127,12 @@ impl AppStatus {
             revision: generation.map(|generation| generation.digest.clone()),
             state,
             since: generation.map(|generation| generation.since),
+            previous: entry.previous().map(|previous| previous.digest.clone()),
+            rejected: kept.rejected(name),
+            facts: generation.map(|generation| {
+                let connector = generation.app.connector();
+                Facts::of(&generation.connector, connector, generation.signed.clone())
+            }),
             problems: entry
                 .trouble
                 .iter()
@@ -163,10 +179,11 @@ fn circuit(generation: &Generation) -> Option<CircuitStatus> {
 
 /// All apps of a registry.
 pub fn apps(registry: &Registry) -> Vec<AppStatus> {
+    let kept = &registry.builder.policy.kept;
     registry
         .apps()
         .iter()
-        .map(|(name, entry)| AppStatus::of(name, entry))
+        .map(|(name, entry)| AppStatus::of(name, entry, kept))
         .collect()
 }
 

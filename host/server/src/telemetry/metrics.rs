@@ -46,6 +46,10 @@ pub fn start() -> Result<PrometheusHandle, String> {
         "tombolo_reloads_total",
         "Changes of an app's files, by outcome."
     );
+    metrics::describe_counter!(
+        "tombolo_rollbacks_total",
+        "New revisions of a connector that were taken back, by app."
+    );
     metrics::describe_gauge!(
         "tombolo_requests_in_flight",
         "Requests that are being worked on."
@@ -80,6 +84,11 @@ pub fn reload(app: &str, taken_over: bool) {
     let outcome = if taken_over { "taken-over" } else { "refused" };
     metrics::counter!("tombolo_reloads_total", "app" => app.to_owned(), "outcome" => outcome)
         .increment(1);
+}
+
+/// A new revision was taken back.
+pub fn rollback(app: &str) {
+    metrics::counter!("tombolo_rollbacks_total", "app" => app.to_owned()).increment(1);
 }
 
 /// One more is worked on, until what this gives is dropped.
@@ -163,6 +172,19 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             u8::from(entry.trouble.is_some())
         );
     }
+    family(
+        page,
+        "tombolo_app_on_probation",
+        "gauge",
+        "1 while a new revision of the app's connector is watched.",
+    );
+    for (name, entry) in apps.iter() {
+        let _ = writeln!(
+            page,
+            "tombolo_app_on_probation{{app=\"{name}\"}} {}",
+            u8::from(entry.previous().is_some())
+        );
+    }
     let serving = || {
         apps.iter()
             .filter_map(|(name, entry)| Some((name, entry.generation.as_deref()?)))
@@ -201,11 +223,16 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
     let stats: Vec<_> = serving()
         .map(|(name, generation)| (name, generation.app.connector().stats().read()))
         .collect();
-    let counters: [Family<u64>; 6] = [
+    let counters: [Family<u64>; 7] = [
         (
             "tombolo_connector_calls_total",
             "Calls of the connector.",
             |s| s.calls,
+        ),
+        (
+            "tombolo_connector_misdeeds_total",
+            "Calls that the connector itself spoiled.",
+            |s| s.misdeeds,
         ),
         (
             "tombolo_connector_dropped_total",

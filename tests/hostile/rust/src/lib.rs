@@ -25,10 +25,10 @@ wit_bindgen::generate!({
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use exports::tombolo::connector::{connector, read, write};
-use tombolo::connector::config;
 use tombolo::connector::types::{
     Attribute, Edit, Entry, Failure, Fault, Node, Page, Query, Scalar, Value,
 };
+use tombolo::connector::{config, http};
 
 /// What the file says of itself without being run.
 #[unsafe(link_section = "tombolo:manifest")]
@@ -152,6 +152,18 @@ fn tried<T, E: std::fmt::Debug>(what: &str, result: Result<T, E>) -> String {
         Ok(_) => format!("{what} ALLOWED; "),
         Err(_) => format!("{what} refused; "),
     }
+}
+
+/// What a target answers to a GET.
+fn get(target: &str, path: &str) -> Option<http::Response> {
+    let request = http::Request {
+        target: target.to_owned(),
+        method: "GET".to_owned(),
+        path_and_query: path.to_owned(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    http::send(&request).ok()
 }
 
 export!(Hostile);

@@ -37,6 +37,7 @@ use crate::bindings::tombolo::connector::ldap::{
 };
 use crate::contract::Filter;
 use crate::guest::Guest;
+use crate::interference::Struck;
 
 pub(crate) use client::Directory;
 use client::{Caller, Change, Found, Search, Write};
@@ -119,11 +120,14 @@ async fn write(
     reached: Result<Reached, Error>,
     write: Result<Write, Error>,
 ) -> Result<(), LdapError> {
-    let done = async {
+    let effect = async {
         let reached = reached?;
         reached.directory.write(&write?, reached.caller()).await
-    }
-    .await;
+    };
+    let done = call
+        .fate()
+        .around(effect, |struck| broken("write", struck))
+        .await;
     call.end(&outcome(done.as_ref().err()), 0);
     done.map_err(LdapError::from)
 }
@@ -131,18 +135,30 @@ async fn write(
 async fn search(
     call: Outbound,
     reached: Result<Reached, Error>,
-    search: Search,
+    mut search: Search,
 ) -> Result<(Found, usize), LdapError> {
-    let found = async {
+    search.limit = call.fate().shortened(search.limit);
+    let effect = async {
         let reached = reached?;
         reached.directory.search(&search, reached.caller()).await
-    }
-    .await;
+    };
+    let found = call
+        .fate()
+        .around(effect, |struck| broken("search", struck))
+        .await;
     let size = found.as_ref().map_or(0, |found| {
         found.entries.iter().map(entry::Entry::size).sum()
     });
     call.end(&outcome(found.as_ref().err()), size);
     found.map(|found| (found, size)).map_err(LdapError::from)
+}
+
+/// A connection that was broken on purpose.
+fn broken(operation: &'static str, struck: Struck) -> Error {
+    Error::Lost {
+        operation,
+        maybe_done: operation != "search" && struck == Struck::After,
+    }
 }
 
 /// What the audit record says of an operation.

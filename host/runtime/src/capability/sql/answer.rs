@@ -69,7 +69,9 @@ pub(super) fn weight(cell: &Cell) -> usize {
     OVERHEAD
         + match cell {
             Cell::Null | Cell::Is(Scalar::Boolean(_) | Scalar::Integer(_)) => 0,
-            Cell::Is(Scalar::Text(text) | Scalar::Decimal(text) | Scalar::Instant(text)) => text.len(),
+            Cell::Is(Scalar::Text(text) | Scalar::Decimal(text) | Scalar::Instant(text)) => {
+                text.len()
+            }
             Cell::Is(Scalar::Bytes(bytes)) => bytes.len(),
         }
 }

@@ -95,11 +95,17 @@ impl Database {
         let (dialect, connector): (_, Box<dyn Connect>) = match &target.driver {
             SqlDriver::Postgresql(server) => {
                 let reach = Reach::new(name, server, 5432)?;
-                (Dialect::Postgres, Box::new(postgres::Connector::new(reach, server)))
+                (
+                    Dialect::Postgres,
+                    Box::new(postgres::Connector::new(reach, server)),
+                )
             }
             SqlDriver::Mysql(server) => {
                 let reach = Reach::new(name, server, 3306)?;
-                (Dialect::Mysql, Box::new(mysql::Connector::new(reach, server)?))
+                (
+                    Dialect::Mysql,
+                    Box::new(mysql::Connector::new(reach, server)?),
+                )
             }
             SqlDriver::Sqlite(file) => (
                 Dialect::Sqlite,
@@ -108,18 +114,27 @@ impl Database {
             #[cfg(feature = "odbc")]
             SqlDriver::Odbc(source) => (
                 Dialect::Odbc,
-                Box::new(super::odbc::Connector::new(name, source, target.connect_timeout)?),
+                Box::new(super::odbc::Connector::new(
+                    name,
+                    source,
+                    target.connect_timeout,
+                )),
             ),
             #[cfg(not(feature = "odbc"))]
             SqlDriver::Odbc(_) => {
                 return Err(
-                    "driver = \"odbc\" needs a host that is built with `--features odbc`".to_owned(),
+                    "driver = \"odbc\" needs a host that is built with `--features odbc`"
+                        .to_owned(),
                 );
             }
         };
         Ok(Self {
             dialect,
-            pool: Arc::new(Pool::new(connector, target.pool_size, target.connect_timeout)),
+            pool: Arc::new(Pool::new(
+                connector,
+                target.pool_size,
+                target.connect_timeout,
+            )),
             statement_timeout: target.statement_timeout,
             max_rows: target.max_rows,
             access: if target.read_only {
@@ -163,7 +178,12 @@ impl Database {
     }
 
     /// Once, in time. The lease knows afterwards, and if this future is dropped, what its connection is good for.
-    async fn perform(&self, lease: &mut Lease, work: &Work, deadline: Instant) -> Result<Answer, Error> {
+    async fn perform(
+        &self,
+        lease: &mut Lease,
+        work: &Work,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
         let began = Instant::now();
         let before = lease.state;
         let session = lease.session()?;
@@ -179,13 +199,21 @@ impl Database {
         result
     }
 
-    async fn on(&self, session: &mut dyn Session, work: &Work, deadline: Instant) -> Result<Answer, Error> {
+    async fn on(
+        &self,
+        session: &mut dyn Session,
+        work: &Work,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
         match work {
             Work::Alone(job) if self.access == Access::ReadOnly => {
                 session.begin(Access::ReadOnly, deadline).await?;
                 let answer = session.run(job, deadline).await;
                 // An answer that stopped half-way leaves its connection to be closed.
-                let after = answer.as_ref().err().map_or(Aftermath::Sound, Error::aftermath);
+                let after = answer
+                    .as_ref()
+                    .err()
+                    .map_or(Aftermath::Sound, Error::aftermath);
                 if matches!(after, Aftermath::Sound | Aftermath::RolledBack) {
                     session.rollback().await?;
                 }
@@ -216,7 +244,9 @@ impl Database {
         }
         let max_rows = match asked.limit {
             0 => self.max_rows,
-            limit => self.max_rows.min(usize::try_from(limit).unwrap_or(usize::MAX)),
+            limit => self
+                .max_rows
+                .min(usize::try_from(limit).unwrap_or(usize::MAX)),
         };
         Ok(Arc::new(Job {
             statement,
@@ -240,7 +270,12 @@ impl Open {
         let deadline = self.database.deadline(caller);
         let result = self.database.perform(&mut lease, &work, deadline).await;
         // After any other end the connection goes, and the transaction with it.
-        if result.as_ref().err().map_or(Aftermath::Sound, Error::aftermath) == Aftermath::Sound {
+        if result
+            .as_ref()
+            .err()
+            .map_or(Aftermath::Sound, Error::aftermath)
+            == Aftermath::Sound
+        {
             *self.lease.lock() = Some(lease);
         }
         result

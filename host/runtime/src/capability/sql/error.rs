@@ -23,9 +23,7 @@ impl From<Unreached> for Error {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The app has no such target.
-    #[error(
-        "target `{0}` is not granted: add [targets.{0}] with kind = \"sql\" to the app's file"
-    )]
+    #[error("target `{0}` is not granted: add [targets.{0}] with kind = \"sql\" to the app's file")]
     NotGranted(String),
     /// The name did not resolve.
     #[error(
@@ -122,7 +120,9 @@ pub(crate) enum Error {
     #[error("the target is read-only: remove `read-only` from it to let this app write")]
     ReadOnly,
     /// The transaction has ended before.
-    #[error("the transaction is over: it was committed, or an error or its call's end rolled it back")]
+    #[error(
+        "the transaction is over: it was committed, or an error or its call's end rolled it back"
+    )]
     TransactionOver,
     /// Too many at once.
     #[error("this call has {0} open transactions already: commit or drop one")]

@@ -40,8 +40,8 @@ use super::outbound::Outcome;
 use crate::bindings::tombolo::connector::sql::{Cell, Host, HostTransaction, Rows, SqlError};
 use crate::guest::Guest;
 use answer::{Answer, weight};
-use database::{Asked, Caller, Open};
 pub(crate) use database::Database;
+use database::{Asked, Caller, Open};
 use error::Error;
 
 /// Transactions that one call may have open: each holds a connection.

@@ -58,7 +58,12 @@ impl Connector {
             Protection::Prefer(_) | Protection::Require(_) => Some(
                 SslOpts::default()
                     .with_disable_built_in_roots(true)
-                    .with_root_certs(roots(server.ca.clone()).into_iter().map(Into::into).collect()),
+                    .with_root_certs(
+                        roots(server.ca.clone())
+                            .into_iter()
+                            .map(Into::into)
+                            .collect(),
+                    ),
             ),
         };
         Ok(Self {
@@ -101,7 +106,10 @@ impl Connector {
                 1044 | 1045 | 1049 | 1698 | 4151 => Error::Login {
                     state: server.state.clone(),
                 },
-                _ => Error::Connect(format!("the server refuses the connection ({})", server.code)),
+                _ => Error::Connect(format!(
+                    "the server refuses the connection ({})",
+                    server.code
+                )),
             },
             mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer) => Error::NoTls,
             _ => handshake(&error).unwrap_or_else(|| {
@@ -228,7 +236,10 @@ impl Session for Connection {
             });
         }
         let answer = self.rows(&statement, parameters, job).await;
-        let unfinished = matches!(answer, Err(Error::TooLarge(_) | Error::Value { .. } | Error::Lost { .. }));
+        let unfinished = matches!(
+            answer,
+            Err(Error::TooLarge(_) | Error::Value { .. } | Error::Lost { .. })
+        );
         if !unfinished && let Err(error) = self.connection.close(statement).await {
             // What was asked is done; the connection is not to be used again.
             tracing::debug!(%error, "sql: a statement is not closed");
@@ -256,7 +267,9 @@ impl Session for Connection {
         // The server does not notice that a connection was closed until it has something to say on it.
         let kill = async {
             let mut other = Conn::new(self.again.clone()).await?;
-            other.query_drop(format!("KILL CONNECTION {}", self.connection.id())).await?;
+            other
+                .query_drop(format!("KILL CONNECTION {}", self.connection.id()))
+                .await?;
             other.disconnect().await
         };
         if let Err(error) = kill.await {
@@ -275,7 +288,8 @@ fn parameter(cell: &Cell) -> Result<Value, String> {
         Scalar::Integer(value) => Value::Int(*value),
         Scalar::Instant(instant) => {
             let at = value::utc(instant)?;
-            let year = u16::try_from(at.year()).map_err(|_| "MySQL knows no years before 0".to_owned())?;
+            let year =
+                u16::try_from(at.year()).map_err(|_| "MySQL knows no years before 0".to_owned())?;
             let part = |part: i8| part.unsigned_abs();
             Value::Date(
                 year,
@@ -293,16 +307,22 @@ fn parameter(cell: &Cell) -> Result<Value, String> {
 
 fn cell(value: Value, column: &Column) -> Result<Cell, Error> {
     use ColumnType::{
-        MYSQL_TYPE_BIT, MYSQL_TYPE_DATE, MYSQL_TYPE_DECIMAL, MYSQL_TYPE_NEWDECIMAL, MYSQL_TYPE_TIMESTAMP,
-        MYSQL_TYPE_TIMESTAMP2, MYSQL_TYPE_TINY,
+        MYSQL_TYPE_BIT, MYSQL_TYPE_DATE, MYSQL_TYPE_DECIMAL, MYSQL_TYPE_NEWDECIMAL,
+        MYSQL_TYPE_TIMESTAMP, MYSQL_TYPE_TIMESTAMP2, MYSQL_TYPE_TINY,
     };
     let kind = column.column_type();
     Ok(match value {
         Value::NULL => Cell::Null,
         // What `BOOLEAN` is an alias of. Another number in such a column stays what it is.
-        Value::Int(n @ (0 | 1)) if kind == MYSQL_TYPE_TINY && column.column_length() == 1 => value::boolean(n == 1),
-        Value::UInt(n @ (0 | 1)) if kind == MYSQL_TYPE_TINY && column.column_length() == 1 => value::boolean(n == 1),
-        Value::Int(n) if column.flags().contains(ColumnFlags::UNSIGNED_FLAG) => value::unsigned(n.cast_unsigned()),
+        Value::Int(n @ (0 | 1)) if kind == MYSQL_TYPE_TINY && column.column_length() == 1 => {
+            value::boolean(n == 1)
+        }
+        Value::UInt(n @ (0 | 1)) if kind == MYSQL_TYPE_TINY && column.column_length() == 1 => {
+            value::boolean(n == 1)
+        }
+        Value::Int(n) if column.flags().contains(ColumnFlags::UNSIGNED_FLAG) => {
+            value::unsigned(n.cast_unsigned())
+        }
         Value::Int(n) => value::integer(n),
         Value::UInt(n) => value::unsigned(n),
         Value::Float(n) => value::single(n),
@@ -312,7 +332,8 @@ fn cell(value: Value, column: &Column) -> Result<Cell, Error> {
             if kind == MYSQL_TYPE_DATE {
                 return Ok(text(date));
             }
-            let micros = (u64::from(hour) * 3600 + u64::from(minute) * 60 + u64::from(second)) * 1_000_000
+            let micros = (u64::from(hour) * 3600 + u64::from(minute) * 60 + u64::from(second))
+                * 1_000_000
                 + u64::from(micro);
             let local = format!("{date}T{}", clock(micros));
             let zoned = matches!(kind, MYSQL_TYPE_TIMESTAMP | MYSQL_TYPE_TIMESTAMP2);
@@ -328,13 +349,18 @@ fn cell(value: Value, column: &Column) -> Result<Cell, Error> {
             let sign = if negative { "-" } else { "" };
             let hours = u64::from(days) * 24 + u64::from(hours);
             let seconds = (hours * 60 + u64::from(minutes)) * 60 + u64::from(seconds);
-            text(format!("{sign}{}", clock(seconds * 1_000_000 + u64::from(micros))))
+            text(format!(
+                "{sign}{}",
+                clock(seconds * 1_000_000 + u64::from(micros))
+            ))
         }
         Value::Bytes(bytes) if kind == MYSQL_TYPE_BIT => match bytes.as_slice() {
             [bit @ (0 | 1)] if column.column_length() == 1 => value::boolean(*bit == 1),
             _ => value::bytes(bytes),
         },
-        Value::Bytes(bytes) if matches!(kind, MYSQL_TYPE_DECIMAL | MYSQL_TYPE_NEWDECIMAL) => decimal(utf8(bytes, column)?),
+        Value::Bytes(bytes) if matches!(kind, MYSQL_TYPE_DECIMAL | MYSQL_TYPE_NEWDECIMAL) => {
+            decimal(utf8(bytes, column)?)
+        }
         Value::Bytes(bytes) if is_binary(column) => value::bytes(bytes),
         Value::Bytes(bytes) => text(utf8(bytes, column)?),
     })
@@ -359,7 +385,9 @@ fn failed(error: &mysql_async::Error, maybe_done: bool) -> Error {
             state: state(server.code, &server.state).to_owned(),
             message: server.message.clone(),
         },
-        mysql_async::Error::Driver(DriverError::ConnectionClosed) => Error::Lost { maybe_done: false },
+        mysql_async::Error::Driver(DriverError::ConnectionClosed) => {
+            Error::Lost { maybe_done: false }
+        }
         _ => Error::Lost { maybe_done },
     }
 }
@@ -408,7 +436,10 @@ mod tests {
         let timestamp = Column::new(ColumnType::MYSQL_TYPE_TIMESTAMP);
         let zero = Value::Date(0, 0, 0, 0, 0, 0, 0);
         assert_eq!(shown(zero.clone(), &timestamp), "0000-00-00T00:00:00");
-        assert_eq!(shown(zero, &Column::new(ColumnType::MYSQL_TYPE_DATE)), "0000-00-00");
+        assert_eq!(
+            shown(zero, &Column::new(ColumnType::MYSQL_TYPE_DATE)),
+            "0000-00-00"
+        );
         let some = Value::Date(2024, 1, 31, 10, 20, 30, 500_000);
         assert_eq!(shown(some.clone(), &timestamp), "2024-01-31T10:20:30.5Z");
         assert_eq!(
@@ -420,6 +451,9 @@ mod tests {
     #[test]
     fn times_may_be_longer_than_a_day() {
         let time = Column::new(ColumnType::MYSQL_TYPE_TIME);
-        assert_eq!(shown(Value::Time(true, 34, 22, 59, 59, 0), &time), "-838:59:59");
+        assert_eq!(
+            shown(Value::Time(true, 34, 22, 59, 59, 0), &time),
+            "-838:59:59"
+        );
     }
 }

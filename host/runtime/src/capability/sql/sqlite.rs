@@ -65,7 +65,9 @@ impl Connect for Connector {
             })
         })
         .await?;
-        let interrupt = worker.run(|connection| Ok(connection.get_interrupt_handle())).await?;
+        let interrupt = worker
+            .run(|connection| Ok(connection.get_interrupt_handle()))
+            .await?;
         Ok(Box::new(File { worker, interrupt }))
     }
 }
@@ -105,14 +107,22 @@ impl Session for File {
         let job = Arc::clone(job);
         self.worker
             .run(move |connection| {
-                connection.busy_timeout(remaining(deadline)).map_err(failed)?;
+                connection
+                    .busy_timeout(remaining(deadline))
+                    .map_err(failed)?;
                 let in_transaction = !connection.is_autocommit();
                 let answer = run(connection, &job);
                 // Some errors roll everything back (sqlite.org/lang_transaction.html), and a following statement
                 // would run outside of any transaction.
                 match answer {
-                    Err(Error::Database { state, message }) if in_transaction && connection.is_autocommit() => {
-                        let state = if state.starts_with("40") { state } else { "40000".to_owned() };
+                    Err(Error::Database { state, message })
+                        if in_transaction && connection.is_autocommit() =>
+                    {
+                        let state = if state.starts_with("40") {
+                            state
+                        } else {
+                            "40000".to_owned()
+                        };
                         Err(Error::Database { state, message })
                     }
                     answer => answer,
@@ -202,7 +212,9 @@ fn run(connection: &Connection, job: &Job) -> Result<Answer, Error> {
 }
 
 fn is_boolean(declared: Option<&str>) -> bool {
-    declared.is_some_and(|kind| kind.eq_ignore_ascii_case("boolean") || kind.eq_ignore_ascii_case("bool"))
+    declared.is_some_and(|kind| {
+        kind.eq_ignore_ascii_case("boolean") || kind.eq_ignore_ascii_case("bool")
+    })
 }
 
 fn parameter(cell: &Cell) -> ToSqlOutput<'_> {
@@ -252,7 +264,9 @@ fn failed(error: rusqlite::Error) -> Error {
 /// The nearest SQLSTATE.
 fn state(error: &ffi::Error) -> &'static str {
     match error.extended_code {
-        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+        ffi::SQLITE_CONSTRAINT_UNIQUE
+        | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        | ffi::SQLITE_CONSTRAINT_ROWID => {
             return "23505";
         }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => return "23503",

@@ -29,12 +29,42 @@ pub(super) struct Statement {
 /// Statements that would change what a connection is for its next user, end a transaction behind its
 /// resource's back, or reach past the database. First words, in upper case.
 const TRANSACTION: &[&str] = &[
-    "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "XA",
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "END",
+    "ROLLBACK",
+    "ABORT",
+    "SAVEPOINT",
+    "RELEASE",
+    "XA",
 ];
 const SESSION: &[&str] = &[
-    "SET", "RESET", "DISCARD", "USE", "ATTACH", "DETACH", "PRAGMA", "VACUUM", "LISTEN", "UNLISTEN", "LOAD", "COPY",
-    "UNLOCK", "HANDLER", "DECLARE", "FETCH", "MOVE", "CLOSE", "PREPARE", "DEALLOCATE", "DO", "KILL", "SHUTDOWN",
-    "DELIMITER", "GO",
+    "SET",
+    "RESET",
+    "DISCARD",
+    "USE",
+    "ATTACH",
+    "DETACH",
+    "PRAGMA",
+    "VACUUM",
+    "LISTEN",
+    "UNLISTEN",
+    "LOAD",
+    "COPY",
+    "UNLOCK",
+    "HANDLER",
+    "DECLARE",
+    "FETCH",
+    "MOVE",
+    "CLOSE",
+    "PREPARE",
+    "DEALLOCATE",
+    "DO",
+    "KILL",
+    "SHUTDOWN",
+    "DELIMITER",
+    "GO",
 ];
 const READS: &[&str] = &[
     "SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC",
@@ -129,7 +159,9 @@ impl Lexer<'_> {
             ':' | '@' | '$' if self.dialect == Dialect::Sqlite && next.is_some_and(is_word) => {
                 return Err(native());
             }
-            ':' if self.dialect == Dialect::Mysql && next.is_some_and(is_word) => return Err(native()),
+            ':' if self.dialect == Dialect::Mysql && next.is_some_and(is_word) => {
+                return Err(native());
+            }
             _ if is_word(c) => self.word()?,
             _ => {
                 // The statement has begun, unless this only opens it: `(SELECT …) UNION …`, `{call …}`.
@@ -247,7 +279,8 @@ impl Lexer<'_> {
         if next == Some('?') {
             if self.dialect != Dialect::Postgres {
                 return Err(Error::Statement(
-                    "`??` is a question mark in an operator of PostgreSQL; a parameter is one `?`".to_owned(),
+                    "`??` is a question mark in an operator of PostgreSQL; a parameter is one `?`"
+                        .to_owned(),
                 ));
             }
             self.text.push('?');
@@ -307,5 +340,7 @@ fn unended(what: &str) -> Error {
 }
 
 fn native() -> Error {
-    Error::Statement("a parameter is written `?`, without a number or a name, whatever the database".to_owned())
+    Error::Statement(
+        "a parameter is written `?`, without a number or a name, whatever the database".to_owned(),
+    )
 }

@@ -51,6 +51,8 @@ impl<T: 'static> Worker<T> {
         self.tasks
             .send(task)
             .map_err(|_| Error::Lost { maybe_done: false })?;
-        outcome.await.unwrap_or(Err(Error::Lost { maybe_done: true }))
+        outcome
+            .await
+            .unwrap_or(Err(Error::Lost { maybe_done: true }))
     }
 }

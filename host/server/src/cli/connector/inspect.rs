@@ -15,14 +15,29 @@ use tombolo_runtime::{
 use super::{load, runtime};
 use crate::cli::Outcome;
 use crate::cli::output::{self, Output};
+use crate::config::trust::Trust;
 
-pub(super) async fn inspect(file: &Path, output: Output) -> Outcome {
+pub(super) async fn inspect(file: &Path, trusted_key: Option<&str>, output: Output) -> Outcome {
+    let trust = match trusted_key {
+        Some(key) => Trust::in_key(key, Path::new("."))
+            .map_err(|why| anyhow::anyhow!("`--trusted-key` {why}"))?,
+        None => Trust::default(),
+    };
     let runtime = runtime()?;
-    let component = load(&runtime, file).await?;
+    let (component, signed) = load(&runtime, &trust, file).await?;
     let cost = cost(&runtime, &component).await;
     match output {
-        Output::Json => output::json(&document(&component, &cost))?,
-        Output::Text => show(&component, &cost),
+        Output::Json => {
+            let mut document = document(&component, &cost);
+            document["signed"] = json!(signed);
+            output::json(&document)?;
+        }
+        Output::Text => {
+            show(&component, &cost);
+            if let Some(signed) = signed {
+                println!("\nsigned with the key {}: {}", signed.key, signed.comment);
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

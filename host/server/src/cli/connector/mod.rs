@@ -1,9 +1,11 @@
 //! `tombolo connector`: what files there are, what they are, want and cost.
 
 mod build;
+mod given;
 mod inspect;
 mod list;
 mod new;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use tombolo_runtime::{CompileWith, Component, Options, Runtime};
 use super::Outcome;
 use super::output::Output;
 use crate::config::Layout;
+use crate::config::trust::{Signed, Trust, signature_path};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -35,7 +38,12 @@ pub(super) enum Command {
     Inspect {
         /// The `.wasm` file.
         file: PathBuf,
+        /// A minisign public key, or `file:PATH` of one, that must have signed it; the signature is `FILE.minisig`.
+        #[arg(long)]
+        trusted_key: Option<String>,
     },
+    /// Test a connector against the contract: everything that an author should know before an operator does.
+    Test(Box<test::Arguments>),
 }
 
 impl Command {
@@ -44,7 +52,10 @@ impl Command {
             Self::New(arguments) => new::new(arguments, output),
             Self::Build { dir } => build::build(&dir, output),
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
-            Self::Inspect { file } => inspect::inspect(&file, output).await,
+            Self::Inspect { file, trusted_key } => {
+                inspect::inspect(&file, trusted_key.as_deref(), output).await
+            }
+            Self::Test(arguments) => Box::pin(test::test(*arguments, output)).await,
         }
     }
 }
@@ -54,8 +65,8 @@ fn runtime() -> anyhow::Result<Runtime> {
     let compile_with =
         CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
     Ok(Runtime::new(Options {
-        cache: None,
         compile_with,
+        ..Options::default()
     })?)
 }
 
@@ -65,10 +76,21 @@ fn stem(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    runtime
+/// Nothing of the file is parsed before its signature has been judged.
+async fn load(
+    runtime: &Runtime,
+    trust: &Trust,
+    path: &Path,
+) -> anyhow::Result<(Arc<Component>, Option<Signed>)> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let signature = std::fs::read_to_string(signature_path(path)).ok();
+    let signed = trust
+        .judge(&bytes, signature.as_deref())
+        .map_err(|why| anyhow::anyhow!("`{shown}`: {why}\n  hint: {}", why.hint(&shown)))?;
+    let component = runtime
         .load(&stem(path), bytes)
         .await
-        .with_context(|| format!("`{}`", path.display()))
+        .with_context(|| format!("`{shown}`"))?;
+    Ok((component, signed))
 }

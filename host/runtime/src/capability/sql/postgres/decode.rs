@@ -282,7 +282,9 @@ fn bits(mut reader: Reader<'_>) -> Result<String, Unreadable> {
         return Err(malformed());
     }
     let bit = |at: usize| reader.raw[at / 8] >> (7 - at % 8) & 1;
-    Ok((0..length).map(|at| if bit(at) == 1 { '1' } else { '0' }).collect())
+    Ok((0..length)
+        .map(|at| if bit(at) == 1 { '1' } else { '0' })
+        .collect())
 }
 
 /// An array in PostgreSQL's own text form, `{a,"b c",NULL}`; what reads it there reads it here.
@@ -297,7 +299,8 @@ fn array(kind: &Type, element: &Type, mut reader: Reader<'_>) -> Result<String, 
     }
     let (mut lengths, mut bounds, mut plain) = (Vec::new(), String::new(), true);
     for _ in 0..dimensions {
-        let length = usize::try_from(i32::from_be_bytes(reader.take()?)).map_err(|_| malformed())?;
+        let length =
+            usize::try_from(i32::from_be_bytes(reader.take()?)).map_err(|_| malformed())?;
         let lower = i64::from(i32::from_be_bytes(reader.take()?));
         plain &= lower == 1;
         bounds.push_str(&format!("[{lower}:{}]", lower + length as i64 - 1));
@@ -311,7 +314,12 @@ fn array(kind: &Type, element: &Type, mut reader: Reader<'_>) -> Result<String, 
     Ok(out)
 }
 
-fn elements(element: &Type, lengths: &[usize], reader: &mut Reader<'_>, out: &mut String) -> Result<(), Unreadable> {
+fn elements(
+    element: &Type,
+    lengths: &[usize],
+    reader: &mut Reader<'_>,
+    out: &mut String,
+) -> Result<(), Unreadable> {
     let [length, inner @ ..] = lengths else {
         return Ok(());
     };
@@ -400,10 +408,23 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_is_malformed_and_what_is_unknown_is_named() {
-        for kind in [Type::INT4, Type::NUMERIC, Type::TIMETZ, Type::BIT, Type::INET, Type::INT4_ARRAY, Type::JSONB] {
-            assert!(matches!(cell(&kind, Some(&[0])), Err(Unreadable::Malformed(_))), "{kind}");
+        for kind in [
+            Type::INT4,
+            Type::NUMERIC,
+            Type::TIMETZ,
+            Type::BIT,
+            Type::INET,
+            Type::INT4_ARRAY,
+            Type::JSONB,
+        ] {
+            assert!(
+                matches!(cell(&kind, Some(&[0])), Err(Unreadable::Malformed(_))),
+                "{kind}"
+            );
         }
-        assert!(matches!(cell(&Type::MONEY, Some(&[0; 8])), Err(Unreadable::Type(name)) if name == "money"));
+        assert!(
+            matches!(cell(&Type::MONEY, Some(&[0; 8])), Err(Unreadable::Type(name)) if name == "money")
+        );
         assert!(matches!(cell(&Type::INT4, None), Ok(Cell::Null)));
     }
 
@@ -413,6 +434,9 @@ mod tests {
         assert!(matches!(day(i32::MAX - 1), Err(Unreadable::Range)));
         assert_eq!(shown(day(-1)), "1999-12-31");
         assert_eq!(shown(moment(0, value::instant)), "2000-01-01T00:00:00Z");
-        assert!(matches!(moment(i64::MAX - 1, value::instant), Err(Unreadable::Range)));
+        assert!(matches!(
+            moment(i64::MAX - 1, value::instant),
+            Err(Unreadable::Range)
+        ));
     }
 }

@@ -65,13 +65,19 @@ impl Connector {
         config.password(self.password.expose_secret());
         match &self.reach.protection {
             Protection::Off => {
-                let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|e| self.refused(&e))?;
+                let (client, connection) = config
+                    .connect_raw(stream, NoTls)
+                    .await
+                    .map_err(|e| self.refused(&e))?;
                 self.drive(connection);
                 Ok(client)
             }
             Protection::Prefer(tls) | Protection::Require(tls) => {
                 let tls = tls::Connector::new(tls, &self.reach.host)?;
-                let (client, connection) = config.connect_raw(stream, tls).await.map_err(|e| self.refused(&e))?;
+                let (client, connection) = config
+                    .connect_raw(stream, tls)
+                    .await
+                    .map_err(|e| self.refused(&e))?;
                 self.drive(connection);
                 Ok(client)
             }
@@ -92,7 +98,9 @@ impl Connector {
 
     /// What the server said may hold addresses: they are for the log.
     fn refused(&self, error: &tokio_postgres::Error) -> Error {
-        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        let cause = std::error::Error::source(error)
+            .map(ToString::to_string)
+            .unwrap_or_default();
         self.reach.failed(&format!("{error}: {cause}"));
         if let Some(database) = error.as_db_error() {
             let state = database.code().code().to_owned();
@@ -116,7 +124,10 @@ impl Connector {
 impl Connect for Connector {
     async fn connect(&self) -> Result<Box<dyn Session>, Error> {
         let client = self.client().await?;
-        client.batch_execute(SETUP).await.map_err(|error| self.refused(&error))?;
+        client
+            .batch_execute(SETUP)
+            .await
+            .map_err(|error| self.refused(&error))?;
         Ok(Box::new(Connection {
             client,
             reach: self.reach.clone(),
@@ -133,7 +144,11 @@ impl Connection {
     async fn prepare(&self, job: &Job) -> Result<tokio_postgres::Statement, Error> {
         let text = &job.statement.text;
         match self.client.prepare(text).await {
-            Err(error) if error.code().is_some_and(|code| code.code() == INDETERMINATE) => {
+            Err(error)
+                if error
+                    .code()
+                    .is_some_and(|code| code.code() == INDETERMINATE) =>
+            {
                 let types: Vec<_> = job.parameters.iter().map(parameter::own_type).collect();
                 self.client.prepare_typed(text, &types).await
             }
@@ -143,7 +158,11 @@ impl Connection {
         .map_err(|error| failed(&error, false))
     }
 
-    async fn rows(&self, statement: &tokio_postgres::Statement, job: &Job) -> Result<Answer, Error> {
+    async fn rows(
+        &self,
+        statement: &tokio_postgres::Statement,
+        job: &Job,
+    ) -> Result<Answer, Error> {
         let maybe_done = !job.statement.reads;
         let parameters = job.parameters.iter().map(Parameter);
         let mut answer = Answer::default();
@@ -155,7 +174,11 @@ impl Connection {
             .await
             .map_err(|error| failed(&error, maybe_done))?;
         let mut rows = std::pin::pin!(rows);
-        while let Some(row) = rows.try_next().await.map_err(|error| failed(&error, maybe_done))? {
+        while let Some(row) = rows
+            .try_next()
+            .await
+            .map_err(|error| failed(&error, maybe_done))?
+        {
             if answer.is_full(job) {
                 // Read on and thrown away: a statement that is cut off may not have done all that it says.
                 answer.truncated = true;
@@ -163,7 +186,9 @@ impl Connection {
             }
             let mut cells = Vec::with_capacity(columns.len());
             for (index, column) in columns.iter().enumerate() {
-                let Raw(raw) = row.try_get(index).map_err(|error| failed(&error, maybe_done))?;
+                let Raw(raw) = row
+                    .try_get(index)
+                    .map_err(|error| failed(&error, maybe_done))?;
                 let cell = decode::cell(column.type_(), raw).map_err(|why| Error::Value {
                     column: column.name().to_owned(),
                     why: why.to_string(),
@@ -176,7 +201,11 @@ impl Connection {
         Ok(answer)
     }
 
-    async fn simple(&self, statement: &str, maybe_done: bool) -> Result<Vec<SimpleQueryMessage>, Error> {
+    async fn simple(
+        &self,
+        statement: &str,
+        maybe_done: bool,
+    ) -> Result<Vec<SimpleQueryMessage>, Error> {
         self.client
             .simple_query(statement)
             .await
@@ -223,10 +252,12 @@ impl Session for Connection {
         };
         let sent = match &self.reach.protection {
             Protection::Off => token.cancel_query_raw(stream, NoTls).await,
-            Protection::Prefer(tls) | Protection::Require(tls) => match tls::Connector::new(tls, &self.reach.host) {
-                Ok(tls) => token.cancel_query_raw(stream, tls).await,
-                Err(_) => return,
-            },
+            Protection::Prefer(tls) | Protection::Require(tls) => {
+                match tls::Connector::new(tls, &self.reach.host) {
+                    Ok(tls) => token.cancel_query_raw(stream, tls).await,
+                    Err(_) => return,
+                }
+            }
         };
         if let Err(error) = sent {
             tracing::debug!(target = self.reach.name, %error, "sql cancel");

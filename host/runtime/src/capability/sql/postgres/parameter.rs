@@ -88,7 +88,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 impl ToSql for Parameter<'_> {
-    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         match spell(self.0, kind)? {
             None => Ok(IsNull::Yes),
             Some(text) => {
