@@ -82,6 +82,8 @@ fn prerequisites() -> Result<()> {
         ("mariadbd", "mariadb-server"),
         ("sslscan", "sslscan"),
         ("docker-registry", "docker-registry"),
+        ("node", "nodejs"),
+        ("npm", "npm"),
         ("python3", "python3 python3-venv"),
     ];
     let missing: Vec<(&str, &str)> = needed
