@@ -1,5 +1,6 @@
 //! The runtime: one engine, one compiler, one linker.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use tracing::info;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::app::AppSpec;
+use crate::app::{AppSpec, Limits, Reuse};
 use crate::bind::{self, LoadError};
 use crate::capability;
 use crate::compile::{Cache, CacheError, CompileLimits, CompileWith, Compiler};
@@ -125,7 +126,28 @@ impl Runtime {
         bind::bind(component, slots, spec, None).await
     }
 
-    /// The same, with somebody who decides what becomes of each host call: for tests of a connector, never for an app
+    /// Binds a component that is granted nothing, whatever it wants: to see what it says of itself and what it costs.
+    pub async fn try_out(
+        &self,
+        component: &Arc<Component>,
+        settings: serde_json::Value,
+    ) -> Result<Connector, LoadError> {
+        let limits = Limits::default();
+        let slots = Slots::new(Arc::clone(&self.shared.places), &limits);
+        let spec = AppSpec {
+            app: "trial".to_owned(),
+            settings,
+            targets: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            directories: Vec::new(),
+            state: Arc::new(crate::state::Memory::default()),
+            limits,
+            reuse: Reuse::Auto,
+        };
+        bind::put_together(component, slots, spec, Vec::new(), None).await
+    }
+
+    /// Like [`Self::bind`], with somebody who decides what becomes of each host call: for tests of a connector, never for an app
     /// that serves.
     pub async fn bind_with_interference(
         &self,

@@ -133,6 +133,21 @@ pub(crate) async fn bind(
             })?;
     }
     let (spec, withheld) = grants::effective(component, spec);
+    put_together(component, slots, spec, withheld, interference).await
+}
+
+/// The lines of an app's file that grant everything a connector asks for.
+pub(crate) use grants::all_lines;
+
+/// From what is granted to a connector that has proved to run.
+pub(crate) async fn put_together(
+    component: &Arc<Component>,
+    slots: Slots,
+    spec: AppSpec,
+    withheld: Vec<String>,
+    interference: Option<Arc<dyn Interference>>,
+) -> Result<Connector, LoadError> {
+    let manifest = component.manifest();
     let granted = Granted::of(&spec, withheld);
     let redactor = Redactor::new(
         spec.secrets

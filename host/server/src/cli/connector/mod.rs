@@ -5,6 +5,7 @@ mod given;
 mod inspect;
 mod list;
 mod new;
+mod run;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -41,7 +42,11 @@ pub(super) enum Command {
         /// A minisign public key, or `file:PATH` of one, that must have signed it; the signature is `FILE.minisig`.
         #[arg(long)]
         trusted_key: Option<String>,
+        #[command(flatten)]
+        given: given::Given,
     },
+    /// Serve a connector on loopback while it is written: what is saved is built and taken over at once.
+    Run(Box<run::Arguments>),
     /// Test a connector against the contract: everything that an author should know before an operator does.
     Test(Box<test::Arguments>),
 }
@@ -52,9 +57,12 @@ impl Command {
             Self::New(arguments) => new::new(arguments, output),
             Self::Build { dir } => build::build(&dir, output),
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
-            Self::Inspect { file, trusted_key } => {
-                inspect::inspect(&file, trusted_key.as_deref(), output).await
-            }
+            Self::Inspect {
+                file,
+                trusted_key,
+                given,
+            } => inspect::inspect(&file, trusted_key.as_deref(), &given, output).await,
+            Self::Run(arguments) => Box::pin(run::run(*arguments)).await,
             Self::Test(arguments) => Box::pin(test::test(*arguments, output)).await,
         }
     }
