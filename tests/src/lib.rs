@@ -30,6 +30,7 @@ pub mod fault;
 pub mod host;
 pub mod hostile;
 pub mod issuer;
+pub mod languages;
 pub mod ldif;
 pub mod load;
 pub mod mariadb;

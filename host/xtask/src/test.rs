@@ -85,6 +85,8 @@ fn prerequisites() -> Result<()> {
         ("mariadbd", "mariadb-server"),
         ("sslscan", "sslscan"),
         ("docker-registry", "docker-registry"),
+        ("node", "nodejs"),
+        ("npm", "npm"),
         ("python3", "python3 python3-venv"),
     ];
     let libraries = [

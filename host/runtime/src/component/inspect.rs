@@ -34,14 +34,18 @@ const PACKAGE: &str = "tombolo:connector/";
 const CONTRACT: (u64, u64) = (0, 1);
 
 /// What a look found.
-pub(crate) struct Found {
-    pub(crate) inspection: Inspection,
-    pub(crate) abilities: Abilities,
-    pub(crate) manifest: Option<Manifest>,
+#[derive(Debug)]
+pub struct Found {
+    /// What the file is.
+    pub inspection: Inspection,
+    /// What it can do.
+    pub abilities: Abilities,
+    /// What it says of itself.
+    pub manifest: Option<Manifest>,
 }
 
-/// Validates and reads a file.
-pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
+/// Validates and reads a file, without compiling or running anything of it.
+pub fn look(bytes: &[u8]) -> Result<Found, LoadError> {
     if bytes.len() > FILE_BYTES {
         return Err(LoadError::TooLarge {
             size: bytes.len(),

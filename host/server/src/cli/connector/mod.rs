@@ -1,8 +1,10 @@
 //! `tombolo connector`: what files there are, what they are, want and cost.
 
+mod build;
 mod given;
 mod inspect;
 mod list;
+mod new;
 mod run;
 mod test;
 
@@ -20,6 +22,14 @@ use crate::config::trust::{Signed, Trust, signature_path};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make a project in one of five languages that builds as it is.
+    New(new::Arguments),
+    /// Build a project's component, by its language's own tools.
+    Build {
+        /// The project: the directory with `connector.toml`.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
     /// List the connectors of a configuration directory.
     List {
         /// The configuration directory.
@@ -44,6 +54,8 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
+            Self::New(arguments) => new::new(arguments, output),
+            Self::Build { dir } => build::build(&dir, output),
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
             Self::Inspect {
                 file,
