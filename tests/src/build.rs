@@ -34,7 +34,7 @@ pub fn tombolo() -> PathBuf {
         .clone()
 }
 
-/// A shipped connector (`csv`, `ldap`) as a component.
+/// A shipped connector (`csv`, `ldap`, `sql`) as a component.
 pub fn connector(name: &str) -> Result<PathBuf> {
     component(
         &format!("tombolo-connector-{name}"),
@@ -50,6 +50,11 @@ pub fn guest() -> Result<PathBuf> {
 /// The connector without a target (see `tests/memory`) as a component.
 pub fn memory() -> Result<PathBuf> {
     component("tombolo-test-memory", "test_memory")
+}
+
+/// The connector that is wrong as its settings say (see `tests/broken`) as a component.
+pub fn broken() -> Result<PathBuf> {
+    component("tombolo-test-broken", "test_broken")
 }
 
 /// Builds one package for `wasm32-wasip2` with the profile `connector` and

@@ -19,7 +19,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `bindings`, [`contract`] | the WIT package as Rust |
-//! | `engine` | wasmtime's settings, the allocator probe, the epoch ticker |
+//! | `engine`, `ticker` | wasmtime's settings, the allocator probe; the epoch |
 //! | `component` | what can be known of a file without running it: digest, manifest, exports |
 //! | `compile` | child process, cache on disk, and the one `unsafe` module |
 //! | `app` | what the operator grants an app: targets, secrets, directories, limits |
@@ -29,6 +29,7 @@
 //! | `guest` | the state of one instance, and its memory limiter |
 //! | `capability` | what a guest can import, one file each |
 //! | [`state`] | the trait behind the `state` capability |
+//! | `interference` | faults put into host calls on purpose, for the contract kit |
 //! | `egress` | which addresses the host connects to |
 //! | `redact` | known secrets never leave in a message |
 //! | [`stats`] | counters the server turns into metrics |
@@ -46,20 +47,28 @@ mod egress;
 mod engine;
 mod granted;
 mod guest;
+mod interference;
 mod redact;
 mod runtime;
 pub mod state;
 pub mod stats;
+mod ticker;
 
-pub use app::{AppSpec, Directory, GrantedSecret, LdapTarget, Limits, Reuse, Target};
+pub use app::{
+    AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapTarget,
+    Limits, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls,
+    SqliteFile, Target, TokenRequest,
+};
 pub use bind::LoadError;
-pub use call::{Call, CallError};
+pub use call::{Call, CallError, Crowded};
 pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
-    Abilities, Component, Digest, Inspection,
+    Abilities, Component, Digest, Inspection, Producer,
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
-pub use connector::{Connector, Cost};
+pub use connector::{CircuitState, Connector, Cost};
+pub use egress::Reach;
 pub use granted::{Granted, GrantedDirectory, GrantedTarget};
+pub use interference::{HostCall, Interference, Strike};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

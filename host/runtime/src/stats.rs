@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::call::CallError;
 
 /// How calls end, in the order of [`Snapshot::faults`].
-const FAULTS: [&str; 9] = [
+const FAULTS: [&str; 11] = [
     "failure",
     "trap",
     "timeout",
@@ -16,6 +16,8 @@ const FAULTS: [&str; 9] = [
     "busy",
     "not-exported",
     "host",
+    "circuit",
+    "broken",
 ];
 
 /// Upper bounds of the buckets of a [`Histogram`], in microseconds; the last bucket has none.
@@ -28,6 +30,8 @@ pub const BUCKETS_US: [u64; 12] = [
 pub struct Stats {
     calls: AtomicU64,
     dropped: AtomicU64,
+    waiting: AtomicU64,
+    circuit_openings: AtomicU64,
     faults: [AtomicU64; FAULTS.len()],
     instantiations: AtomicU64,
     recycled: AtomicU64,
@@ -52,6 +56,10 @@ pub struct Snapshot {
     pub calls: u64,
     /// Calls whose caller went away before they ended.
     pub dropped: u64,
+    /// Calls that wait for a slot now.
+    pub waiting: u64,
+    /// Times that the circuit has opened.
+    pub circuit_openings: u64,
     /// Calls that ended with an error, by kind.
     pub faults: Vec<(&'static str, u64)>,
     /// Instances made.
@@ -111,6 +119,22 @@ impl LiveHistogram {
 }
 
 impl Stats {
+    /// A call begins to wait, until what this gives is dropped.
+    pub(crate) fn waiting(&self) -> impl Drop + '_ {
+        struct Waiting<'a>(&'a AtomicU64);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Relaxed);
+            }
+        }
+        self.waiting.fetch_add(1, Relaxed);
+        Waiting(&self.waiting)
+    }
+
+    pub(crate) fn circuit_opened(&self) {
+        self.circuit_openings.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn waited(&self, time: Duration) {
         self.wait.record(time);
     }
@@ -139,21 +163,10 @@ impl Stats {
 
     pub(crate) fn ended(&self, error: Option<&CallError>) {
         self.calls.fetch_add(1, Relaxed);
-        if let Some(error) = error {
-            self.failed(error);
-            if error.blames_connector() {
-                self.misdeeds.fetch_add(1, Relaxed);
-            }
+        let Some(error) = error else { return };
+        if error.blames_connector() {
+            self.misdeeds.fetch_add(1, Relaxed);
         }
-    }
-
-    /// The call ended well, but what it answered is a fault.
-    pub(crate) fn refused(&self, error: &CallError) {
-        self.failed(error);
-        self.misdeeds.fetch_add(1, Relaxed);
-    }
-
-    fn failed(&self, error: &CallError) {
         let kind = match error {
             CallError::Failure(_) => 0,
             CallError::Trapped { .. } => 1,
@@ -164,6 +177,8 @@ impl Stats {
             CallError::Busy { .. } => 6,
             CallError::NotExported { .. } => 7,
             CallError::Host(_) => 8,
+            CallError::CircuitOpen { .. } => 9,
+            CallError::Broken(_) => 10,
         };
         self.faults[kind].fetch_add(1, Relaxed);
     }
@@ -181,6 +196,8 @@ impl Stats {
         Snapshot {
             calls: self.calls.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
+            waiting: self.waiting.load(Relaxed),
+            circuit_openings: self.circuit_openings.load(Relaxed),
             faults: FAULTS
                 .iter()
                 .zip(&self.faults)

@@ -290,6 +290,32 @@ async fn a_log_flood_is_cut_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_lines_end_at_the_limit_of_bytes_and_none_forges_another() {
+    LazyLock::force(&LOG);
+    let limits = Limits {
+        log_bytes: 1_000,
+        ..Limits::default()
+    };
+    let street = street(AppSpec {
+        limits,
+        ..spec("long-winded")
+    })
+    .await;
+    street.provoke("log", &"w".repeat(400)).await.unwrap();
+    // The message and its field: 400 bytes fit twice, and then no more.
+    assert_eq!(lines_of("long-winded", "wwww"), 1);
+    street.provoke("log", &"z".repeat(600)).await.unwrap();
+    assert_eq!(lines_of("long-winded", "zzzz"), 0);
+    assert_eq!(lines_of("long-winded", "dropped=1"), 1);
+    street
+        .provoke("log", "one\nforged=\u{1b}[2J")
+        .await
+        .unwrap();
+    assert_eq!(lines_of("long-winded", "one\\nforged=\\u{1b}[2J"), 1);
+    assert!(!logged().contains("\nforged"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_leaves_its_story_in_the_log_and_not_in_the_answer() {
     LazyLock::force(&LOG);
     let street = street(spec("crashing")).await;

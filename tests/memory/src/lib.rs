@@ -246,6 +246,12 @@ impl Memory {
                 );
             }
         }
+        let unknown = |name: &&str| described.attribute(name).is_none();
+        let mut names = entry.attributes.iter().map(|held| held.name.as_str());
+        if let Some(name) = names.find(unknown) {
+            let what = format!("a {kind} has no attribute {name}");
+            return Err(Failure::invalid(what).attribute(name));
+        }
         let kept: Map<String, Json> = entry
             .attributes
             .iter()

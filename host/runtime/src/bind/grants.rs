@@ -8,7 +8,7 @@ use tracing::warn;
 use super::LoadError;
 use crate::app::AppSpec;
 use crate::component::Component;
-use crate::component::manifest::{Access, WantedSecret, WantedTarget};
+use crate::component::manifest::{Access, Manifest, WantedSecret, WantedTarget};
 
 /// Fails with the exact lines to add.
 pub(super) fn check(component: &Component, spec: &AppSpec) -> Result<(), LoadError> {
@@ -114,6 +114,33 @@ pub(super) fn effective(component: &Component, mut spec: AppSpec) -> (AppSpec, V
     (spec, unasked)
 }
 
+/// Every line that an app's file needs to grant all that the manifest asks for, the optional too.
+pub(crate) fn all_lines(manifest: &Manifest) -> String {
+    let mut lines = String::new();
+    for wanted in &manifest.targets {
+        target_lines(wanted, &mut lines);
+    }
+    let directories = manifest.directories.iter().map(|wanted| {
+        let access = match wanted.access {
+            Access::ReadWrite => "read-write",
+            Access::ReadOnly => "read-only",
+        };
+        let name = &wanted.name;
+        let line = format!("{name} = {{ path = \"data/{name}\", access = \"{access}\" }}");
+        (line, wanted.description.clone())
+    });
+    let secrets = manifest
+        .secrets
+        .iter()
+        .map(|wanted| (secret_line(wanted), wanted.description.clone()));
+    let tables = Tables {
+        directories: directories.collect(),
+        secrets: secrets.collect(),
+    };
+    tables.write(&mut lines);
+    lines.trim_end().to_owned()
+}
+
 fn comment(description: &str, into: &mut String) {
     for line in description.lines() {
         let _ = writeln!(into, "# {line}");
@@ -125,15 +152,19 @@ fn target_lines(wanted: &WantedTarget, into: &mut String) {
     let (name, kind) = (&wanted.name, &wanted.kind);
     let _ = writeln!(into, "[targets.{name}]\nkind = \"{kind}\"");
     let password = format!("password = \"env:{}_PASSWORD\"", variable(name));
+    let auth = format!(
+        "auth = {{ kind = \"bearer\", token = \"env:{}_TOKEN\" }}",
+        variable(name)
+    );
     let lines: &[&str] = match kind.as_str() {
         "ldap" => &[
             "url = \"ldaps://ldap.example.org\"",
             "bind-dn = \"cn=tombolo,dc=example,dc=org\"",
             &password,
         ],
-        "http" => &["url = \"https://api.example.org\""],
+        "http" => &["url = \"https://api.example.org/v1\"", &auth],
         "sql" => &[
-            "driver = \"postgresql\"",
+            "driver = \"postgresql\"  # or mysql, mariadb, sqlite, odbc",
             "host = \"db.example.org\"",
             "database = \"people\"",
             "user = \"tombolo\"",

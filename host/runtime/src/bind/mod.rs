@@ -14,6 +14,7 @@ use crate::component::Component;
 use crate::component::manifest::Writes;
 use crate::connector::{Connector, Slots};
 use crate::granted::Granted;
+use crate::interference::Interference;
 use crate::redact::Redactor;
 
 /// Why a file or an app cannot be used. Each says what to change.
@@ -116,6 +117,7 @@ pub(crate) async fn bind(
     component: &Arc<Component>,
     slots: Slots,
     spec: AppSpec,
+    interference: Option<Arc<dyn Interference>>,
 ) -> Result<Connector, LoadError> {
     let manifest = component.manifest();
     grants::check(component, &spec)?;
@@ -131,6 +133,21 @@ pub(crate) async fn bind(
             })?;
     }
     let (spec, withheld) = grants::effective(component, spec);
+    put_together(component, slots, spec, withheld, interference).await
+}
+
+/// The lines of an app's file that grant everything a connector asks for.
+pub(crate) use grants::all_lines;
+
+/// From what is granted to a connector that has proved to run.
+pub(crate) async fn put_together(
+    component: &Arc<Component>,
+    slots: Slots,
+    spec: AppSpec,
+    withheld: Vec<String>,
+    interference: Option<Arc<dyn Interference>>,
+) -> Result<Connector, LoadError> {
+    let manifest = component.manifest();
     let granted = Granted::of(&spec, withheld);
     let redactor = Redactor::new(
         spec.secrets
@@ -155,6 +172,7 @@ pub(crate) async fn bind(
         limits,
         redactor,
         granted,
+        interference,
         app: spec.app,
     };
     let serial = manifest.writes == Writes::Serial;

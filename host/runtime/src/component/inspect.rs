@@ -2,10 +2,13 @@
 //!
 //! Loading is hostile: a validator that only reads comes before the compiler.
 
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{
+    ComponentInstance, KnownCustom, Parser, Payload, ProducersSectionReader, Validator,
+    WasmFeatures,
+};
 
 use super::manifest::{Manifest, SECTION};
-use super::{Abilities, Digest, Inspection};
+use super::{Abilities, Digest, Inspection, Producer};
 use crate::bind::LoadError;
 
 /// Largest file. The largest honest ones (Python with its interpreter) have 18 MiB.
@@ -20,6 +23,12 @@ const PARTS: [(&str, usize); 4] = [
 ];
 /// Largest manifest.
 const MANIFEST_BYTES: usize = 256 << 10;
+/// Most producers that are told, and the longest word of one: a stranger writes them.
+const PRODUCERS: usize = 32;
+const PRODUCER_CHARS: usize = 80;
+/// Most instances that a component can come to. An honest one comes to a few dozen: its parts re-export types and
+/// instantiate nothing.
+const INSTANCES: u64 = 10_000;
 /// The package, and the versions of it that this host speaks: `0.1.x`.
 const PACKAGE: &str = "tombolo:connector/";
 const CONTRACT: (u64, u64) = (0, 1);
@@ -58,6 +67,12 @@ pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
         .validate_all(bytes)
         .map_err(|error| LoadError::Invalid(error.to_string()))?;
 
+    let sections = Sections::read(bytes).map_err(|error| LoadError::Invalid(error.to_string()))?;
+    if sections.instances > INSTANCES {
+        return Err(LoadError::Compile(format!(
+            "its parts instantiate each other so often that more than {INSTANCES} instances can come of it"
+        )));
+    }
     let contract = contract_version(sections.imports.iter().chain(&sections.exports))?;
     let exported = |interface: &str| {
         sections
@@ -94,6 +109,7 @@ pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
             imports: sections.imports,
             exports: sections.exports,
             modules: sections.modules,
+            producers: sections.producers,
         },
         abilities,
         manifest,
@@ -106,16 +122,24 @@ struct Sections<'a> {
     exports: Vec<String>,
     manifest: Option<&'a [u8]>,
     modules: usize,
+    producers: Vec<Producer>,
+    /// An upper bound of all instances that come of instantiating the component.
+    instances: u64,
     /// In the order of [`PARTS`].
     parts: [usize; 4],
 }
 
 impl<'a> Sections<'a> {
     fn read(bytes: &'a [u8]) -> wasmparser::Result<Self> {
-        let mut found = Self::default();
+        let mut found = Self {
+            instances: 1,
+            ..Self::default()
+        };
         // Nested modules and components come inline; names count at the outermost level only. The manifest is
         // where the tool chain left it: a Rust connector's sits in its core module.
         let mut depth = 0_usize;
+        // How many others each part instantiates; the innermost last.
+        let mut others = vec![0_u64];
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload?;
             if let Some((part, count)) = counted(&payload) {
@@ -124,10 +148,29 @@ impl<'a> Sections<'a> {
             match payload {
                 Payload::ModuleSection { .. } => {
                     depth += 1;
+                    others.push(0);
                     found.modules += 1;
                 }
-                Payload::ComponentSection { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentSection { .. } => {
+                    depth += 1;
+                    others.push(0);
+                }
+                // A part that instantiates n others comes to at most 1 + n times what the largest of them does, and
+                // none can contain itself; so the product over all parts is a bound, however they hand each other on.
+                Payload::End(_) => {
+                    depth = depth.saturating_sub(1);
+                    let others = others.pop().unwrap_or_default();
+                    found.instances = found.instances.saturating_mul(1 + others);
+                }
+                Payload::ComponentInstanceSection(instances) => {
+                    for instance in instances {
+                        if let ComponentInstance::Instantiate { .. } = instance?
+                            && let Some(others) = others.last_mut()
+                        {
+                            *others += 1;
+                        }
+                    }
+                }
                 Payload::ComponentImportSection(imports) if depth == 0 => {
                     for import in imports {
                         found.imports.push(import?.name.0.to_owned());
@@ -143,10 +186,31 @@ impl<'a> Sections<'a> {
                 {
                     found.manifest = Some(section.data());
                 }
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Producers(fields) = section.as_known() {
+                        found.made_by(fields);
+                    }
+                }
                 _ => {}
             }
         }
         Ok(found)
+    }
+
+    /// Reads a `producers` section. Nobody depends on it: one that is damaged says nothing.
+    fn made_by(&mut self, fields: ProducersSectionReader<'_>) {
+        for field in fields.into_iter().flatten() {
+            for value in field.values.into_iter().flatten() {
+                let producer = Producer {
+                    role: field.name.chars().take(PRODUCER_CHARS).collect(),
+                    name: value.name.chars().take(PRODUCER_CHARS).collect(),
+                    version: value.version.chars().take(PRODUCER_CHARS).collect(),
+                };
+                if self.producers.len() < PRODUCERS && !self.producers.contains(&producer) {
+                    self.producers.push(producer);
+                }
+            }
+        }
     }
 }
 

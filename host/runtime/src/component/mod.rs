@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::InstancePre;
 
 use crate::bindings::exports::tombolo::connector as exports;
+use crate::connector::Threads;
 use crate::guest::Guest;
 use manifest::Manifest;
 
@@ -99,6 +100,19 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// How many core modules it is made of.
     pub modules: usize,
+    /// The languages and tools it was made with, as its `producers` sections say.
+    pub producers: Vec<Producer>,
+}
+
+/// A language or tool that had a part in making a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Producer {
+    /// `language`, `processed-by` or `sdk`.
+    pub role: String,
+    /// `Rust`, `rustc`, `wit-component`.
+    pub name: String,
+    /// Its version; may be empty.
+    pub version: String,
 }
 
 /// A loaded, linked file: holds no grant, serves any number of apps.
@@ -109,6 +123,7 @@ pub struct Component {
     pub(crate) abilities: Abilities,
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Indices,
+    pub(crate) threads: Threads,
 }
 
 /// Where in the component each ability's functions are.
@@ -170,6 +185,11 @@ impl Component {
     /// What it can do.
     pub fn abilities(&self) -> Abilities {
         self.abilities
+    }
+
+    /// The lines of an app's file that grant everything it asks for; empty when it asks for nothing.
+    pub fn grant_lines(&self) -> String {
+        crate::bind::all_lines(&self.manifest)
     }
 
     /// What a look at the file tells.

@@ -69,7 +69,10 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
             let rows: Vec<_> = apps
                 .iter()
                 .map(|app| {
-                    let word = if app.previous.is_some() {
+                    let serves = matches!(app.state, State::Serving | State::Stale);
+                    let word = if serves && app.circuit.is_some() {
+                        "circuit open"
+                    } else if app.previous.is_some() {
                         "serving, on probation"
                     } else {
                         word(app.state, running.is_some())
@@ -87,6 +90,12 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
             for app in &apps {
                 for problem in app.problems.iter().chain(&app.warnings) {
                     println!("\n{}: {problem}", app.name);
+                }
+                if let Some(circuit) = &app.circuit {
+                    println!(
+                        "\n{}: since {:.0} its connector is called only to see whether it works again; the last call failed: {}",
+                        app.name, circuit.since, circuit.cause
+                    );
                 }
             }
             match &running {
@@ -150,6 +159,7 @@ pub(super) async fn fresh(
             problems: report.0.iter().map(Diagnostic::line).collect(),
             tokens: Vec::new(),
             secrets: Vec::new(),
+            circuit: None,
             // Among the problems already: nothing runs whose files were right once.
             warnings: Vec::new(),
         });

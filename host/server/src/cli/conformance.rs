@@ -2,19 +2,17 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tombolo_client::conformance::case::{Level, Verdict};
 use tombolo_client::conformance::report::{Outcome as Played, Report};
 use tombolo_client::conformance::{self, Event, Settings, junit, sample};
 
 use super::Outcome;
 use super::output::{self, Output};
+use super::progress::{Progress, interrupts};
 use super::remote::Remote;
 
 /// Nothing was tested, or not all of what was to be.
@@ -73,7 +71,7 @@ async fn played(arguments: Arguments, output: Output) -> Outcome {
     };
     let progress = Progress::new();
     let report = conformance::run(&endpoint, settings, interrupts(), |event| {
-        progress.tell(event);
+        tell(&progress, &event);
     })
     .await?;
     progress.end();
@@ -94,35 +92,17 @@ async fn played(arguments: Arguments, output: Output) -> Outcome {
     })
 }
 
-/// Counts SIGINT and SIGTERM.
-fn interrupts() -> watch::Receiver<u32> {
-    let (count, counted) = watch::channel(0);
-    tokio::spawn(async move {
-        // If no signal can be heard, the default action stays: the process ends.
-        let _ = listen(&count).await;
-    });
-    counted
-}
-
-#[cfg(unix)]
-async fn listen(count: &watch::Sender<u32>) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+fn tell(progress: &Progress, event: &Event<'_>) {
+    match event {
+        Event::Began(tests) => progress.began(*tests),
+        Event::Playing(case) => progress.at(case.id),
+        Event::Played(test) => {
+            progress.done();
+            if test.verdict == Verdict::Failed {
+                progress.say(format!("{} {}", word(test.verdict), test.id));
+            }
         }
-        count.send_modify(|count| *count += 1);
-    }
-}
-
-#[cfg(not(unix))]
-async fn listen(count: &watch::Sender<u32>) -> std::io::Result<()> {
-    loop {
-        tokio::signal::ctrl_c().await?;
-        count.send_modify(|count| *count += 1);
+        Event::CleaningUp => progress.at("cleaning up"),
     }
 }
 
@@ -204,39 +184,5 @@ fn word(verdict: Verdict) -> &'static str {
         Verdict::Failed => "FAIL",
         Verdict::Warning => "warn",
         Verdict::Skipped => "skip",
-    }
-}
-
-/// A bar on a terminal, nothing elsewhere.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
-    }
-
-    fn tell(&self, event: Event<'_>) {
-        match event {
-            Event::Began(tests) => self.0.set_length(tests as u64),
-            Event::Playing(case) => self.0.set_message(case.id),
-            Event::Played(test) => {
-                self.0.inc(1);
-                if test.verdict == Verdict::Failed {
-                    self.0
-                        .println(format!("{} {}", word(test.verdict), test.id));
-                }
-            }
-            Event::CleaningUp => self.0.set_message("cleaning up"),
-        }
-    }
-
-    fn end(self) {
-        self.0.finish_and_clear();
     }
 }

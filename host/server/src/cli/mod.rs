@@ -13,6 +13,7 @@ mod conformance;
 mod connector;
 mod init;
 mod output;
+mod progress;
 mod remote;
 mod serve;
 mod show;

@@ -46,10 +46,43 @@ pub struct Limits {
     pub cpu: Option<Duration>,
     /// Memory of one instance.
     pub memory: Option<u64>,
-    /// Calls at a time.
-    pub concurrency: Option<usize>,
+    /// Table elements of one instance.
+    pub tables: Option<usize>,
+    /// Core instances that one instance is made of.
+    pub instances: Option<usize>,
+    /// Handles that one instance holds.
+    pub resources: Option<usize>,
+    /// What one call exchanges through host calls.
+    pub host_call_bytes: Option<u64>,
+    /// Requests to targets in one call.
+    pub outbound_requests: Option<u32>,
+    /// What one call sends to targets.
+    pub outbound_bytes: Option<u64>,
+    /// Size of one answer.
+    pub response: Option<u64>,
+    /// Log lines of one call.
+    pub log_lines: Option<u32>,
+    /// Size of all log lines of one call.
+    pub log_bytes: Option<u64>,
     /// What the connector may keep in its state.
     pub state: Option<u64>,
+    /// Calls at a time.
+    pub concurrency: Option<usize>,
+    /// Calls that wait for their turn.
+    pub queue: Option<usize>,
+    /// When calls stop being made.
+    pub circuit: Circuit,
+}
+
+/// When calls to a connector that only fails stop; what is not said is the host's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circuit {
+    /// Failed calls in a row; 0 never stops.
+    pub faults: Option<u32>,
+    /// Until the first try.
+    pub pause: Option<Duration>,
+    /// The longest time between tries.
+    pub max_pause: Option<Duration>,
 }
 
 /// How old an answer may be.
@@ -338,17 +371,48 @@ fn mapping(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Overrides> {
 }
 
 fn limits(mut section: Section<'_>) -> Limits {
+    let mut number = |key, range| {
+        let found = section.integer(key, range);
+        found.and_then(|n| u32::try_from(n).ok())
+    };
+    let (outbound_requests, log_lines) = (
+        number("outbound-requests", 1..=10_000_000),
+        number("log-lines", 0..=100_000),
+    );
+    let mut count = |key, range| number(key, range).and_then(|n| usize::try_from(n).ok());
     let limits = Limits {
+        // The engine's own tables end there.
+        tables: count("tables", 1..=100_000),
+        instances: count("instances", 1..=1_000),
+        resources: count("resources", 1..=100_000),
+        concurrency: count("concurrency", 1..=4096),
+        queue: count("queue", 0..=100_000),
+        outbound_requests,
+        log_lines,
         wall: section.duration("wall"),
         cpu: section.duration("cpu"),
         memory: section.size("memory"),
-        concurrency: section
-            .integer("concurrency", 1..=4096)
-            .and_then(|n| usize::try_from(n).ok()),
+        host_call_bytes: section.size("host-call-bytes"),
+        outbound_bytes: section.size("outbound-bytes"),
+        response: section.size("response"),
+        log_bytes: section.size("log-bytes"),
         state: section.size("state"),
+        circuit: section.section("circuit").map(circuit).unwrap_or_default(),
     };
     section.finish();
     limits
+}
+
+fn circuit(mut section: Section<'_>) -> Circuit {
+    let circuit = Circuit {
+        faults: section
+            .integer("faults", 0..=1_000_000)
+            .and_then(|n| u32::try_from(n).ok()),
+        pause: section.duration("pause"),
+        max_pause: section.duration("max-pause"),
+    };
+    section.finish();
+    circuit
 }
 
 fn freshness(mut section: Section<'_>) -> Option<Freshness> {

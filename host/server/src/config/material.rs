@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
+use tombolo_runtime::ClientIdentity;
 
 use super::app::AppFile;
 use super::auth::{Auth, Credential};
@@ -15,9 +16,12 @@ use super::diagnostic::Diagnostic;
 use super::origin::Origin;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
-use super::target::Target;
+use super::target::{HttpTarget, SqlDriver, Target};
 use super::trust::{Signed, Trust};
 use super::{Layout, Report};
+
+const AUTHORITY: &str =
+    "give a PEM file with the certificate of the authority that signed the target's";
 
 /// From so many days before its end a credential is warned about.
 pub const EXPIRY_WARNING_DAYS: i64 = 30;
@@ -138,6 +142,12 @@ pub struct Material {
     pub passwords: BTreeMap<String, SecretString>,
     /// Authorities that targets are checked against, PEM, by target.
     pub authorities: BTreeMap<String, Vec<u8>>,
+    /// Files of SQLite, absolute, by target.
+    pub databases: BTreeMap<String, PathBuf>,
+    /// Authorities that their token endpoints are checked against, PEM, by target.
+    pub token_authorities: BTreeMap<String, Vec<u8>>,
+    /// What is shown to targets that ask for a certificate, by target.
+    pub identities: BTreeMap<String, ClientIdentity>,
     /// Granted secrets.
     pub secrets: BTreeMap<String, SecretString>,
     /// Granted directories on this machine, absolute.
@@ -176,13 +186,27 @@ pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
         ],
         Origin::Registry(_) => Vec::new(),
     };
-    for Target::Ldap(ldap) in app.targets.values() {
-        inputs.extend(ldap.ca.as_ref().map(|ca| layout.dir().join(&ca.value)));
+    for target in app.targets.values() {
+        inputs.extend(target.ca().map(|ca| layout.dir().join(&ca.value)));
         inputs.extend(
-            ldap.password
-                .as_ref()
-                .and_then(|password| password.value.path(layout.dir())),
+            target
+                .secret()
+                .and_then(|secret| secret.value.path(layout.dir())),
         );
+        if let Target::Http(http) = target {
+            let identity = http.identity.as_ref();
+            let files = [
+                http.auth.ca(),
+                identity.map(|identity| &identity.certificate),
+            ];
+            inputs.extend(
+                files
+                    .into_iter()
+                    .flatten()
+                    .map(|file| layout.dir().join(&file.value)),
+            );
+            inputs.extend(identity.and_then(|identity| identity.key.value.path(layout.dir())));
+        }
     }
     inputs.extend(
         app.secrets
@@ -324,38 +348,75 @@ impl Gathering<'_> {
     fn targets(&mut self) {
         let app = self.app;
         for (name, target) in &app.targets {
-            let Target::Ldap(ldap) = target;
-            if let Some(ca) = &ldap.ca {
-                self.authority(name, ca);
+            if let Some(pem) = target.ca().and_then(|ca| self.certificates(ca, AUTHORITY)) {
+                self.material.authorities.insert(name.clone(), pem);
             }
-            if let Some(password) = &ldap.password
-                && let Some(value) = self.secret(password)
-            {
+            if let Some(value) = target.secret().and_then(|secret| self.secret(secret)) {
                 self.material.passwords.insert(name.clone(), value);
+            }
+            match target {
+                Target::Sql(sql) => {
+                    if let SqlDriver::Sqlite { path, create } = &sql.driver {
+                        self.database(name, path, *create);
+                    }
+                }
+                Target::Http(http) => self.http(name, http),
+                Target::Ldap(_) => {}
             }
         }
     }
 
-    fn authority(&mut self, target: &str, ca: &Located<PathBuf>) {
-        let path = self.layout.dir().join(&ca.value);
-        let hint = "give a PEM file with the certificate of the authority that signed the target's";
+    fn database(&mut self, target: &str, path: &Located<PathBuf>, create: bool) {
+        let file = self.layout.dir().join(&path.value);
+        let there = file.is_file();
+        let creatable =
+            create && file.parent().is_some_and(std::path::Path::is_dir) && !file.is_dir();
+        if !there && !creatable {
+            let message = format!("there is no database file `{}`", path.value.display());
+            let hint = "put the file there, or add `create = true` and make its directory";
+            let found = self.error(&path.span, message).hint(hint);
+            self.found.push(found);
+        }
+        self.material.databases.insert(target.to_owned(), file);
+    }
+
+    fn http(&mut self, name: &str, http: &HttpTarget) {
+        let token_ca = http.auth.ca();
+        if let Some(pem) = token_ca.and_then(|ca| self.certificates(ca, AUTHORITY)) {
+            self.material.token_authorities.insert(name.to_owned(), pem);
+        }
+        let Some(identity) = &http.identity else {
+            return;
+        };
+        let hint = "give a PEM file with this host's certificate for the target";
+        let certificate = self.certificates(&identity.certificate, hint);
+        if let (Some(certificate), Some(key)) = (certificate, self.secret(&identity.key)) {
+            let identity = ClientIdentity { certificate, key };
+            self.material.identities.insert(name.to_owned(), identity);
+        }
+    }
+
+    /// A PEM file with certificates in it.
+    fn certificates(&mut self, file: &Located<PathBuf>, hint: &str) -> Option<Vec<u8>> {
+        let path = self.layout.dir().join(&file.value);
         match std::fs::read(&path) {
             Ok(pem) => {
                 let certificates: Result<Vec<_>, _> =
                     CertificateDer::pem_slice_iter(&pem).collect();
                 let usable = certificates.is_ok_and(|certificates| !certificates.is_empty());
                 if !usable {
-                    let message = format!("`{}` holds no PEM certificate", ca.value.display());
-                    let found = self.error(&ca.span, message).hint(hint);
+                    let message = format!("`{}` holds no PEM certificate", file.value.display());
+                    let found = self.error(&file.span, message).hint(hint);
                     self.found.push(found);
                 }
                 self.absorb(&pem);
-                self.material.authorities.insert(target.to_owned(), pem);
+                Some(pem)
             }
             Err(why) => {
-                let message = format!("cannot read `{}`: {why}", ca.value.display());
-                let found = self.error(&ca.span, message).hint(hint);
+                let message = format!("cannot read `{}`: {why}", file.value.display());
+                let found = self.error(&file.span, message).hint(hint);
                 self.found.push(found);
+                None
             }
         }
     }

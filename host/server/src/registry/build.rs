@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tombolo_engine::{AppConfig, AppError, Engine};
 use tombolo_mapping::Kind;
 use tombolo_runtime::{
-    AppSpec, Component, Connector, Directory, GrantedSecret, Limits, LoadError, Runtime,
-    StateStore, Target,
+    AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, Limits, LoadError,
+    OAuthClient, Runtime, StateStore, Target,
 };
 
 use super::Generation;
@@ -327,6 +327,15 @@ pub async fn try_app(
     }
 }
 
+/// What an app's files grant, with a state of its own: for trying another file than the app's connector with it.
+pub fn grants(layout: &Layout, file: &AppFile, report: &mut Report) -> Option<AppSpec> {
+    let (material, found) = material::gather(layout, &Trust::default(), file, Timestamp::now());
+    let complete = !found.has_errors();
+    report.0.extend(found.0);
+    let state = Arc::new(tombolo_runtime::state::Memory::default());
+    complete.then(|| spec(file, material, state))
+}
+
 /// What the engine would say of the app's mapping.
 fn mapping_errors(file: &AppFile, connector: &Connector) -> Vec<Diagnostic> {
     let described = connector
@@ -378,20 +387,113 @@ fn errors(mut report: Report) -> Report {
     report
 }
 
+fn sql_target(
+    file: &target::SqlTarget,
+    ca: Option<Vec<u8>>,
+    password: secrecy::SecretString,
+    path: std::path::PathBuf,
+) -> tombolo_runtime::SqlTarget {
+    use target::SqlDriver as From;
+    use tombolo_runtime::{OdbcSource, SqlDriver, SqlServer, SqlTls, SqliteFile};
+    let server = |server: &target::SqlServer, password| SqlServer {
+        host: server.host.clone(),
+        port: server.port,
+        database: server.database.clone(),
+        user: server.user.clone(),
+        password,
+        tls: match server.tls {
+            target::SqlTls::Require => SqlTls::Require,
+            target::SqlTls::Prefer => SqlTls::Prefer,
+            target::SqlTls::Off => SqlTls::Off,
+        },
+        ca,
+    };
+    tombolo_runtime::SqlTarget {
+        driver: match &file.driver {
+            From::Postgresql(at) => SqlDriver::Postgresql(server(at, password)),
+            From::Mysql(at) => SqlDriver::Mysql(server(at, password)),
+            From::Sqlite { create, .. } => SqlDriver::Sqlite(SqliteFile {
+                path,
+                create: *create,
+            }),
+            From::Odbc { connection, user } => SqlDriver::Odbc(OdbcSource {
+                connection: connection.clone(),
+                user: user.clone(),
+                password,
+            }),
+        },
+        pool_size: file.pool_size,
+        connect_timeout: file.connect_timeout,
+        statement_timeout: file.statement_timeout,
+        max_rows: file.max_rows,
+        read_only: file.read_only,
+    }
+}
+
+fn http_target(
+    name: &str,
+    http: &target::HttpTarget,
+    material: &mut Material,
+) -> tombolo_runtime::HttpTarget {
+    let secret = material.passwords.remove(name).unwrap_or_default();
+    let auth = match &http.auth {
+        target::Auth::None => HttpAuth::None,
+        target::Auth::Basic(user, _) => HttpAuth::Basic {
+            user: user.clone(),
+            password: secret,
+        },
+        target::Auth::Bearer(_) => HttpAuth::Bearer { token: secret },
+        target::Auth::ApiKey(header, _) => HttpAuth::ApiKey {
+            header: header.clone(),
+            value: secret,
+        },
+        target::Auth::OAuth(client) => HttpAuth::OAuth(OAuthClient {
+            token_url: client.token_url.clone(),
+            client_id: client.client_id.clone(),
+            client_secret: secret,
+            scope: client.scope.clone(),
+            request: client.request,
+            ca: material.token_authorities.remove(name),
+        }),
+    };
+    tombolo_runtime::HttpTarget {
+        url: http.url.clone(),
+        ca: material.authorities.remove(name),
+        pins: http.pins.clone(),
+        identity: material.identities.remove(name),
+        auth,
+        methods: http.methods.clone(),
+        reach: http.reach,
+        connect_timeout: http.connect_timeout,
+        timeout: http.timeout,
+        concurrency: http.concurrency,
+        rate: http.rate,
+    }
+}
+
 fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> AppSpec {
     let mut targets = BTreeMap::new();
-    for (name, target::Target::Ldap(ldap)) in &file.targets {
-        let ldap = tombolo_runtime::LdapTarget {
-            url: ldap.url.clone(),
-            start_tls: ldap.start_tls,
-            ca: material.authorities.remove(name),
-            bind_dn: ldap.bind_dn.clone(),
-            password: material.passwords.remove(name).unwrap_or_default(),
-            pool_size: ldap.pool_size,
-            connect_timeout: ldap.connect_timeout,
-            operation_timeout: ldap.operation_timeout,
+    for (name, target) in &file.targets {
+        let target = match target {
+            target::Target::Ldap(ldap) => Target::Ldap(tombolo_runtime::LdapTarget {
+                url: ldap.url.clone(),
+                start_tls: ldap.start_tls,
+                ca: material.authorities.remove(name),
+                bind_dn: ldap.bind_dn.clone(),
+                password: material.passwords.remove(name).unwrap_or_default(),
+                pool_size: ldap.pool_size,
+                connect_timeout: ldap.connect_timeout,
+                operation_timeout: ldap.operation_timeout,
+            }),
+            target::Target::Sql(sql) => {
+                let ca = material.authorities.remove(name);
+                let password = material.passwords.remove(name).unwrap_or_default();
+                let file = material.databases.remove(name).unwrap_or_default();
+                Target::Sql(sql_target(sql, ca, password, file))
+            }
+            target::Target::Http(http) => Target::Http(http_target(name, http, &mut material)),
         };
-        targets.insert(name.clone(), Target::Ldap(ldap));
+        targets.insert(name.clone(), target);
     }
     let directories = file
         .directories
@@ -405,19 +507,7 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
             })
         })
         .collect();
-    let defaults = Limits::default();
-    let limits = Limits {
-        wall: file.limits.wall.unwrap_or(defaults.wall),
-        cpu: file.limits.cpu.unwrap_or(defaults.cpu),
-        memory: file
-            .limits
-            .memory
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(defaults.memory),
-        concurrency: file.limits.concurrency.unwrap_or(defaults.concurrency),
-        state_bytes: file.limits.state.unwrap_or(defaults.state_bytes),
-        ..defaults
-    };
+    let limits = limits(&file.limits);
     AppSpec {
         app: file.name.clone(),
         settings: file.settings.clone(),
@@ -437,6 +527,36 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
             Reuse::Auto => tombolo_runtime::Reuse::Auto,
             Reuse::Fresh => tombolo_runtime::Reuse::Fresh,
             Reuse::Warm => tombolo_runtime::Reuse::Warm,
+        },
+    }
+}
+
+/// What the file says, and where it says nothing the runtime's default.
+fn limits(said: &crate::config::app::Limits) -> Limits {
+    fn bytes(said: Option<u64>, default: usize) -> usize {
+        said.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX))
+    }
+    let defaults = Limits::default();
+    Limits {
+        wall: said.wall.unwrap_or(defaults.wall),
+        cpu: said.cpu.unwrap_or(defaults.cpu),
+        memory: bytes(said.memory, defaults.memory),
+        tables: said.tables.unwrap_or(defaults.tables),
+        instances: said.instances.unwrap_or(defaults.instances),
+        resources: said.resources.unwrap_or(defaults.resources),
+        host_call_bytes: bytes(said.host_call_bytes, defaults.host_call_bytes),
+        concurrency: said.concurrency.unwrap_or(defaults.concurrency),
+        queue: said.queue.unwrap_or(defaults.queue),
+        log_lines: said.log_lines.unwrap_or(defaults.log_lines),
+        log_bytes: bytes(said.log_bytes, defaults.log_bytes),
+        state_bytes: said.state.unwrap_or(defaults.state_bytes),
+        response_bytes: bytes(said.response, defaults.response_bytes),
+        outbound_requests: said.outbound_requests.unwrap_or(defaults.outbound_requests),
+        outbound_bytes: bytes(said.outbound_bytes, defaults.outbound_bytes),
+        circuit: tombolo_runtime::Circuit {
+            faults: said.circuit.faults.unwrap_or(defaults.circuit.faults),
+            pause: said.circuit.pause.unwrap_or(defaults.circuit.pause),
+            max_pause: said.circuit.max_pause.unwrap_or(defaults.circuit.max_pause),
         },
     }
 }

@@ -60,7 +60,7 @@ mod stamp;
 pub mod status;
 pub mod watch;
 
-pub use build::{Builder, Policy, Trial, try_app};
+pub use build::{Builder, Policy, Trial, grants, try_app};
 use ecma::Claim;
 use explain::short;
 pub use kept::{Kept, Rejected};

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use tombolo_runtime::CircuitState;
+
 use super::facts::Facts;
-use super::{Entry, Kept, Registry, Rejected};
+use super::{Entry, Generation, Kept, Registry, Rejected};
 use crate::config::material::Ending;
 
 /// What becomes of requests to an app.
@@ -52,9 +54,23 @@ pub struct AppStatus {
     /// The same of OAuth clients' secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretStatus>,
+    /// Since when and why its connector is not called, while its circuit is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<CircuitStatus>,
     /// What will go wrong if nobody does anything: credentials that end soon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// An open circuit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CircuitStatus {
+    /// Since when.
+    pub since: Timestamp,
+    /// How the last call failed.
+    pub cause: String,
+    /// When the next is made; none while one is under way.
+    pub next: Option<Timestamp>,
 }
 
 /// One token.
@@ -139,12 +155,25 @@ impl AppStatus {
                     })
                 })
                 .collect(),
+            circuit: generation.and_then(circuit),
             warnings: generation
                 .into_iter()
                 .flat_map(|generation| Ending::of(&generation.auth, Timestamp::now()))
                 .map(|ending| ending.to_string())
                 .collect(),
         }
+    }
+}
+
+fn circuit(generation: &Generation) -> Option<CircuitStatus> {
+    let now = Timestamp::now();
+    match generation.app.connector().circuit() {
+        CircuitState::Closed => None,
+        CircuitState::Open { since, cause, next } => Some(CircuitStatus {
+            since: now - since,
+            cause,
+            next: next.map(|wait| now + wait),
+        }),
     }
 }
 

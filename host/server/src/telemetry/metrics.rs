@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tombolo_runtime::CircuitState;
 use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
 use crate::registry::{Generation, Registry};
@@ -222,7 +223,7 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
     let stats: Vec<_> = serving()
         .map(|(name, generation)| (name, generation.app.connector().stats().read()))
         .collect();
-    let counters: [Family<u64>; 6] = [
+    let counters: [Family<u64>; 7] = [
         (
             "tombolo_connector_calls_total",
             "Calls of the connector.",
@@ -252,6 +253,11 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             "tombolo_connector_discarded_total",
             "Instances thrown away after a fault.",
             |s| s.discarded,
+        ),
+        (
+            "tombolo_connector_circuit_openings_total",
+            "Times that the connector stopped being called.",
+            |s| s.circuit_openings,
         ),
     ];
     for (family_name, help, read) in counters {
@@ -285,6 +291,33 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             page,
             "tombolo_connector_memory_peak_bytes{{app=\"{name}\"}} {}",
             stats.memory_peak
+        );
+    }
+    family(
+        page,
+        "tombolo_connector_waiting",
+        "gauge",
+        "Calls that wait for a slot.",
+    );
+    for (name, stats) in &stats {
+        let _ = writeln!(
+            page,
+            "tombolo_connector_waiting{{app=\"{name}\"}} {}",
+            stats.waiting
+        );
+    }
+    family(
+        page,
+        "tombolo_connector_circuit_open",
+        "gauge",
+        "1 while the connector is not called because it only failed.",
+    );
+    for (name, generation) in serving() {
+        let open = generation.app.connector().circuit() != CircuitState::Closed;
+        let _ = writeln!(
+            page,
+            "tombolo_connector_circuit_open{{app=\"{name}\"}} {}",
+            u8::from(open)
         );
     }
     let histograms: [(&str, &str, Times); 3] = [

@@ -8,7 +8,7 @@
 //! | `client` | the operations, and which of them may be tried again |
 //! | `pool` | bound connections between calls |
 //! | `listing` | paged searches between pages |
-//! | `connect`, `tls` | from the operator's target to a bound connection |
+//! | `connect` | from the operator's target to a bound connection |
 //! | `escape`, `render` | RFC 4515 text that no value can break out of |
 //! | `entry`, `error` | what came back |
 
@@ -22,7 +22,6 @@ mod pool;
 mod render;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +37,7 @@ use crate::bindings::tombolo::connector::ldap::{
 };
 use crate::contract::Filter;
 use crate::guest::Guest;
+use crate::interference::Struck;
 
 pub(crate) use client::Directory;
 use client::{Caller, Change, Found, Search, Write};
@@ -120,11 +120,14 @@ async fn write(
     reached: Result<Reached, Error>,
     write: Result<Write, Error>,
 ) -> Result<(), LdapError> {
-    let done = async {
+    let effect = async {
         let reached = reached?;
         reached.directory.write(&write?, reached.caller()).await
-    }
-    .await;
+    };
+    let done = call
+        .fate()
+        .around(effect, |struck| broken("write", struck))
+        .await;
     call.end(&outcome(done.as_ref().err()), 0);
     done.map_err(LdapError::from)
 }
@@ -132,18 +135,30 @@ async fn write(
 async fn search(
     call: Outbound,
     reached: Result<Reached, Error>,
-    search: Search,
+    mut search: Search,
 ) -> Result<(Found, usize), LdapError> {
-    let found = async {
+    search.limit = call.fate().shortened(search.limit);
+    let effect = async {
         let reached = reached?;
         reached.directory.search(&search, reached.caller()).await
-    }
-    .await;
+    };
+    let found = call
+        .fate()
+        .around(effect, |struck| broken("search", struck))
+        .await;
     let size = found.as_ref().map_or(0, |found| {
         found.entries.iter().map(entry::Entry::size).sum()
     });
     call.end(&outcome(found.as_ref().err()), size);
     found.map(|found| (found, size)).map_err(LdapError::from)
+}
+
+/// A connection that was broken on purpose.
+fn broken(operation: &'static str, struck: Struck) -> Error {
+    Error::Lost {
+        operation,
+        maybe_done: operation != "search" && struck == Struck::After,
+    }
 }
 
 /// What the audit record says of an operation.
