@@ -6,29 +6,14 @@
 #include "component.h"
 #include "internal.h"
 
-#include <stdlib.h>
+// A NUL inside a text is `C0 80` here, as in Java's modified UTF-8: no other text has these bytes, C's functions see no
+// end in them, and nothing is lost.
 
-/// Text from the host, ended with a NUL; the host's copy is freed. What follows a NUL inside the text is lost: `exports.c`
-/// refuses such text where it could mean something.
-static inline char *tmb_in(component_string_t text) {
-  char *copy = tmb_alloc(text.len + 1);
-  if (text.len) memcpy(copy, text.ptr, text.len);
-  free(text.len ? text.ptr : NULL);
-  return copy;
-}
-
+/// Text from the host, ended with a NUL; the host's copy is freed.
+char *tmb_in(component_string_t text);
 /// Text that the bindings borrow for a call of the host.
-static inline component_string_t tmb_lend(const char *text) {
-  return (component_string_t){(uint8_t *)text, strlen(text)};
-}
-
+component_string_t tmb_lend(const char *text);
 /// Text that the bindings free when the call has been answered.
-static inline component_string_t tmb_out(const char *text) {
-  size_t length = strlen(text);
-  uint8_t *copy = malloc(length + 1);
-  if (!copy) abort();
-  memcpy(copy, text, length);
-  return (component_string_t){copy, length};
-}
+component_string_t tmb_out(const char *text);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "bridge.h"
 
+#include <stdlib.h>
+
 // The bindings name the object file that would hold the component's type; the build of Tombolo embeds it instead.
 void __component_type_object_force_link_component(void) {}
 
@@ -37,16 +39,9 @@ static bool answer(bool good, wire_failure *error) {
 
 // ---- in
 
-static bool nul; // text that C cannot hold came in
-
-static char *text_in(component_string_t text) {
-  nul = nul || memchr(text.len ? (const char *)text.ptr : "x", 0, text.len ? text.len : 1) != NULL;
-  return tmb_in(text);
-}
-
 static tmb_texts texts_in(component_list_string_t *list) {
   tmb_texts out = {0};
-  for (size_t i = 0; i < list->len; i++) tmb_texts_push(&out, text_in(list->ptr[i]));
+  for (size_t i = 0; i < list->len; i++) tmb_texts_push(&out, tmb_in(list->ptr[i]));
   free(list->len ? list->ptr : NULL);
   return out;
 }
@@ -64,7 +59,7 @@ static tmb_value scalar_in(wire_scalar *in) {
     component_list_u8_free(&in->val.bytes);
     break;
   }
-  default: out.text = text_in(in->val.text);
+  default: out.text = tmb_in(in->val.text);
   }
   return out;
 }
@@ -74,18 +69,12 @@ static tmb_value value_in(wire_value *in) {
   tmb_value out = {.type = TMB_COMPLEX, .parts = tmb_alloc(sizeof(tmb_attributes))};
   tombolo_connector_types_list_part_t parts = in->val.complex;
   for (size_t i = 0; i < parts.len; i++) {
-    const char *name = text_in(parts.ptr[i].name);
+    const char *name = tmb_in(parts.ptr[i].name);
     for (size_t n = 0; n < parts.ptr[i].values.len; n++) tmb_add(out.parts, name, scalar_in(&parts.ptr[i].values.ptr[n]));
     free(parts.ptr[i].values.len ? parts.ptr[i].values.ptr : NULL);
   }
   free(parts.len ? parts.ptr : NULL);
   return out;
-}
-
-static bool good_text(void) {
-  bool good = !nul;
-  nul = false;
-  return good || tmb_fail(TMB_INVALID, NULL, "this connector holds no text with a NUL in it");
 }
 
 static bool filter_in(tombolo_connector_types_option_filter_t *in, const tmb_filter **out) {
@@ -102,11 +91,11 @@ static bool filter_in(tombolo_connector_types_option_filter_t *in, const tmb_fil
     made->children = children;
     switch (made->kind) {
     case TMB_TEST:
-      made->name = text_in(node->val.test.f0);
+      made->name = tmb_in(node->val.test.f0);
       made->comparison = (tmb_comparison)node->val.test.f1;
       made->value = scalar_in(&node->val.test.f2);
       break;
-    case TMB_PRESENT: made->name = text_in(node->val.present); break;
+    case TMB_PRESENT: made->name = tmb_in(node->val.present); break;
     case TMB_ALL:
     case TMB_ANY:
       made->count = node->val.all.len;
@@ -121,7 +110,7 @@ static bool filter_in(tombolo_connector_types_option_filter_t *in, const tmb_fil
       break;
     case TMB_ELEMENT:
       made->count = 1;
-      made->name = text_in(node->val.element.f0);
+      made->name = tmb_in(node->val.element.f0);
       *children = node->val.element.f1;
       break;
     }
@@ -201,21 +190,21 @@ bool exports_tombolo_connector_connector_check(wire_failure *error) { return ans
 bool exports_tombolo_connector_read_get(component_string_t *kind, component_string_t *anchor,
                                         component_list_string_t *attributes, wire_entry *ret, wire_failure *error) {
   tmb_entry entry = {0};
-  const char *name = text_in(*kind), *key = text_in(*anchor);
+  const char *name = tmb_in(*kind), *key = tmb_in(*anchor);
   tmb_texts wanted = texts_in(attributes);
-  bool good = good_text() && read_get(name, key, wanted, &entry);
+  bool good = read_get(name, key, wanted, &entry);
   if (good) *ret = entry_out(&entry);
   return answer(good, error);
 }
 
 bool exports_tombolo_connector_read_search(component_string_t *kind, tombolo_connector_types_query_t *in,
                                            tombolo_connector_types_page_t *ret, wire_failure *error) {
-  const char *name = text_in(*kind);
+  const char *name = tmb_in(*kind);
   tmb_query query = {.limit = in->limit, .attributes = texts_in(&in->attributes)};
-  if (in->cursor.is_some) query.cursor = text_in(in->cursor.val);
+  if (in->cursor.is_some) query.cursor = tmb_in(in->cursor.val);
   tmb_page page = {0};
   bool tree = filter_in(&in->filter, &query.filter);
-  bool good = good_text() && tree && read_search(name, &query, &page);
+  bool good = tree && read_search(name, &query, &page);
   if (good) {
     *ret = (tombolo_connector_types_page_t){.cursor = option(page.cursor)};
     ret->entries.len = page.count;
@@ -229,7 +218,7 @@ bool exports_tombolo_connector_read_search(component_string_t *kind, tombolo_con
 
 #ifdef TOMBOLO_WRITE
 static tmb_attribute attribute_in(wire_attribute *in) {
-  tmb_attribute out = {.name = text_in(in->name), .count = in->values.len};
+  tmb_attribute out = {.name = tmb_in(in->name), .count = in->values.len};
   out.values = tmb_alloc((out.count + 1) * sizeof(tmb_value));
   for (size_t i = 0; i < out.count; i++) out.values[i] = value_in(&in->values.ptr[i]);
   free(out.count ? in->values.ptr : NULL);
@@ -238,7 +227,7 @@ static tmb_attribute attribute_in(wire_attribute *in) {
 
 bool exports_tombolo_connector_write_create(component_string_t *kind, exports_tombolo_connector_write_list_attribute_t *in,
                                             component_string_t *request, wire_entry *ret, wire_failure *error) {
-  const char *name = text_in(*kind), *id = text_in(*request);
+  const char *name = tmb_in(*kind), *id = tmb_in(*request);
   tmb_attributes attributes = {tmb_alloc((in->len + 1) * sizeof(tmb_attribute)), 0};
   for (size_t i = 0; i < in->len; i++) {
     tmb_attribute attribute = attribute_in(&in->ptr[i]);
@@ -246,7 +235,7 @@ bool exports_tombolo_connector_write_create(component_string_t *kind, exports_to
   }
   free(in->len ? in->ptr : NULL);
   tmb_entry entry = {0};
-  bool good = good_text() && write_create(name, attributes, id, &entry);
+  bool good = write_create(name, attributes, id, &entry);
   if (good) *ret = entry_out(&entry);
   return answer(good, error);
 }
@@ -255,22 +244,22 @@ bool exports_tombolo_connector_write_update(component_string_t *kind, component_
                                             exports_tombolo_connector_write_list_edit_t *in,
                                             component_string_t *if_version, component_string_t *request, wire_entry *ret,
                                             wire_failure *error) {
-  const char *name = text_in(*kind), *key = text_in(*anchor), *id = text_in(*request);
-  const char *version = if_version ? text_in(*if_version) : NULL;
+  const char *name = tmb_in(*kind), *key = tmb_in(*anchor), *id = tmb_in(*request);
+  const char *version = if_version ? tmb_in(*if_version) : NULL;
   tmb_edits edits = {tmb_alloc((in->len + 1) * sizeof(tmb_edit)), in->len};
   for (size_t i = 0; i < in->len; i++)
     edits.items[i] = (tmb_edit){(tmb_edit_kind)in->ptr[i].kind, attribute_in(&in->ptr[i].attribute)};
   free(in->len ? in->ptr : NULL);
   tmb_entry entry = {0};
-  bool good = good_text() && write_update(name, key, edits, version, id, &entry);
+  bool good = write_update(name, key, edits, version, id, &entry);
   if (good) *ret = entry_out(&entry);
   return answer(good, error);
 }
 
 bool exports_tombolo_connector_write_delete(component_string_t *kind, component_string_t *anchor,
                                             component_string_t *request, wire_failure *error) {
-  const char *name = text_in(*kind), *key = text_in(*anchor), *id = text_in(*request);
-  return answer(good_text() && write_delete(name, key, id), error);
+  const char *name = tmb_in(*kind), *key = tmb_in(*anchor), *id = tmb_in(*request);
+  return answer(write_delete(name, key, id), error);
 }
 #endif
 
@@ -280,9 +269,9 @@ bool exports_tombolo_connector_write_delete(component_string_t *kind, component_
 bool exports_tombolo_connector_members_list_members(component_string_t *group, component_string_t *cursor, uint32_t limit,
                                                     exports_tombolo_connector_members_member_page_t *ret,
                                                     wire_failure *error) {
-  const char *key = text_in(*group), *after = cursor ? text_in(*cursor) : NULL, *next = NULL;
+  const char *key = tmb_in(*group), *after = cursor ? tmb_in(*cursor) : NULL, *next = NULL;
   tmb_texts found = {0};
-  bool good = good_text() && members_list(key, after, limit, &found, &next);
+  bool good = members_list(key, after, limit, &found, &next);
   if (good) {
     ret->cursor = option(next);
     ret->members.len = found.count;
@@ -296,9 +285,9 @@ bool exports_tombolo_connector_members_change_members(component_string_t *group,
                                                       exports_tombolo_connector_members_list_anchor_t *add,
                                                       exports_tombolo_connector_members_list_anchor_t *remove,
                                                       component_string_t *request, wire_failure *error) {
-  const char *key = text_in(*group), *id = text_in(*request);
+  const char *key = tmb_in(*group), *id = tmb_in(*request);
   component_list_string_t more = {add->ptr, add->len}, less = {remove->ptr, remove->len};
   tmb_texts added = texts_in(&more), removed = texts_in(&less);
-  return answer(good_text() && members_change(key, added, removed, id), error);
+  return answer(members_change(key, added, removed, id), error);
 }
 #endif

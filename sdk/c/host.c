@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static bool refused(tombolo_connector_state_state_error_t *error) {
   switch (error->tag) {

@@ -81,8 +81,9 @@ static uint32_t next(const unsigned char **at) {
   return point;
 }
 
+// A NUL takes two bytes (see bridge.h).
 static char *put(char *at, uint32_t point) {
-  if (point < 0x80) {
+  if (point && point < 0x80) {
     *at++ = (char)point;
   } else if (point < 0x800) {
     *at++ = (char)(0xc0 | (point >> 6));

@@ -15,6 +15,19 @@ const tmb_field *tmb_field_named(const tmb_kind *kind, const char *name) {
   return NULL;
 }
 
+static bool fits(const tmb_field *field, const tmb_value *value) {
+  switch (value->type) {
+  case TMB_TEXT: return tmb_equal(field->type, "text") || tmb_equal(field->type, "reference");
+  case TMB_BOOLEAN: return tmb_equal(field->type, "boolean");
+  case TMB_INTEGER: return tmb_equal(field->type, "integer") || tmb_equal(field->type, "decimal");
+  case TMB_DECIMAL: return tmb_equal(field->type, "decimal");
+  case TMB_INSTANT: return tmb_equal(field->type, "instant");
+  case TMB_BYTES: return tmb_equal(field->type, "binary");
+  case TMB_COMPLEX: return false;
+  }
+  return false;
+}
+
 bool tmb_check(const tmb_kind *kind, const tmb_entry *entry) {
   for (size_t i = 0; i < kind->count; i++) {
     const char *name = kind->fields[i].name;
@@ -27,6 +40,9 @@ bool tmb_check(const tmb_kind *kind, const tmb_entry *entry) {
     if (!field) return tmb_fail(TMB_INVALID, attribute->name, "there is no attribute %s", attribute->name);
     if (attribute->count > 1 && !field->multi)
       return tmb_fail(TMB_INVALID, attribute->name, "%s has one value at most", attribute->name);
+    for (size_t n = 0; n < attribute->count; n++)
+      if (!fits(field, &attribute->values[n]))
+        return tmb_fail(TMB_INVALID, attribute->name, "%s takes values of type %s", attribute->name, field->type);
   }
   return true;
 }

@@ -148,7 +148,8 @@ typedef struct {
 /// The kind of this name; NULL, having failed as unsupported, when there is none.
 const tmb_kind *tmb_kind_named(const char *name);
 const tmb_field *tmb_field_named(const tmb_kind *kind, const char *name);
-/// Fails as invalid when a required attribute is missing, one is unknown, or a single one has several values.
+/// Fails as invalid when a required attribute is missing, one is unknown, a single one has several values, or a value is
+/// of another type.
 bool tmb_check(const tmb_kind *kind, const tmb_entry *entry);
 
 // ---- searches

@@ -61,6 +61,14 @@ type Delta interface {
 	Since(kind, token string, limit uint32) (*Changes, error)
 }
 
+// Secret is a handle, not a value: the host puts the value where it is used.
+type Secret interface{ Name() string }
+
+// Password sets passwords: the interface `password`.
+type Password interface {
+	SetPassword(anchor string, value Secret, mustChange bool) error
+}
+
 var served Connector
 
 // Serve makes this the connector of the component. Call it in an init function.

@@ -59,6 +59,12 @@ var State state
 
 type state struct{}
 
+// Check reads, which proves that the store is there.
+func (s state) Check() error {
+	_, err := s.Get("check")
+	return err
+}
+
 // Get is the item under a key, or nil.
 func (state) Get(key string) (*Item, error) { return Services.StateGet(key) }
 
@@ -134,11 +140,11 @@ type TestHost struct {
 	last  uint64
 }
 
-func (h *TestHost) Settings() string                  { return h.JSON }
-func (h *TestHost) RemainingMs() uint32               { return 30_000 }
-func (h *TestHost) RequestID() string                 { return "test" }
-func (h *TestHost) Log(Level, string, [][2]string)    {}
-func (h *TestHost) StateDelete(key string) error      { delete(h.items, key); return nil }
+func (h *TestHost) Settings() string               { return h.JSON }
+func (h *TestHost) RemainingMs() uint32            { return 30_000 }
+func (h *TestHost) RequestID() string              { return "test" }
+func (h *TestHost) Log(Level, string, [][2]string) {}
+func (h *TestHost) StateDelete(key string) error   { delete(h.items, key); return nil }
 func (h *TestHost) StateGet(key string) (*Item, error) {
 	if item, is := h.items[key]; is {
 		return &item, nil

@@ -76,7 +76,8 @@ func (k *Kind) Unique() string {
 	return ""
 }
 
-// Check fails as invalid when a required attribute is missing, one is unknown, or a single one has several values.
+// Check fails as invalid when a required attribute is missing, one is unknown, a single one has several values,
+// or a value is of another type.
 func (k *Kind) Check(attributes Attributes) error {
 	for _, attribute := range k.Attributes {
 		if attribute.Required && len(attributes[attribute.Name]) == 0 {
@@ -91,6 +92,31 @@ func (k *Kind) Check(attributes Attributes) error {
 		if len(values) > 1 && !known.Multi {
 			return Invalid("%s has one value at most", name).Of(name)
 		}
+		for _, value := range values {
+			if !known.fits(value) {
+				return Invalid("%s takes values of type %s", name, known.Type).Of(name)
+			}
+		}
 	}
 	return nil
+}
+
+func (a *Attribute) fits(value Value) bool {
+	switch value.(type) {
+	case string:
+		return a.Type == "text" || a.Type == "reference"
+	case bool:
+		return a.Type == "boolean"
+	case int64:
+		return a.Type == "integer" || a.Type == "decimal"
+	case Decimal:
+		return a.Type == "decimal"
+	case Instant:
+		return a.Type == "instant"
+	case []byte:
+		return a.Type == "binary"
+	case Attributes:
+		return a.Type == "complex"
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 // The description of a connector's kinds: what `describe` answers.
 
 import { Failure } from "./failure.js";
+import { Decimal, Instant } from "./values.js";
 
 /** The prefix of the enterprise user extension's attributes (RFC 7643 section 4.3). */
 export const ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:";
@@ -28,6 +29,18 @@ export const user = (...attributes) => kind("user", "User", attributes);
 /** Kind `group`, shown as SCIM Group. */
 export const group = (...attributes) => kind("group", "Group", attributes);
 
+const isInteger = (value) => typeof value === "bigint" || Number.isInteger(value);
+const fits = {
+  text: (value) => typeof value === "string",
+  boolean: (value) => typeof value === "boolean",
+  integer: isInteger,
+  decimal: (value) => value instanceof Decimal || isInteger(value),
+  instant: (value) => value instanceof Instant,
+  binary: (value) => value instanceof Uint8Array,
+  reference: (value) => typeof value === "string",
+  complex: (value) => Object.getPrototypeOf(Object(value)) === Object.prototype,
+};
+
 /** What a connector is made of. */
 export class Description {
   constructor(name, version, ...kinds) {
@@ -46,7 +59,8 @@ export class Description {
     return this.kind(kind).attributes.filter((attribute) => attribute.unique).map((attribute) => attribute.name);
   }
 
-  /** Fails as invalid when a required attribute is missing, one is unknown, or a single one has several values. */
+  /** Fails as invalid when a required attribute is missing, one is unknown, a single one has several values, or a value
+   * is of another type. */
   check(kind, entry) {
     const { attributes } = this.kind(kind);
     for (const { name, required } of attributes) {
@@ -57,6 +71,9 @@ export class Description {
       if (!known) throw Failure.invalid(`there is no attribute ${name}`, { attribute: name });
       if (values.length > 1 && !known.multi) {
         throw Failure.invalid(`${name} has one value at most`, { attribute: name });
+      }
+      if (!values.every((value) => fits[known.type](value))) {
+        throw Failure.invalid(`${name} takes values of type ${known.type}`, { attribute: name });
       }
     }
   }

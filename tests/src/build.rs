@@ -52,6 +52,11 @@ pub fn memory() -> Result<PathBuf> {
     component("tombolo-test-memory", "test_memory")
 }
 
+/// The connector that is wrong as its settings say (see `tests/broken`) as a component.
+pub fn broken() -> Result<PathBuf> {
+    component("tombolo-test-broken", "test_broken")
+}
+
 /// Builds one package for `wasm32-wasip2` with the profile `connector` and
 /// returns the component's path.
 pub fn component(package: &str, artifact: &str) -> Result<PathBuf> {

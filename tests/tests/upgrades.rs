@@ -359,7 +359,7 @@ async fn an_app_is_shown_as_it_is_in_the_end() -> Result<()> {
     apps::memory(
         &directory,
         "keep",
-        "[targets.directory]\nkind = \"ldap\"\nurl = \"ldaps://someone:sesame-url@ldap.example.org\"\n\
+        "[targets.directory]\nkind = \"ldap\"\nurl = \"ldaps://ldap.example.org\"\nbind-dn = \"cn=x\"\npassword = \"file:key\"\n\
          [directories]\ndata = { path = \"data\", access = \"read-write\" }\n\
          [secrets]\nseed = { from = \"file:seed\", reveal = true }\nkey = { from = \"file:key\", reveal = true }\nspare = \"file:key\"\n\
          [limits]\nmemory = \"32MiB\"\n",

@@ -44,7 +44,8 @@ pub(crate) fn build(project: &Project, world: &World) -> Result<Vec<u8>, BuildEr
 }
 
 fn compiler(project: &Project) -> Result<Command, BuildError> {
-    if let Some(sdk) = std::env::var_os("WASI_SDK_PATH") {
+    let sdk = std::env::var_os("WASI_SDK_PATH").filter(|sdk| !sdk.is_empty());
+    if let Some(sdk) = sdk {
         let mut clang = Command::new(Path::new(&sdk).join("bin/clang"));
         clang.args(["--target=wasm32-wasip1", "-Wl,--strip-debug"]);
         return Ok(clang);

@@ -88,12 +88,12 @@ impl Target {
         }
     }
 
-    /// Where it is, without user and password.
+    /// Where it is. No kind of target lets credentials stand in there.
     pub fn address(&self) -> String {
         match self {
-            Self::Ldap(target) => without_user(&target.url),
+            Self::Ldap(target) => target.url.clone(),
             Self::Sql(target) => target.address(),
-            Self::Http(target) => without_user(&target.url),
+            Self::Http(target) => target.url.clone(),
         }
     }
 
@@ -105,19 +105,6 @@ impl Target {
             Self::Http(target) => target.auth.secret(),
         }
         .into_iter()
-    }
-}
-
-/// A URL without what may stand before its host.
-fn without_user(url: &str) -> String {
-    match url::Url::parse(url) {
-        // Both refuse only where there is no host, and so no user either.
-        Ok(mut url) => {
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            url.to_string()
-        }
-        Err(_) => "not a URL".to_owned(),
     }
 }
 

@@ -61,9 +61,10 @@ pub use app::{
 };
 pub use bind::LoadError;
 pub use call::{Call, CallError, Crowded};
-pub use compile::{CompileWith, child::compile_child_main};
+pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection, Producer,
+    inspect::{Found, look},
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{CircuitState, Connector, Cost};

@@ -1,5 +1,6 @@
 //! The runtime: one engine, one compiler, one linker.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,10 +9,10 @@ use tracing::info;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::app::AppSpec;
+use crate::app::{AppSpec, Limits, Reuse};
 use crate::bind::{self, LoadError};
 use crate::capability;
-use crate::compile::{Cache, CacheError, CompileWith, Compiler};
+use crate::compile::{Cache, CacheError, CompileLimits, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
 use crate::connector::{Connector, Lane, Places, Slots, Threads};
@@ -27,6 +28,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Where connectors are compiled.
     pub compile_with: CompileWith,
+    /// What a compiling child may use.
+    pub compile_limits: CompileLimits,
 }
 
 /// The runtime cannot start.
@@ -68,7 +71,7 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(start)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
-        let compiler = Compiler::new(options.compile_with, cache);
+        let compiler = Compiler::new(options.compile_with, options.compile_limits, cache);
         let places = Places::new(instances);
         Ok(Self {
             shared: Arc::new(Shared {
@@ -123,7 +126,28 @@ impl Runtime {
         bind::bind(component, slots, spec, None).await
     }
 
-    /// The same, with somebody who decides what becomes of each host call: for tests of a connector, never for an app
+    /// Binds a component that is granted nothing, whatever it wants: to see what it says of itself and what it costs.
+    pub async fn try_out(
+        &self,
+        component: &Arc<Component>,
+        settings: serde_json::Value,
+    ) -> Result<Connector, LoadError> {
+        let limits = Limits::default();
+        let slots = Slots::new(Arc::clone(&self.shared.places), &limits);
+        let spec = AppSpec {
+            app: "trial".to_owned(),
+            settings,
+            targets: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            directories: Vec::new(),
+            state: Arc::new(crate::state::Memory::default()),
+            limits,
+            reuse: Reuse::Auto,
+        };
+        bind::put_together(component, slots, spec, Vec::new(), None).await
+    }
+
+    /// Like [`Self::bind`], with somebody who decides what becomes of each host call: for tests of a connector, never for an app
     /// that serves.
     pub async fn bind_with_interference(
         &self,

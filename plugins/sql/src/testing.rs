@@ -37,7 +37,7 @@ pub(crate) struct Lite {
     /// Statements that changed something.
     writes: Rc<RefCell<Vec<String>>>,
     /// At most so many rows of one answer.
-    cap: usize,
+    pub(crate) cap: usize,
 }
 
 impl Lite {
@@ -89,10 +89,7 @@ impl Lite {
         if !prepared.readonly() {
             self.writes.borrow_mut().push(statement.to_owned());
         }
-        let columns: Vec<String> = prepared
-            .column_names()
-            .map(str::to_owned)
-            .collect();
+        let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
         let limit = match usize::try_from(limit).expect("small") {
             0 => self.cap,
             limit => limit.min(self.cap),

@@ -14,10 +14,11 @@
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from .failure import Invalid, Unsupported
-from .values import Entry
+from .values import Entry, Instant, Value
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:"
 """The prefix of the enterprise user extension's attributes (RFC 7643 section 4.3)."""
@@ -96,6 +97,23 @@ def complex(name: str, *parts: Attribute, **rules: Any) -> Attribute:  # noqa: A
     return Attribute(name, "complex", parts=parts, **rules)
 
 
+_TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "decimal": (Decimal, int),
+    "instant": (Instant,),
+    "binary": (bytes,),
+    "reference": (str,),
+    "complex": (dict,),
+}
+
+
+def _fits(kind: str, value: Value) -> bool:
+    # Exactly: a bool is an int to Python, and an Instant a str.
+    return type(value) in _TYPES[kind]
+
+
 @dataclass
 class Kind:
     """One kind of object."""
@@ -117,7 +135,8 @@ class Kind:
         return [a.name for a in self.attributes if a.unique]
 
     def check(self, entry: Entry) -> None:
-        """Raises `Invalid` when a required attribute is missing, one is unknown, or a single one has several values."""
+        """Raises `Invalid` when a required attribute is missing, one is unknown, a single one has several values, or a value is
+        of another type."""
         for attribute in self.attributes:
             if attribute.required and not entry.attributes.get(attribute.name):
                 raise Invalid(f"{attribute.name} is required", attribute=attribute.name)
@@ -127,6 +146,8 @@ class Kind:
                 raise Invalid(f"there is no attribute {name}", attribute=name)
             if len(values) > 1 and not known.multi:
                 raise Invalid(f"{name} has one value at most", attribute=name)
+            if not all(_fits(known.type, value) for value in values):
+                raise Invalid(f"{name} takes values of type {known.type}", attribute=name)
 
     def document(self) -> dict[str, Any]:
         """The kind as the description says it."""

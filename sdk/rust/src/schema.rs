@@ -164,6 +164,21 @@ fn is_default(value: &Mutability) -> bool {
 }
 
 impl Field {
+    /// Whether a value is of the attribute's type.
+    pub fn fits(&self, value: &Value) -> bool {
+        let Value::Simple(scalar) = value else {
+            return self.kind == Type::Complex;
+        };
+        match scalar {
+            Scalar::Text(_) => matches!(self.kind, Type::Text | Type::Reference),
+            Scalar::Boolean(_) => self.kind == Type::Boolean,
+            Scalar::Integer(_) => matches!(self.kind, Type::Integer | Type::Decimal),
+            Scalar::Decimal(_) => self.kind == Type::Decimal,
+            Scalar::Instant(_) => self.kind == Type::Instant,
+            Scalar::Bytes(_) => self.kind == Type::Binary,
+        }
+    }
+
     /// What a plain text (see [`Scalar::to_plain`]) means in this attribute; nothing where it is not of its type.
     pub fn scalar(&self, text: &str) -> Option<Scalar> {
         Some(match self.kind {
@@ -427,8 +442,8 @@ impl Kind {
         Ok(entry)
     }
 
-    /// Fails as `invalid`, and names the attribute, when a required one is missing, one is unknown, or a single-valued
-    /// one has several values.
+    /// Fails as `invalid`, and names the attribute, when a required one is missing, one is unknown, a single-valued
+    /// one has several values, or a value is of another type.
     pub fn check(&self, entry: &Entry) -> Result<()> {
         let blame = |name: &str, why: String| Err(Failure::invalid(why).attribute(name));
         for Field { name, .. } in self.attributes.iter().filter(|f| f.required) {
@@ -441,6 +456,10 @@ impl Kind {
                 None => return blame(name, format!("there is no attribute {name}")),
                 Some(field) if values.len() > 1 && !field.multi => {
                     return blame(name, format!("{name} has one value at most"));
+                }
+                Some(field) if !values.iter().all(|value| field.fits(value)) => {
+                    let of = serde_json::to_string(&field.kind).unwrap_or_default();
+                    return blame(name, format!("{name} takes values of type {of}"));
                 }
                 Some(_) => {}
             }
@@ -486,6 +505,7 @@ mod tests {
             (Entry::new("1"), "login"),
             (good.clone().with("shoe", "42"), "shoe"),
             (Entry::new("1").with_all("login", ["a", "b"]), "login"),
+            (Entry::new("1").with("login", 7), "login"),
         ] {
             let failure = kind.check(&bad).expect_err(blamed);
             assert_eq!(failure.attribute.as_deref(), Some(blamed));

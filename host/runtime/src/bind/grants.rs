@@ -8,7 +8,7 @@ use tracing::warn;
 use super::LoadError;
 use crate::app::AppSpec;
 use crate::component::Component;
-use crate::component::manifest::{Access, WantedSecret, WantedTarget};
+use crate::component::manifest::{Access, Manifest, WantedSecret, WantedTarget};
 
 /// Fails with the exact lines to add.
 pub(super) fn check(component: &Component, spec: &AppSpec) -> Result<(), LoadError> {
@@ -112,6 +112,33 @@ pub(super) fn effective(component: &Component, mut spec: AppSpec) -> (AppSpec, V
         }
     }
     (spec, unasked)
+}
+
+/// Every line that an app's file needs to grant all that the manifest asks for, the optional too.
+pub(crate) fn all_lines(manifest: &Manifest) -> String {
+    let mut lines = String::new();
+    for wanted in &manifest.targets {
+        target_lines(wanted, &mut lines);
+    }
+    let directories = manifest.directories.iter().map(|wanted| {
+        let access = match wanted.access {
+            Access::ReadWrite => "read-write",
+            Access::ReadOnly => "read-only",
+        };
+        let name = &wanted.name;
+        let line = format!("{name} = {{ path = \"data/{name}\", access = \"{access}\" }}");
+        (line, wanted.description.clone())
+    });
+    let secrets = manifest
+        .secrets
+        .iter()
+        .map(|wanted| (secret_line(wanted), wanted.description.clone()));
+    let tables = Tables {
+        directories: directories.collect(),
+        secrets: secrets.collect(),
+    };
+    tables.write(&mut lines);
+    lines.trim_end().to_owned()
 }
 
 fn comment(description: &str, into: &mut String) {

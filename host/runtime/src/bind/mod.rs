@@ -29,6 +29,16 @@ pub enum LoadError {
         /// The limit.
         limit: usize,
     },
+    /// The file is made of too much.
+    #[error("the file has {found} {what}; a connector may have {limit}")]
+    TooMany {
+        /// Functions, types, ….
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The file is something else.
     #[error(
         "the file is {what}, not a WebAssembly component; build the connector for wasm32-wasip2, or wrap it with `wasm-tools component new`"
@@ -123,6 +133,21 @@ pub(crate) async fn bind(
             })?;
     }
     let (spec, withheld) = grants::effective(component, spec);
+    put_together(component, slots, spec, withheld, interference).await
+}
+
+/// The lines of an app's file that grant everything a connector asks for.
+pub(crate) use grants::all_lines;
+
+/// From what is granted to a connector that has proved to run.
+pub(crate) async fn put_together(
+    component: &Arc<Component>,
+    slots: Slots,
+    spec: AppSpec,
+    withheld: Vec<String>,
+    interference: Option<Arc<dyn Interference>>,
+) -> Result<Connector, LoadError> {
+    let manifest = component.manifest();
     let granted = Granted::of(&spec, withheld);
     let redactor = Redactor::new(
         spec.secrets

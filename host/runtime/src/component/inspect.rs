@@ -13,6 +13,14 @@ use crate::bind::LoadError;
 
 /// Largest file. The largest honest ones (Python with its interpreter) have 18 MiB.
 const FILE_BYTES: usize = 64 << 20;
+/// Most of what a file is made of, over all its modules: more than four times what the largest honest ones have.
+/// Small parts are cheap to write down and dear to compile.
+const PARTS: [(&str, usize); 4] = [
+    ("functions", 300_000),
+    ("types", 200_000),
+    ("modules and components", 1_000),
+    ("imports and exports", 200_000),
+];
 /// Largest manifest.
 const MANIFEST_BYTES: usize = 256 << 10;
 /// Most producers that are told, and the longest word of one: a stranger writes them.
@@ -26,14 +34,18 @@ const PACKAGE: &str = "tombolo:connector/";
 const CONTRACT: (u64, u64) = (0, 1);
 
 /// What a look found.
-pub(crate) struct Found {
-    pub(crate) inspection: Inspection,
-    pub(crate) abilities: Abilities,
-    pub(crate) manifest: Option<Manifest>,
+#[derive(Debug)]
+pub struct Found {
+    /// What the file is.
+    pub inspection: Inspection,
+    /// What it can do.
+    pub abilities: Abilities,
+    /// What it says of itself.
+    pub manifest: Option<Manifest>,
 }
 
-/// Validates and reads a file.
-pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
+/// Validates and reads a file, without compiling or running anything of it.
+pub fn look(bytes: &[u8]) -> Result<Found, LoadError> {
     if bytes.len() > FILE_BYTES {
         return Err(LoadError::TooLarge {
             size: bytes.len(),
@@ -47,6 +59,12 @@ pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
             "no WebAssembly"
         };
         return Err(LoadError::NotAComponent { what });
+    }
+    let sections = Sections::read(bytes).map_err(|error| LoadError::Invalid(error.to_string()))?;
+    for ((what, limit), found) in PARTS.into_iter().zip(sections.parts) {
+        if found > limit {
+            return Err(LoadError::TooMany { what, found, limit });
+        }
     }
     let features = WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL;
     Validator::new_with_features(features)
@@ -111,6 +129,8 @@ struct Sections<'a> {
     producers: Vec<Producer>,
     /// An upper bound of all instances that come of instantiating the component.
     instances: u64,
+    /// In the order of [`PARTS`].
+    parts: [usize; 4],
 }
 
 impl<'a> Sections<'a> {
@@ -125,7 +145,11 @@ impl<'a> Sections<'a> {
         // How many others each part instantiates; the innermost last.
         let mut others = vec![0_u64];
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload? {
+            let payload = payload?;
+            if let Some((part, count)) = counted(&payload) {
+                found.parts[part] = found.parts[part].saturating_add(count as usize);
+            }
+            match payload {
                 Payload::ModuleSection { .. } => {
                     depth += 1;
                     others.push(0);
@@ -192,6 +216,26 @@ impl<'a> Sections<'a> {
             }
         }
     }
+}
+
+/// Which of [`PARTS`] a section adds to, and how many. The file is not validated yet: these are its own words.
+fn counted(payload: &Payload<'_>) -> Option<(usize, u32)> {
+    Some(match payload {
+        Payload::FunctionSection(section) => (0, section.count()),
+        Payload::ComponentCanonicalSection(section) => (0, section.count()),
+        Payload::TypeSection(section) => (1, section.count()),
+        Payload::CoreTypeSection(section) => (1, section.count()),
+        Payload::ComponentTypeSection(section) => (1, section.count()),
+        Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => (2, 1),
+        Payload::ImportSection(section) => (3, section.count()),
+        Payload::ExportSection(section) => (3, section.count()),
+        Payload::ComponentImportSection(section) => (3, section.count()),
+        Payload::ComponentExportSection(section) => (3, section.count()),
+        Payload::InstanceSection(section) => (3, section.count()),
+        Payload::ComponentInstanceSection(section) => (3, section.count()),
+        Payload::ComponentAliasSection(section) => (3, section.count()),
+        _ => return None,
+    })
 }
 
 /// `tombolo:connector/read@0.1.0` is `read`.

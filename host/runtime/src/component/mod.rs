@@ -187,6 +187,11 @@ impl Component {
         self.abilities
     }
 
+    /// The lines of an app's file that grant everything it asks for; empty when it asks for nothing.
+    pub fn grant_lines(&self) -> String {
+        crate::bind::all_lines(&self.manifest)
+    }
+
     /// What a look at the file tells.
     pub fn inspect(&self) -> &Inspection {
         &self.inspection

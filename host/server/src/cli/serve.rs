@@ -143,6 +143,7 @@ pub(super) fn runtime(layout: &Layout, host: &HostFile) -> anyhow::Result<Runtim
     let options = Options {
         cache: Some(cache),
         compile_with: CompileWith::Child(executable),
+        ..Options::default()
     };
     Ok(Runtime::new(options)?)
 }

@@ -12,6 +12,7 @@ use tombolo_scim::Dialect;
 use super::auth::{self, Auth};
 use super::diagnostic::{Diagnostic, Source};
 use super::ecma::{self, Ecma};
+use super::origin::Origin;
 use super::reader::{Entry, Located, Outline, Section, Sink, read_document};
 use super::secret::SecretSource;
 use super::target::{self, Target};
@@ -117,8 +118,10 @@ pub struct AppFile {
     pub source: Arc<Source>,
     /// Where each key stands.
     pub outline: Outline,
-    /// `connectors/NAME.wasm`.
+    /// The connector: NAME of `connectors/NAME.wasm`, or a reference.
     pub connector: Located<String>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// The digest that the connector must have.
     pub pin: Option<Located<[u8; 32]>>,
     /// Who may call.
@@ -148,6 +151,11 @@ pub struct AppFile {
 }
 
 impl AppFile {
+    /// Its connector as messages name it.
+    pub fn shown_connector(&self) -> String {
+        self.origin.shown(&self.connector.value)
+    }
+
     /// How the app shows its objects.
     pub fn shape(&self) -> Shape {
         if self.ecma.is_some() {
@@ -194,16 +202,12 @@ fn read(
             "connector",
             "name a file in `connectors/` without its `.wasm`, such as `connector = \"csv\"`",
         )
-        .filter(|connector| {
-            let sane = is_sane_name(&connector.value);
-            if !sane {
-                sink.error_hint(
-                    connector.span.clone(),
-                    format!("`{}` cannot be the name of a connector", connector.value),
-                    "give the name of a file in `connectors/` without its `.wasm`",
-                );
+        .and_then(|connector| match Origin::parse(&connector.value) {
+            Ok(origin) => Some((connector, origin)),
+            Err((message, hint)) => {
+                sink.error_hint(connector.span, message, hint);
+                None
             }
-            sane
         });
     let pin = root.parsed("sha256", value::sha256);
     let auth = auth::read(root.section("auth"), sink);
@@ -244,11 +248,13 @@ fn read(
         .map(upgrade::read)
         .unwrap_or_default();
     root.finish();
+    let (connector, origin) = connector?;
     Some(AppFile {
         name: name.to_owned(),
         source: Arc::clone(source),
         outline,
-        connector: connector?,
+        connector,
+        origin,
         pin,
         auth,
         settings,

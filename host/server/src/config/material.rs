@@ -13,6 +13,7 @@ use tombolo_runtime::ClientIdentity;
 use super::app::AppFile;
 use super::auth::{Auth, Credential};
 use super::diagnostic::Diagnostic;
+use super::origin::Origin;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
 use super::target::{HttpTarget, SqlDriver, Target};
@@ -178,10 +179,13 @@ pub struct Gathered {
 
 /// Every file that an app is made from, there or not: a change of one of them is a change of the app.
 pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
-    let mut inputs = vec![
-        layout.connector_file(&app.connector.value),
-        layout.signature_file(&app.connector.value),
-    ];
+    let mut inputs = match &app.origin {
+        Origin::File => vec![
+            layout.connector_file(&app.connector.value),
+            layout.signature_file(&app.connector.value),
+        ],
+        Origin::Registry(_) => Vec::new(),
+    };
     for target in app.targets.values() {
         inputs.extend(target.ca().map(|ca| layout.dir().join(&ca.value)));
         inputs.extend(
@@ -219,7 +223,7 @@ pub fn gather(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestamp) -> 
     (gathered.material, gathered.report)
 }
 
-/// The same, for whoever may have another file for the connector's.
+/// The same, for whoever may have another file for the connector's. One that comes from a registry is not fetched here.
 pub fn gather_apart(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestamp) -> Gathered {
     let mut gathering = Gathering {
         layout,
@@ -229,7 +233,10 @@ pub fn gather_apart(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestam
         hash: Sha256::new(),
     };
     gathering.hash.update(app.source.text.as_bytes());
-    let connector = gathering.connector(trust).err();
+    let connector = match app.origin {
+        Origin::File => gathering.connector(trust).err(),
+        Origin::Registry(_) => None,
+    };
     gathering.credentials(now);
     gathering.targets();
     for (name, secret) in &app.secrets {
@@ -272,7 +279,7 @@ impl Gathering<'_> {
         let bytes = std::fs::read(&path).map_err(|why| self.no_connector(&why))?;
         // None that can be read is none: where there has to be one, that is said.
         let signature = std::fs::read_to_string(self.layout.signature_file(&name.value)).ok();
-        let shown = format!("connectors/{}.wasm", name.value);
+        let shown = app.shown_connector();
         self.material.connector = Code::judge(trust, app, &shown, bytes, signature)?;
         Ok(())
     }

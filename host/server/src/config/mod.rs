@@ -15,6 +15,7 @@
 //! | [`target`] | `[targets.NAME]` in it |
 //! | [`ecma`] | `[ecma]` in it |
 //! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
+//! | [`origin`] | where a connector comes from: a file, or a registry |
 //! | [`trust`] | whose connectors are let in |
 //! | [`upgrade`] | how a new revision is taken over |
 //! | [`edit`] | changing a list of credentials in an app's file, and nothing else of it |
@@ -34,6 +35,7 @@ pub mod issuer;
 mod json;
 mod mask;
 pub mod material;
+pub mod origin;
 pub mod reader;
 pub mod secret;
 pub mod target;

@@ -3,6 +3,7 @@
 //! Signatures are minisign's: one line of base64 as a key, a small text file beside the connector as a signature, no
 //! certificate and no service that has to be reached. They are verified before anything of the file is parsed.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use minisign_verify::{PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::{Diagnostic, Source};
+use super::origin::{self, RegistryFile};
 use super::reader::{Located, Section, Sink};
 
 /// Where a trusted key is.
@@ -31,6 +33,8 @@ pub struct ConnectorRules {
     pub trusted_keys: Vec<(KeySource, Range<usize>)>,
     /// Whether a connector without a signature is refused. Not said, it is as soon as there is a key.
     pub require_signature: Option<bool>,
+    /// How registries are spoken to, by their host and port.
+    pub registries: BTreeMap<String, RegistryFile>,
 }
 
 impl KeySource {
@@ -80,10 +84,15 @@ pub(super) fn read(mut section: Section<'_>, sink: &Sink) -> ConnectorRules {
             "name the public keys: `trusted-keys = [\"RWQf6LRCGA9i…\", \"file:keys/team.pub\"]`",
         );
     }
+    let registries = section
+        .section("registries")
+        .map(|section| origin::registries(section, sink))
+        .unwrap_or_default();
     section.finish();
     ConnectorRules {
         trusted_keys,
         require_signature,
+        registries,
     }
 }
 
@@ -273,6 +282,7 @@ mod tests {
                 .map(|pair| (KeySource::Inline(pair.pk.to_base64()), 0..0))
                 .collect(),
             require_signature: require,
+            ..ConnectorRules::default()
         };
         Trust::new(&rules, Path::new("/"))
     }
@@ -340,6 +350,7 @@ mod tests {
         let lost = ConnectorRules {
             trusted_keys: vec![(KeySource::File("nowhere.pub".into()), 0..0)],
             require_signature: None,
+            ..ConnectorRules::default()
         };
         let trust = Trust::new(&lost, Path::new("/nowhere"));
         assert!(trust.judge(BYTES, Some(&sign(&ours, BYTES))).is_err());

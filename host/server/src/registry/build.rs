@@ -19,10 +19,12 @@ use super::choose::Choice;
 use super::ecma::Claim;
 use super::explain::{app_error, load_error, mapping_error, rejection};
 use super::kept::Kept;
+use super::pull::Puller;
 use super::stamp::Stamps;
 use crate::auth::schemes;
 use crate::config::app::{AppFile, Freshness, Reuse};
-use crate::config::material::{self, Material};
+use crate::config::material::{self, Code, Material};
+use crate::config::origin::Origin;
 use crate::config::target;
 use crate::config::trust::{Signed, Trust};
 use crate::config::upgrade::Upgrade;
@@ -40,6 +42,8 @@ pub struct Policy {
     pub upgrade: Upgrade,
     /// The revisions that have proved themselves.
     pub kept: Kept,
+    /// Connectors out of registries.
+    puller: Puller,
 }
 
 impl Policy {
@@ -49,7 +53,24 @@ impl Policy {
             trust: Trust::new(&host.connectors, layout.dir()),
             upgrade: host.upgrade,
             kept: Kept::new(&layout.dir().join(&host.store)),
+            puller: Puller::new(layout, host),
         }
+    }
+
+    /// Fetches the connector of an app that has it from a registry, and judges it like any file.
+    async fn fetch(&self, file: &AppFile, material: &mut Material) -> Result<(), Diagnostic> {
+        let Origin::Registry(reference) = &file.origin else {
+            return Ok(());
+        };
+        let shown = file.shown_connector();
+        let pulled = self.puller.fetch(reference).await.map_err(|why| {
+            let message = format!("`{shown}`: {why}");
+            let found = Diagnostic::error(&file.source, file.connector.span.clone(), message);
+            found.hint(why.hint())
+        })?;
+        material.connector =
+            Code::judge(&self.trust, file, &shown, pulled.bytes, pulled.signature)?;
+        Ok(())
     }
 }
 
@@ -136,7 +157,8 @@ impl Builder {
         let inputs = material::inputs(layout, &file);
         let stamps = Stamps::take(inputs.into_iter().chain([path.to_owned()]));
         let gathered = material::gather_apart(layout, &self.policy.trust, &file, Timestamp::now());
-        let missing = !layout.connector_file(&file.connector.value).exists();
+        let missing =
+            file.origin == Origin::File && !layout.connector_file(&file.connector.value).exists();
         let mut report = found.report;
         report.0.extend(gathered.report.0);
         if missing || report.has_errors() {
@@ -148,12 +170,19 @@ impl Builder {
             };
             return failed(stamps, errors(report), connector);
         }
+        let mut material = gathered.material;
+        let fetched = self.policy.fetch(&file, &mut material).await;
         let Choice {
             outcome,
             refused,
             again,
         } = self
-            .choose(&file, gathered.material, gathered.connector, running)
+            .choose(
+                &file,
+                material,
+                gathered.connector.or(fetched.err()),
+                running,
+            )
             .await;
         Attempt {
             stamps,
@@ -195,6 +224,7 @@ impl Builder {
             authentication: schemes(&file.auth),
             auth: file.auth.clone(),
             connector: file.connector.value.clone(),
+            origin: file.origin.clone(),
             digest,
             signed,
             since: Timestamp::now(),
@@ -256,7 +286,11 @@ pub async fn try_app(
     file: AppFile,
     report: &mut Report,
 ) -> Option<Trial> {
-    let (material, found) = material::gather(layout, &policy.trust, &file, Timestamp::now());
+    let (mut material, mut found) =
+        material::gather(layout, &policy.trust, &file, Timestamp::now());
+    found
+        .0
+        .extend(policy.fetch(&file, &mut material).await.err());
     let complete = !found.has_errors();
     report.0.extend(found.0);
     if !complete {

@@ -218,7 +218,8 @@ async fn gate(
         return Ok(());
     }
     let message = format!(
-        "`connectors/{connector}.wasm` (revision {revision}) fails its check, and the revision in use does not: {why}"
+        "`{}` (revision {revision}) fails its check, and the revision in use does not: {why}",
+        file.shown_connector()
     );
     let found = Diagnostic::error(&file.source, file.connector.span.clone(), message).hint(
         "it is tried again every minute; to take it over all the same, set `check = false` under `[upgrade]`",

@@ -45,8 +45,8 @@ pub(super) fn rejection(
     let digest = material.connector.hex();
     let rejected = kept.rejection(&file.name, &digest)?;
     let message = format!(
-        "`connectors/{}.wasm` (revision {}) was taken back at {}: {}",
-        file.connector.value,
+        "`{}` (revision {}) was taken back at {}: {}",
+        file.shown_connector(),
         short(&digest),
         rejected.at,
         rejected.why
@@ -98,7 +98,7 @@ pub(super) fn load_error(
         }
         LoadError::Target(_) => Diagnostic::error(&file.source, at(&["targets"]), why.to_string()),
         _ => {
-            let message = format!("`connectors/{}.wasm`: {why}", file.connector.value);
+            let message = format!("`{}`: {why}", file.shown_connector());
             Diagnostic::error(&file.source, file.connector.span.clone(), message)
         }
     }

@@ -20,6 +20,7 @@
 //! | `build` | from files to a generation |
 //! | `choose` | which revision of the connector an app gets |
 //! | `probation` | the watch over a new revision |
+//! | `pull` | connectors out of registries |
 //! | `kept` | revisions that outlive a restart |
 //! | [`facts`] | what an app's connector is and may |
 //! | `explain` | what went wrong, told where it can be changed |
@@ -42,6 +43,7 @@ use tracing::{error, info, warn};
 
 use crate::config::auth::Auth;
 use crate::config::material::Ending;
+use crate::config::origin::Origin;
 use crate::config::trust::Signed;
 use crate::config::{Diagnostic, Layout, Report};
 use crate::telemetry::metrics;
@@ -53,6 +55,7 @@ mod explain;
 pub mod facts;
 mod kept;
 mod probation;
+mod pull;
 mod stamp;
 pub mod status;
 pub mod watch;
@@ -77,6 +80,8 @@ pub struct Generation {
     pub ecma: Option<String>,
     /// The connector's name in the app's file.
     pub connector: String,
+    /// Where it comes from.
+    pub origin: Origin,
     /// SHA-256 of the connector's file.
     pub digest: String,
     /// Whose signature it has, when trusted keys are named.
@@ -272,6 +277,20 @@ impl Registry {
         }
     }
 
+    /// Makes the next look ask registries again what the apps' references stand for.
+    fn ask_registries(&self) {
+        self.apps.rcu(|apps| {
+            let mut apps = Apps::clone(apps);
+            for entry in apps.values_mut() {
+                let served = entry.generation.as_ref();
+                if served.is_none_or(|served| served.origin != Origin::File) {
+                    entry.again = Some(Instant::now());
+                }
+            }
+            apps
+        });
+    }
+
     /// Looks at how a generation on probation behaves; asked after each request, so it is cheap while all is well.
     pub fn judge(&self, generation: &Arc<Generation>) {
         let conduct = || generation.app.connector().stats().conduct();
@@ -323,7 +342,7 @@ impl Registry {
             short(&bad.digest),
             short(&previous.digest)
         );
-        let found = Diagnostic::file(format!("connectors/{connector}.wasm"), message)
+        let found = Diagnostic::file(bad.origin.shown(connector), message)
             .hint("the log has the faults; put another build there");
         error!(app, connector, "{}", found.line());
         // Before the swap: a look that is under way must not take the bad one over again.

@@ -57,9 +57,8 @@ impl Write for People {
 
 impl Members for People {
     fn list_members(&self, group: &str, cursor: Option<&str>, limit: u32) -> Result<MemberPage> {
-        let group = self.get("group", group, &[])?.anchor;
-        let page = state::page(&format!("member/{group}/"), cursor, limit);
-        page.map(|(members, cursor)| MemberPage { members, cursor })
+        self.get("group", group, &[])?;
+        state::page(&format!("member/{group}/"), cursor, limit).map(|(members, cursor)| MemberPage { members, cursor })
     }
     fn change_members(&self, group: &str, add: &[String], remove: &[String], _: &str) -> Result<()> {
         self.get("group", group, &[])?;

@@ -103,6 +103,7 @@ fn outcome(error: Option<&Error>) -> Outcome {
             | Error::NoTls
             | Error::TimedOut { .. }
             | Error::PoolBusy(_)
+            | Error::Unsent
             | Error::Lost { .. },
         ) => Outcome::Failed,
         Some(error) => Outcome::Refused(Some(error.state().to_owned())),

@@ -52,8 +52,22 @@ impl Given {
         Ok(Granted { spec, _made: made })
     }
 
-    /// The settings that are given apart from an app.
+    /// The app's file, if there is one.
+    pub(super) fn app(&self) -> Option<&Path> {
+        self.app.as_deref()
+    }
+
+    /// The directory that was given by this name.
+    pub(super) fn directory(&self, name: &str) -> Option<&Path> {
+        let given = self.directories.iter().find(|(given, _)| given == name);
+        given.map(|(_, path)| path.as_path())
+    }
+
+    /// The settings, of the app or of their own file.
     pub(super) fn settings(&self) -> anyhow::Result<Value> {
+        if let Some(app) = &self.app {
+            return Ok(from_app(app)?.settings);
+        }
         self.settings
             .as_deref()
             .map_or_else(|| Ok(json!({})), read_settings)
@@ -63,12 +77,9 @@ impl Given {
         let manifest = component.manifest();
         let mut directories = Vec::new();
         for wanted in &manifest.directories {
-            let given = self
-                .directories
-                .iter()
-                .find(|(name, _)| *name == wanted.name);
+            let given = self.directory(&wanted.name);
             let host = match given {
-                Some((_, path)) => path
+                Some(path) => path
                     .canonicalize()
                     .with_context(|| format!("directory `{}`", path.display()))?,
                 None => {

@@ -1,39 +1,47 @@
 //! `tombolo connector inspect`: what one file is, can do, wants and costs, without giving it anything.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tombolo_runtime::{
-    Access, AppSpec, Component, Cost, Directory, HttpAuth, HttpTarget, LdapTarget, Limits, Reach,
-    Reuse, Runtime, SqlDriver, SqlTarget, SqliteFile, Target,
-};
+use tombolo_kit::badge::Badge;
+use tombolo_runtime::{Access, Call, Component, Connector, Limits, Producer, Reuse, Runtime};
 
+use super::given::Given;
 use super::{load, runtime};
 use crate::cli::Outcome;
 use crate::cli::output::{self, Output};
 use crate::config::trust::Trust;
 
-pub(super) async fn inspect(file: &Path, trusted_key: Option<&str>, output: Output) -> Outcome {
+pub(super) async fn inspect(
+    file: &Path,
+    trusted_key: Option<&str>,
+    given: &Given,
+    output: Output,
+) -> Outcome {
     let trust = match trusted_key {
         Some(key) => Trust::in_key(key, Path::new("."))
             .map_err(|why| anyhow::anyhow!("`--trusted-key` {why}"))?,
         None => Trust::default(),
     };
     let runtime = runtime()?;
+    let began = Instant::now();
     let (component, signed) = load(&runtime, &trust, file).await?;
-    let cost = cost(&runtime, &component).await;
+    let cold = began.elapsed();
+    let facts = Facts {
+        cold,
+        trial: trial(&runtime, &component, given.settings()?).await,
+        badge: Badge::read(file),
+    };
     match output {
         Output::Json => {
-            let mut document = document(&component, &cost);
+            let mut document = facts.document(&component);
             document["signed"] = json!(signed);
             output::json(&document)?;
         }
         Output::Text => {
-            show(&component, &cost);
+            facts.show(&component);
             if let Some(signed) = signed {
                 println!("\nsigned with the key {}: {}", signed.key, signed.comment);
             }
@@ -42,85 +50,41 @@ pub(super) async fn inspect(file: &Path, trusted_key: Option<&str>, output: Outp
     Ok(ExitCode::SUCCESS)
 }
 
-/// A target where nobody listens.
-fn nowhere(kind: &str, empty: &Path) -> Option<Target> {
-    let second = Duration::from_secs(1);
-    Some(match kind {
-        "ldap" => Target::Ldap(LdapTarget {
-            url: "ldaps://127.0.0.1:1".to_owned(),
-            start_tls: false,
-            ca: None,
-            bind_dn: String::new(),
-            password: String::new().into(),
-            pool_size: 1,
-            connect_timeout: second,
-            operation_timeout: second,
-        }),
-        "http" => Target::Http(HttpTarget {
-            url: "https://127.0.0.1:1".to_owned(),
-            ca: None,
-            pins: Vec::new(),
-            identity: None,
-            auth: HttpAuth::None,
-            methods: None,
-            reach: Reach::Private,
-            connect_timeout: second,
-            timeout: second,
-            concurrency: 1,
-            rate: None,
-        }),
-        // Never opened: `describe` reaches no target.
-        "sql" => Target::Sql(SqlTarget {
-            driver: SqlDriver::Sqlite(SqliteFile {
-                path: empty.join("none"),
-                create: false,
-            }),
-            pool_size: 1,
-            connect_timeout: second,
-            statement_timeout: second,
-            max_rows: 1,
-            read_only: true,
-        }),
-        _ => return None,
-    })
+/// What is known beside the file itself.
+struct Facts {
+    /// Validating and compiling it, without a cache.
+    cold: Duration,
+    trial: Result<Trial, String>,
+    badge: Option<Badge>,
 }
 
-/// Binds the connector to nothing that is real: an empty directory, a target where nobody listens. `describe` is the
-/// only call that is made.
-async fn cost(runtime: &Runtime, component: &Arc<Component>) -> Result<(Cost, Value), String> {
-    let empty = tempfile::tempdir().map_err(|why| why.to_string())?;
-    let manifest = component.manifest();
-    let spec = AppSpec {
-        app: "inspect".to_owned(),
-        settings: json!({}),
-        targets: manifest
-            .targets
-            .iter()
-            .filter_map(|t| Some((t.name.clone(), nowhere(&t.kind, empty.path())?)))
-            .collect(),
-        secrets: manifest
-            .secrets
-            .iter()
-            .map(|secret| (secret.name.clone(), "inspect".to_owned().into()))
-            .collect::<BTreeMap<_, _>>(),
-        directories: manifest
-            .directories
-            .iter()
-            .map(|wanted| Directory {
-                name: wanted.name.clone(),
-                host: empty.path().to_owned(),
-                writable: true,
-            })
-            .collect(),
-        state: Arc::new(tombolo_runtime::state::Memory::default()),
-        limits: Limits::default(),
-        reuse: Reuse::Auto,
-    };
+/// What a trial without any grant has told.
+struct Trial {
+    connector: Connector,
+    /// The most linear memory that `describe` took.
+    memory: u64,
+}
+
+/// Binds the connector to nothing. `describe` is the only call that is made.
+async fn trial(
+    runtime: &Runtime,
+    component: &std::sync::Arc<Component>,
+    settings: Value,
+) -> Result<Trial, String> {
     let connector = runtime
-        .bind(component, spec)
+        .try_out(component, settings)
         .await
         .map_err(|why| why.to_string())?;
-    Ok((connector.cost(), connector.description().clone()))
+    let call = Call {
+        request_id: "inspect".to_owned(),
+        deadline: tokio::time::Instant::now() + Limits::default().wall,
+    };
+    connector
+        .describe_now(&call)
+        .await
+        .map_err(|why| why.to_string())?;
+    let memory = connector.stats().read().memory_peak;
+    Ok(Trial { connector, memory })
 }
 
 fn abilities(component: &Component) -> Vec<&'static str> {
@@ -153,60 +117,123 @@ fn reuse(reuse: Reuse) -> &'static str {
     }
 }
 
-fn document(component: &Component, cost: &Result<(Cost, Value), String>) -> Value {
-    let (manifest, inspection) = (component.manifest(), component.inspect());
-    let mut document = json!({
-        "name": manifest.name,
-        "version": manifest.version,
-        "description": manifest.description,
-        "contract": inspection.contract,
-        "sha256": component.digest().to_string(),
-        "size": inspection.size,
-        "abilities": abilities(component),
-        "targets": manifest.targets.iter().map(|t| json!({ "name": t.name, "kind": t.kind, "required": t.required, "description": t.description })).collect::<Vec<_>>(),
-        "directories": manifest.directories.iter().map(|d| json!({ "name": d.name, "access": access(d.access), "required": d.required, "description": d.description })).collect::<Vec<_>>(),
-        "secrets": manifest.secrets.iter().map(|s| json!({ "name": s.name, "required": s.required, "description": s.description })).collect::<Vec<_>>(),
-        "settings": manifest.settings,
-        "imports": inspection.imports,
-        "exports": inspection.exports,
-    });
-    match cost {
-        Ok((cost, description)) => {
-            document["cost"] = json!({
-                "coldMicroseconds": (cost.instantiate + cost.call).as_secs_f64() * 1e6,
-                "warmMicroseconds": cost.call.as_secs_f64() * 1e6,
-                "reuse": reuse(cost.reuse),
-            });
-            document["describes"] = description.clone();
-        }
-        Err(why) => document["cost"] = json!({ "unknown": why }),
-    }
-    document
+/// `Rust`, `rustc 1.95.0`, in the order of the file.
+fn made_with(producers: &[Producer]) -> String {
+    let words: Vec<String> = producers
+        .iter()
+        .map(|producer| {
+            format!("{} {}", producer.name, producer.version)
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    words.join(", ")
 }
 
-fn show(component: &Component, cost: &Result<(Cost, Value), String>) {
-    let (manifest, inspection) = (component.manifest(), component.inspect());
-    let line = |name: &str, value: &str| println!("{name:<12}{value}");
-    line("name", &manifest.name);
-    line("version", &manifest.version);
-    if !manifest.description.is_empty() {
-        line("", &manifest.description);
+/// The `[limits]` that an app of it should have: calls take more than `describe` does, and the default is 64 MiB.
+fn suggested_limits(memory: u64) -> String {
+    let default = Limits::default().memory as u64;
+    if memory * 4 <= default {
+        "the defaults are enough".to_owned()
+    } else {
+        let mebibytes = (memory * 4).next_power_of_two() >> 20;
+        format!("[limits] memory = \"{mebibytes}MiB\"")
     }
-    line("contract", &inspection.contract);
-    line("sha256", &component.digest().to_string());
-    line("size", &format!("{} bytes", inspection.size));
-    line("abilities", &abilities(component).join(", "));
-    match cost {
-        Ok((cost, _)) => {
-            line("cold call", &output::duration(cost.instantiate + cost.call));
-            line("warm call", &output::duration(cost.call));
-            line("instances", reuse(cost.reuse));
+}
+
+impl Facts {
+    /// The kit's verdict on this very build.
+    fn kit(&self, component: &Component) -> String {
+        match &self.badge {
+            Some(badge) if badge.sha256 == component.digest().to_string() => badge.line(),
+            Some(badge) => format!("not run on this build; on another one: {}", badge.line()),
+            None => "not run; `tombolo connector test FILE` does".to_owned(),
         }
-        Err(why) => line(
-            "cost",
-            &format!("not measured: {}", why.lines().next().unwrap_or_default()),
-        ),
     }
+
+    fn document(&self, component: &Component) -> Value {
+        let (manifest, inspection) = (component.manifest(), component.inspect());
+        let mut document = json!({
+            "name": manifest.name,
+            "version": manifest.version,
+            "description": manifest.description,
+            "contract": inspection.contract,
+            "sha256": component.digest().to_string(),
+            "size": inspection.size,
+            "producers": inspection.producers,
+            "abilities": abilities(component),
+            "targets": manifest.targets.iter().map(|t| json!({ "name": t.name, "kind": t.kind, "required": t.required, "description": t.description })).collect::<Vec<_>>(),
+            "directories": manifest.directories.iter().map(|d| json!({ "name": d.name, "access": access(d.access), "required": d.required, "description": d.description })).collect::<Vec<_>>(),
+            "secrets": manifest.secrets.iter().map(|s| json!({ "name": s.name, "required": s.required, "description": s.description })).collect::<Vec<_>>(),
+            "settings": manifest.settings,
+            "grants": component.grant_lines(),
+            "imports": inspection.imports,
+            "exports": inspection.exports,
+            "coldLoadMilliseconds": self.cold.as_secs_f64() * 1e3,
+            "kit": self.badge.as_ref().filter(|badge| badge.sha256 == component.digest().to_string()),
+        });
+        match &self.trial {
+            Ok(trial) => {
+                let cost = trial.connector.cost();
+                document["cost"] = json!({
+                    "coldMicroseconds": (cost.instantiate + cost.call).as_secs_f64() * 1e6,
+                    "warmMicroseconds": cost.call.as_secs_f64() * 1e6,
+                    "reuse": reuse(cost.reuse),
+                    "memoryBytes": trial.memory,
+                });
+                document["describes"] = trial.connector.description().clone();
+            }
+            Err(why) => document["cost"] = json!({ "unknown": why }),
+        }
+        document
+    }
+
+    fn show(&self, component: &Component) {
+        let (manifest, inspection) = (component.manifest(), component.inspect());
+        let line = |name: &str, value: &str| println!("{name:<12}{value}");
+        line("name", &manifest.name);
+        line("version", &manifest.version);
+        if !manifest.description.is_empty() {
+            line("", &manifest.description);
+        }
+        line("contract", &inspection.contract);
+        line("sha256", &component.digest().to_string());
+        line("size", &format!("{} bytes", inspection.size));
+        if !inspection.producers.is_empty() {
+            line("made with", &made_with(&inspection.producers));
+        }
+        line("abilities", &abilities(component).join(", "));
+        line("cold load", &output::duration(self.cold));
+        match &self.trial {
+            Ok(trial) => {
+                let cost = trial.connector.cost();
+                line("cold call", &output::duration(cost.instantiate + cost.call));
+                line("warm call", &output::duration(cost.call));
+                line("instances", reuse(cost.reuse));
+                line("memory", &format!("{} KiB", trial.memory >> 10));
+                line("limits", &suggested_limits(trial.memory));
+            }
+            Err(why) => line(
+                "cost",
+                &format!("not measured: {}", why.lines().next().unwrap_or_default()),
+            ),
+        }
+        line("kit", &self.kit(component));
+        wants(component);
+        println!("\nexports");
+        for export in &inspection.exports {
+            println!("  {export}");
+        }
+        println!("\nimports");
+        for import in &inspection.imports {
+            println!("  {import}");
+        }
+    }
+}
+
+/// What it wants of an app, and the lines that grant it.
+fn wants(component: &Component) {
+    let manifest = component.manifest();
     let need = |required: bool| if required { "required" } else { "optional" };
     let mut wants: Vec<Vec<String>> = Vec::new();
     let mut want = |what: String, name: &str, required: bool, description: &str| {
@@ -274,12 +301,15 @@ fn show(component: &Component, cost: &Result<(Cost, Value), String>) {
     }
     if wants.is_empty() {
         println!("\nIt wants nothing.");
-    } else {
-        println!();
-        output::table(&["WANTS", "NAME", "", ""], &wants);
+        return;
     }
-    println!("\nimports");
-    for import in &inspection.imports {
-        println!("  {import}");
+    println!();
+    output::table(&["WANTS", "NAME", "", ""], &wants);
+    let lines = component.grant_lines();
+    if !lines.is_empty() {
+        println!("\nin the app's file");
+        for line in lines.lines() {
+            println!("  {line}");
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! `tombolo connector`: what files there are, what they are, want and cost.
 
+mod build;
 mod given;
 mod inspect;
 mod list;
+mod new;
+mod run;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +22,14 @@ use crate::config::trust::{Signed, Trust, signature_path};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make a project in one of five languages that builds as it is.
+    New(new::Arguments),
+    /// Build a project's component, by its language's own tools.
+    Build {
+        /// The project: the directory with `connector.toml`.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
     /// List the connectors of a configuration directory.
     List {
         /// The configuration directory.
@@ -31,7 +42,11 @@ pub(super) enum Command {
         /// A minisign public key, or `file:PATH` of one, that must have signed it; the signature is `FILE.minisig`.
         #[arg(long)]
         trusted_key: Option<String>,
+        #[command(flatten)]
+        given: given::Given,
     },
+    /// Serve a connector on loopback while it is written: what is saved is built and taken over at once.
+    Run(Box<run::Arguments>),
     /// Test a connector against the contract: everything that an author should know before an operator does.
     Test(Box<test::Arguments>),
 }
@@ -39,10 +54,15 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
+            Self::New(arguments) => new::new(arguments, output),
+            Self::Build { dir } => build::build(&dir, output),
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
-            Self::Inspect { file, trusted_key } => {
-                inspect::inspect(&file, trusted_key.as_deref(), output).await
-            }
+            Self::Inspect {
+                file,
+                trusted_key,
+                given,
+            } => inspect::inspect(&file, trusted_key.as_deref(), &given, output).await,
+            Self::Run(arguments) => Box::pin(run::run(*arguments)).await,
             Self::Test(arguments) => Box::pin(test::test(*arguments, output)).await,
         }
     }
@@ -53,8 +73,8 @@ fn runtime() -> anyhow::Result<Runtime> {
     let compile_with =
         CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
     Ok(Runtime::new(Options {
-        cache: None,
         compile_with,
+        ..Options::default()
     })?)
 }
 
