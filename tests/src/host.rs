@@ -296,10 +296,19 @@ impl Host {
 
     /// SIGTERM.
     pub fn terminate(&self) -> Result<()> {
+        self.signal("-TERM")
+    }
+
+    /// SIGHUP: look at the files, and ask registries.
+    pub fn hang_up(&self) -> Result<()> {
+        self.signal("-HUP")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
         let status = Command::new("kill")
-            .args(["-TERM", &self.pid().to_string()])
+            .args([signal, &self.pid().to_string()])
             .status()?;
-        ensure!(status.success(), "kill -TERM: {status}");
+        ensure!(status.success(), "kill {signal}: {status}");
         Ok(())
     }
 

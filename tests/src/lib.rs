@@ -14,21 +14,31 @@
 //! - [`entra`]: plays Entra's provisioning cycles in both PATCH dialects.
 //! - [`load`]: a steady or a flat-out stream of requests, and what it cost.
 //! - [`slapd`], [`ldif`]: a real OpenLDAP on loopback, and reading it.
+//! - [`postgres`], [`mariadb`]: real databases on loopback. [`sql`]: the sql connector's examples on them, and on SQLite.
 //! - [`apps`]: app files for the connectors that are shipped, and the test guest.
 //! - [`token`]: a client of the token endpoint.
 //! - [`pki`], [`issuer`]: certificates, and tokens that somebody else signs.
+//! - [`fault`]: a wire that resets, delays, swallows and cuts on command.
 //! - [`dice`]: randomness that a seed repeats.
 
 pub mod apps;
+mod as_user;
 pub mod build;
 pub mod dice;
 pub mod entra;
+pub mod fault;
 pub mod host;
+pub mod hostile;
 pub mod issuer;
 pub mod ldif;
 pub mod load;
+pub mod mariadb;
+pub mod oci;
 pub mod people;
 pub mod pki;
+pub mod postgres;
+pub mod revision;
 pub mod scim;
 pub mod slapd;
+pub mod sql;
 pub mod token;

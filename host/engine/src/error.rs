@@ -17,6 +17,7 @@
 //! | the target forbids it to Tombolo's account | 502, with text |
 //! | the target asks to slow down | 429 and `Retry-After` |
 //! | unreachable, time-out, trap, limit, changed meanwhile | 503 and `Retry-After` |
+//! | no slot, a full queue, an open circuit | 503 and `Retry-After`: nothing was done |
 
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use tombolo_store::{CommitError, StoreError};
 
 /// What Entra is asked to wait when nobody knows better, in seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What a connector can make Entra wait at most: one wrong number must not stop an app for weeks.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +140,8 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Target {
-                source: CallError::Busy { retry_after },
+                source:
+                    CallError::Busy { retry_after, .. } | CallError::CircuitOpen { retry_after, .. },
                 ..
             } => Some(*retry_after),
             Self::Target {
@@ -145,7 +149,7 @@ impl Error {
                 ..
             } => failure
                 .retry_after_ms
-                .map(|ms| Duration::from_millis(u64::from(ms)))
+                .map(|ms| Duration::from_millis(u64::from(ms)).min(LONGEST))
                 .or_else(|| matches!(self.status(), 429 | 503).then_some(PATIENCE)),
             Self::Unsettled { .. } | Self::Contended => Some(Duration::from_secs(1)),
             _ => (self.status() == 503).then_some(PATIENCE),
@@ -243,6 +247,8 @@ fn failure_detail(app: &str, failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tombolo_runtime::Crowded;
+
     use super::*;
 
     fn failed(fault: Fault, retry_after_ms: Option<u32>) -> Error {
@@ -295,6 +301,33 @@ mod tests {
     fn a_target_that_says_how_long_to_wait_is_believed() {
         let error = failed(Fault::Busy, Some(90_000));
         assert_eq!(error.retry_after(), Some(Duration::from_secs(90)));
+        let error = failed(Fault::Busy, Some(u32::MAX));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn who_finds_no_room_or_an_open_circuit_is_told_when_to_come_back() {
+        let sources = [
+            CallError::Busy {
+                crowded: Crowded::Queue { limit: 256 },
+                retry_after: Duration::from_secs(1),
+            },
+            CallError::CircuitOpen {
+                since: Duration::from_secs(3),
+                faults: 10,
+                cause: "the connector crashed".to_owned(),
+                retry_after: Duration::from_secs(1),
+            },
+        ];
+        for source in sources {
+            let error = Error::Target {
+                app: "hr".to_owned(),
+                source,
+            };
+            assert_eq!(error.status(), 503);
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+            assert!(!error.outcome_unknown(), "nothing was done");
+        }
     }
 
     #[test]

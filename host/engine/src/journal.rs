@@ -406,7 +406,7 @@ impl App {
 
     /// Settles what has no outcome yet, until nothing is left. Asked for again
     /// while it runs, it goes on.
-    pub(crate) fn settle_in_background(self: &Arc<Self>) {
+    pub fn settle_in_background(self: &Arc<Self>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };

@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod http;
+mod sql;
+
 use secrecy::SecretString;
 
+pub use self::http::{ClientIdentity, HttpAuth, HttpTarget, OAuthClient, Rate, TokenRequest};
+pub use self::sql::{OdbcSource, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile};
 use crate::state::StateStore;
 
 /// Everything [`bind`](crate::Runtime::bind) needs to turn a component into an app's connector.
@@ -19,7 +24,7 @@ pub struct AppSpec {
     /// Named endpoints with their credentials.
     pub targets: BTreeMap<String, Target>,
     /// Named secrets; the guest gets handles only.
-    pub secrets: BTreeMap<String, SecretString>,
+    pub secrets: BTreeMap<String, GrantedSecret>,
     /// Directories, preopened for the guest as `/NAME`.
     pub directories: Vec<Directory>,
     /// Where the `state` capability keeps its items.
@@ -30,12 +35,47 @@ pub struct AppSpec {
     pub reuse: Reuse,
 }
 
+/// A granted secret.
+#[derive(Clone, Debug)]
+pub struct GrantedSecret {
+    /// What the host puts where the connector uses its handle.
+    pub value: SecretString,
+    /// May the connector itself see the bytes?
+    pub reveal: bool,
+}
+
+impl From<SecretString> for GrantedSecret {
+    /// Not to be revealed.
+    fn from(value: SecretString) -> Self {
+        Self {
+            value,
+            reveal: false,
+        }
+    }
+}
+
+impl From<&str> for GrantedSecret {
+    fn from(value: &str) -> Self {
+        SecretString::from(value).into()
+    }
+}
+
+impl From<String> for GrantedSecret {
+    fn from(value: String) -> Self {
+        SecretString::from(value).into()
+    }
+}
+
 /// A granted endpoint.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Target {
     /// An LDAP directory.
     Ldap(LdapTarget),
+    /// A database.
+    Sql(SqlTarget),
+    /// An HTTP service.
+    Http(HttpTarget),
 }
 
 impl Target {
@@ -43,14 +83,28 @@ impl Target {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ldap(_) => "ldap",
+            Self::Sql(_) => "sql",
+            Self::Http(_) => "http",
+        }
+    }
+
+    /// Where it is. No kind of target lets credentials stand in there.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Ldap(target) => target.url.clone(),
+            Self::Sql(target) => target.address(),
+            Self::Http(target) => target.url.clone(),
         }
     }
 
     /// What must never leave in a message.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         match self {
-            Self::Ldap(target) => std::iter::once(&target.password),
+            Self::Ldap(target) => Some(&target.password),
+            Self::Sql(target) => target.secret(),
+            Self::Http(target) => target.auth.secret(),
         }
+        .into_iter()
     }
 }
 
@@ -97,14 +151,20 @@ pub struct Limits {
     pub memory: usize,
     /// Elements, summed over all tables of an instance.
     pub tables: usize,
+    /// Core instances that one instance of a component may be made of.
+    pub instances: usize,
     /// Handles an instance may hold.
     pub resources: usize,
-    /// Bytes that may cross to the host in one call, and back from host calls.
+    /// Bytes of one host call's arguments, and bytes of all items that host calls keep or give in one call.
     pub host_call_bytes: usize,
-    /// Calls at once.
+    /// Calls at once; the engine gives an app at most a quarter of its instances.
     pub concurrency: usize,
+    /// Calls that may wait for a slot; the next one is refused at once.
+    pub queue: usize,
     /// Log lines a call may write; the rest is counted.
     pub log_lines: u32,
+    /// Bytes of log lines a call may write; the rest is counted.
+    pub log_bytes: usize,
     /// Bytes the app's state may hold.
     pub state_bytes: u64,
     /// Bytes of one answer.
@@ -113,6 +173,30 @@ pub struct Limits {
     pub outbound_requests: u32,
     /// Bytes sent to targets in one call.
     pub outbound_bytes: usize,
+    /// When calls stop being made.
+    pub circuit: Circuit,
+}
+
+/// When calls to a connector that only fails stop being made, and when they are tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// Failed calls in a row; 0 never stops.
+    pub faults: u32,
+    /// Time until the first try.
+    pub pause: Duration,
+    /// The pause doubles with each try that fails, up to this.
+    pub max_pause: Duration,
+}
+
+impl Default for Circuit {
+    fn default() -> Self {
+        Self {
+            // More than the slots of an app: what one moment's outage does to all calls under way opens nothing.
+            faults: 10,
+            pause: Duration::from_secs(1),
+            max_pause: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -122,14 +206,18 @@ impl Default for Limits {
             cpu: Duration::from_secs(5),
             memory: 64 << 20,
             tables: 100_000,
+            instances: 64,
             resources: 512,
             host_call_bytes: 8 << 20,
             concurrency: 8,
+            queue: 256,
             log_lines: 200,
+            log_bytes: 256 << 10,
             state_bytes: 16 << 20,
             response_bytes: 8 << 20,
             outbound_requests: 10_000,
             outbound_bytes: 64 << 20,
+            circuit: Circuit::default(),
         }
     }
 }

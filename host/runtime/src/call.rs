@@ -62,12 +62,28 @@ pub enum CallError {
         /// Its value.
         limit: u64,
     },
-    /// All slots were taken until the deadline.
-    #[error(
-        "all slots of this app are busy; try again in {retry_after:?}, or raise `limits.concurrency`"
-    )]
+    /// There was no room for the call.
+    #[error("{crowded}; try again in {}", brief(*retry_after))]
     Busy {
+        /// Where there was none.
+        crowded: Crowded,
         /// When to come back.
+        retry_after: Duration,
+    },
+    /// Too many calls in a row failed, so none is made for a while.
+    #[error(
+        "the connector is not called for now, because {faults} calls in a row have failed since {} ago; the last one: {cause}. It is tried again in {}",
+        brief(*since),
+        brief(*retry_after)
+    )]
+    CircuitOpen {
+        /// How long ago the circuit opened.
+        since: Duration,
+        /// How many calls failed.
+        faults: u32,
+        /// What was said of the last one.
+        cause: String,
+        /// When a call will be tried.
         retry_after: Duration,
     },
     /// The component has no such ability.
@@ -76,18 +92,69 @@ pub enum CallError {
         /// The missing interface.
         interface: &'static str,
     },
-    /// The host could not make the call, or the answer broke the contract.
+    /// The connector answered, and with what no connector may answer.
+    #[error("the connector's answer breaks the contract: {0}")]
+    Broken(String),
+    /// The host could not make the call.
     #[error("{0}")]
     Host(String),
 }
 
+/// Where there was no room for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Crowded {
+    /// Every slot of the app was taken until the caller's deadline.
+    #[error(
+        "all slots of this app were busy until the deadline; raise `limits.concurrency` if its target can take more"
+    )]
+    Slots,
+    /// So many calls of the app wait for a slot already.
+    #[error(
+        "all slots of this app are busy and {limit} calls wait for one, as many as `limits.queue` allows"
+    )]
+    Queue {
+        /// How many may wait.
+        limit: usize,
+    },
+    /// The engine holds no more instances, of any app.
+    #[error("the host has no room for another instance of any connector")]
+    Engine,
+}
+
+/// A time as people say it.
+fn brief(time: Duration) -> String {
+    match time.as_millis() {
+        ms @ 0..1_000 => format!("{ms}ms"),
+        _ => format!("{:.0}s", time.as_secs_f64()),
+    }
+}
+
 impl CallError {
+    /// Is the connector itself to blame, whatever its target does?
+    ///
+    /// A time-out is not among these: a slow target looks the same.
+    pub fn blames_connector(&self) -> bool {
+        match self {
+            Self::Trapped { .. }
+            | Self::CpuExhausted { .. }
+            | Self::MemoryExhausted { .. }
+            | Self::LimitExceeded { .. }
+            | Self::Broken(_) => true,
+            Self::Failure(_)
+            | Self::TimedOut { .. }
+            | Self::Busy { .. }
+            | Self::NotExported { .. }
+            | Self::CircuitOpen { .. }
+            | Self::Host(_) => false,
+        }
+    }
+
     /// May the target have been changed although there is no good answer?
     ///
     /// Only what fails before the guest runs, or a failure in which the target itself said no, is certain.
     pub fn outcome_unknown(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::NotExported { .. } => false,
+            Self::Busy { .. } | Self::CircuitOpen { .. } | Self::NotExported { .. } => false,
             Self::Failure(failure) => match failure.fault {
                 Fault::NotFound
                 | Fault::AlreadyExists
@@ -104,6 +171,7 @@ impl CallError {
             | Self::CpuExhausted { .. }
             | Self::MemoryExhausted { .. }
             | Self::LimitExceeded { .. }
+            | Self::Broken(_)
             | Self::Host(_) => true,
         }
     }

@@ -1,15 +1,7 @@
-//! wasmtime's settings, the allocator probe, and the thread that ticks the epoch.
-
-use std::time::Duration;
+//! wasmtime's settings and the allocator probe.
 
 use tracing::{info, warn};
-use wasmtime::{
-    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
-};
-
-/// How often a running guest looks at its clock and lets others run. A neighbour's request waits at most this
-/// long behind a guest that only computes.
-const TICK: Duration = Duration::from_millis(5);
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Kept resident for each memory between instances. With `PAGEMAP_SCAN` (Linux 6.7) only touched pages are
 /// reset, and this is the fastest mode by far; without it these bytes are cleared by hand each time, which
@@ -79,22 +71,4 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
             .table_keep_resident(KEEP_RESIDENT);
     }
     pool
-}
-
-/// Ticks the epoch from a thread of its own: when all executor threads are busy in guests, a task would never
-/// run. The thread ends with the engine.
-pub(crate) fn tick(engine: &Engine) -> std::io::Result<()> {
-    let weak: EngineWeak = engine.weak();
-    std::thread::Builder::new()
-        .name("epoch".to_owned())
-        .spawn(move || {
-            loop {
-                std::thread::sleep(TICK);
-                match weak.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => return,
-                }
-            }
-        })?;
-    Ok(())
 }

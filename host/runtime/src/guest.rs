@@ -1,12 +1,14 @@
 //! The state of one instance: what wasmtime keeps beside a guest's memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::capability::{Grants, files, ldap, log::Journal, stdio};
+use crate::capability::{Grants, files, ldap, log::Journal, sql, stdio};
 use crate::connector::{clock::CpuClock, limiter::Limiter};
 
 /// One instance's host side.
@@ -24,26 +26,59 @@ pub(crate) struct Guest {
     /// Where the guest's lines go.
     pub(crate) journal: Arc<Journal>,
     wasi: WasiCtx,
+    pub(crate) wasi_http: WasiHttpCtx,
 }
 
 /// What belongs to one call and is replaced by the next.
 pub(crate) struct CurrentCall {
+    pub(crate) grants: Arc<Grants>,
     pub(crate) request_id: Arc<str>,
     pub(crate) deadline: Instant,
-    host_bytes_left: usize,
-    pub(crate) outbound_requests: u32,
-    pub(crate) outbound_bytes: usize,
+    /// What the guest began and has not ended; it ends with the call.
+    pub(crate) transactions: sql::Transactions,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// What a call has used of its limits. Shared, because requests of `wasi:http` run beside the guest.
+pub(crate) struct Meter {
+    host_bytes_left: AtomicUsize,
+    outbound_requests: AtomicU32,
+    outbound_bytes: AtomicUsize,
 }
 
 impl CurrentCall {
-    fn new(grants: &Grants, request_id: Arc<str>, deadline: Instant) -> Self {
+    fn new(grants: &Arc<Grants>, request_id: Arc<str>, deadline: Instant) -> Self {
         Self {
+            grants: Arc::clone(grants),
             request_id,
             deadline,
-            host_bytes_left: grants.limits.host_call_bytes,
-            outbound_requests: 0,
-            outbound_bytes: 0,
+            transactions: sql::Transactions::default(),
+            meter: Arc::new(Meter {
+                host_bytes_left: AtomicUsize::new(grants.limits.host_call_bytes),
+                outbound_requests: AtomicU32::new(0),
+                outbound_bytes: AtomicUsize::new(0),
+            }),
         }
+    }
+}
+
+impl Meter {
+    /// Counts bytes for the guest; false if they are more than are left.
+    pub(crate) fn receive(&self, bytes: usize) -> bool {
+        let take = |left: usize| left.checked_sub(bytes);
+        self.host_bytes_left
+            .fetch_update(Relaxed, Relaxed, take)
+            .is_ok()
+    }
+
+    /// Counts one more request to a target; false if it is one too many.
+    pub(crate) fn request(&self, most: u32) -> bool {
+        self.outbound_requests.fetch_add(1, Relaxed) < most
+    }
+
+    /// Counts bytes for targets; false if the call has sent more than so many.
+    pub(crate) fn send(&self, bytes: usize, most: usize) -> bool {
+        self.outbound_bytes.fetch_add(bytes, Relaxed) <= most.saturating_sub(bytes)
     }
 }
 
@@ -78,6 +113,7 @@ impl Guest {
             clock: Arc::new(CpuClock::new(grants.limits.cpu)),
             journal,
             wasi: wasi.build(),
+            wasi_http: WasiHttpCtx::new(),
             grants,
         })
     }
@@ -99,17 +135,16 @@ impl Guest {
         self.call.deadline
     }
 
-    /// Counts bytes that a host call is about to hand to the guest.
+    /// Counts bytes that a host call keeps for the guest, or is about to hand to it.
     ///
     /// The error is meant to be returned as it is: it ends the call with a typed fault.
     pub(crate) fn charge_bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        if let Some(left) = self.call.host_bytes_left.checked_sub(bytes) {
-            self.call.host_bytes_left = left;
+        if self.call.meter.receive(bytes) {
             return Ok(());
         }
         let limit = self.grants.limits.host_call_bytes as u64;
         Err(Exceeded {
-            what: "bytes received through host calls in one call, `limits.host-call-bytes`",
+            what: "bytes exchanged through host calls in one call, `limits.host-call-bytes`",
             limit,
         }
         .into())

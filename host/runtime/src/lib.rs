@@ -19,10 +19,11 @@
 //! | module | idea |
 //! |---|---|
 //! | `bindings`, [`contract`] | the WIT package as Rust |
-//! | `engine` | wasmtime's settings, the allocator probe, the epoch ticker |
+//! | `engine`, `ticker` | wasmtime's settings, the allocator probe; the epoch |
 //! | `component` | what can be known of a file without running it: digest, manifest, exports |
 //! | `compile` | child process, cache on disk, and the one `unsafe` module |
 //! | `app` | what the operator grants an app: targets, secrets, directories, limits |
+//! | [`Granted`] | what came of the grants, for people |
 //! | `bind` | wanted against granted, settings, trial |
 //! | `connector` | calls: slots, clocks, instances, checks of what came back |
 //! | `guest` | the state of one instance, and its memory limiter |
@@ -44,22 +45,30 @@ mod connector;
 pub mod contract;
 mod egress;
 mod engine;
+mod granted;
 mod guest;
 mod interference;
 mod redact;
 mod runtime;
 pub mod state;
 pub mod stats;
+mod ticker;
 
-pub use app::{AppSpec, Directory, LdapTarget, Limits, Reuse, Target};
+pub use app::{
+    AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapTarget,
+    Limits, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls,
+    SqliteFile, Target, TokenRequest,
+};
 pub use bind::LoadError;
-pub use call::{Call, CallError};
-pub use compile::{CompileWith, child::compile_child_main};
+pub use call::{Call, CallError, Crowded};
+pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection, Producer,
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
-pub use connector::{Connector, Cost};
+pub use connector::{CircuitState, Connector, Cost};
+pub use egress::Reach;
+pub use granted::{Granted, GrantedDirectory, GrantedTarget};
 pub use interference::{HostCall, Interference, Strike};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use state::{StateError, StateItem, StateStore};

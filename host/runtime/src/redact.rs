@@ -1,5 +1,6 @@
 //! Known secrets never leave in a message: not in the guest's words, nor in an encoding that hides them.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -51,6 +52,27 @@ impl Redactor {
         }
         clean
     }
+}
+
+/// The text with what could forge a line or move a terminal's cursor written as an escape: control characters, and
+/// those that turn the direction of writing.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let active = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(active) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if active(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// The longest head of at most `limit` bytes that ends between characters.
@@ -138,6 +160,15 @@ mod tests {
             assert!(redact.text(text, 1000).contains(MARK), "{text}");
         }
         assert_eq!(redact.text("nothing here", 1000), "nothing here");
+    }
+
+    #[test]
+    fn what_moves_a_cursor_or_forges_a_line_is_shown_as_an_escape() {
+        assert_eq!(
+            printable("a\n2026 INFO \u{1b}[2Jb\u{202e}c\u{9b}"),
+            "a\\n2026 INFO \\u{1b}[2Jb\\u{202e}c\\u{9b}"
+        );
+        assert_eq!(printable("Ägir 日本 ok"), "Ägir 日本 ok");
     }
 
     #[test]

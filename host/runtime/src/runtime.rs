@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tracing::info;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -12,13 +12,14 @@ use wasmtime::component::Linker;
 use crate::app::{AppSpec, Limits, Reuse};
 use crate::bind::{self, LoadError};
 use crate::capability;
-use crate::compile::{Cache, CacheError, CompileWith, Compiler};
+use crate::compile::{Cache, CacheError, CompileLimits, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect};
-use crate::connector::{Connector, Slots};
+use crate::connector::{Connector, Lane, Places, Slots, Threads};
 use crate::engine;
 use crate::guest::Guest;
 use crate::interference::Interference;
+use crate::ticker::Ticker;
 
 /// How the runtime compiles and remembers.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Where connectors are compiled.
     pub compile_with: CompileWith,
+    /// What a compiling child may use.
+    pub compile_limits: CompileLimits,
 }
 
 /// The runtime cannot start.
@@ -51,8 +54,9 @@ struct Shared {
     engine: Engine,
     linker: Linker<Guest>,
     compiler: Compiler,
-    /// One permit for each instance the engine can hold, whatever app it belongs to.
-    instances: Arc<Semaphore>,
+    /// One for each instance the engine can hold, whatever app it belongs to.
+    places: Arc<Places>,
+    threads: Threads,
 }
 
 impl Runtime {
@@ -60,19 +64,22 @@ impl Runtime {
     pub fn new(options: Options) -> Result<Self, RuntimeError> {
         let start = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
         let engine::Sized { engine, instances } = engine::runner().map_err(start)?;
-        engine::tick(&engine)
+        let ticker = Ticker::start(&engine)
             .map_err(|error| RuntimeError::Engine(format!("its ticker thread: {error}")))?;
+        let lane = Lane::new()
+            .map_err(|error| RuntimeError::Engine(format!("its threads for guests: {error}")))?;
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(start)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
-        let compiler = Compiler::new(options.compile_with, cache);
-        let instances = Arc::new(Semaphore::new(instances));
+        let compiler = Compiler::new(options.compile_with, options.compile_limits, cache);
+        let places = Places::new(instances);
         Ok(Self {
             shared: Arc::new(Shared {
                 engine,
                 linker,
                 compiler,
-                instances,
+                places,
+                threads: Threads { ticker, lane },
             }),
         })
     }
@@ -105,6 +112,7 @@ impl Runtime {
             abilities: found.abilities,
             pre,
             exports,
+            threads: shared.threads.clone(),
         }))
     }
 
@@ -114,7 +122,7 @@ impl Runtime {
         component: &Arc<Component>,
         spec: AppSpec,
     ) -> Result<Connector, LoadError> {
-        let slots = Slots::new(Arc::clone(&self.shared.instances), spec.limits.concurrency);
+        let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
         bind::bind(component, slots, spec, None).await
     }
 
@@ -125,7 +133,7 @@ impl Runtime {
         settings: serde_json::Value,
     ) -> Result<Connector, LoadError> {
         let limits = Limits::default();
-        let slots = Slots::new(Arc::clone(&self.shared.instances), limits.concurrency);
+        let slots = Slots::new(Arc::clone(&self.shared.places), &limits);
         let spec = AppSpec {
             app: "trial".to_owned(),
             settings,
@@ -136,7 +144,7 @@ impl Runtime {
             limits,
             reuse: Reuse::Auto,
         };
-        bind::put_together(component, slots, spec, None).await
+        bind::put_together(component, slots, spec, Vec::new(), None).await
     }
 
     /// Like [`Self::bind`], with somebody who decides what becomes of each host call: for tests of a connector, never for an app
@@ -147,7 +155,12 @@ impl Runtime {
         spec: AppSpec,
         interference: Arc<dyn Interference>,
     ) -> Result<Connector, LoadError> {
-        let slots = Slots::new(Arc::clone(&self.shared.instances), spec.limits.concurrency);
+        let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
         bind::bind(component, slots, spec, Some(interference)).await
+    }
+
+    /// Ticks whenever the circuit of any app opens or closes.
+    pub fn circuits(&self) -> watch::Receiver<u64> {
+        self.shared.places.circuits()
     }
 }

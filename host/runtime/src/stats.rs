@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::call::CallError;
 
 /// How calls end, in the order of [`Snapshot::faults`].
-const FAULTS: [&str; 9] = [
+const FAULTS: [&str; 11] = [
     "failure",
     "trap",
     "timeout",
@@ -16,6 +16,8 @@ const FAULTS: [&str; 9] = [
     "busy",
     "not-exported",
     "host",
+    "circuit",
+    "broken",
 ];
 
 /// Upper bounds of the buckets of a [`Histogram`], in microseconds; the last bucket has none.
@@ -28,11 +30,14 @@ pub const BUCKETS_US: [u64; 12] = [
 pub struct Stats {
     calls: AtomicU64,
     dropped: AtomicU64,
+    waiting: AtomicU64,
+    circuit_openings: AtomicU64,
     faults: [AtomicU64; FAULTS.len()],
     instantiations: AtomicU64,
     recycled: AtomicU64,
     discarded: AtomicU64,
     memory_peak: AtomicU64,
+    misdeeds: AtomicU64,
     wall: LiveHistogram,
     cpu: LiveHistogram,
     wait: LiveHistogram,
@@ -51,6 +56,10 @@ pub struct Snapshot {
     pub calls: u64,
     /// Calls whose caller went away before they ended.
     pub dropped: u64,
+    /// Calls that wait for a slot now.
+    pub waiting: u64,
+    /// Times that the circuit has opened.
+    pub circuit_openings: u64,
     /// Calls that ended with an error, by kind.
     pub faults: Vec<(&'static str, u64)>,
     /// Instances made.
@@ -61,12 +70,23 @@ pub struct Snapshot {
     pub discarded: u64,
     /// The most linear memory one instance held, in bytes.
     pub memory_peak: u64,
+    /// Calls that the connector itself spoiled; see [`Conduct`].
+    pub misdeeds: u64,
     /// Time from slot to answer.
     pub wall: Histogram,
     /// Processor time.
     pub cpu: Histogram,
     /// Time until there was a slot.
     pub wait: Histogram,
+}
+
+/// How a connector has behaved so far: what a new revision is judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conduct {
+    /// Calls that ended.
+    pub calls: u64,
+    /// Those that the connector itself spoiled: it crashed, passed a limit, or answered what breaks the contract.
+    pub misdeeds: u64,
 }
 
 /// A distribution of durations.
@@ -99,6 +119,22 @@ impl LiveHistogram {
 }
 
 impl Stats {
+    /// A call begins to wait, until what this gives is dropped.
+    pub(crate) fn waiting(&self) -> impl Drop + '_ {
+        struct Waiting<'a>(&'a AtomicU64);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Relaxed);
+            }
+        }
+        self.waiting.fetch_add(1, Relaxed);
+        Waiting(&self.waiting)
+    }
+
+    pub(crate) fn circuit_opened(&self) {
+        self.circuit_openings.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn waited(&self, time: Duration) {
         self.wait.record(time);
     }
@@ -127,13 +163,10 @@ impl Stats {
 
     pub(crate) fn ended(&self, error: Option<&CallError>) {
         self.calls.fetch_add(1, Relaxed);
-        if let Some(error) = error {
-            self.refused(error);
+        let Some(error) = error else { return };
+        if error.blames_connector() {
+            self.misdeeds.fetch_add(1, Relaxed);
         }
-    }
-
-    /// The call ended well, but what it answered is a fault.
-    pub(crate) fn refused(&self, error: &CallError) {
         let kind = match error {
             CallError::Failure(_) => 0,
             CallError::Trapped { .. } => 1,
@@ -144,8 +177,18 @@ impl Stats {
             CallError::Busy { .. } => 6,
             CallError::NotExported { .. } => 7,
             CallError::Host(_) => 8,
+            CallError::CircuitOpen { .. } => 9,
+            CallError::Broken(_) => 10,
         };
         self.faults[kind].fetch_add(1, Relaxed);
+    }
+
+    /// How it has behaved until now.
+    pub fn conduct(&self) -> Conduct {
+        Conduct {
+            calls: self.calls.load(Relaxed),
+            misdeeds: self.misdeeds.load(Relaxed),
+        }
     }
 
     /// The counters now.
@@ -153,6 +196,8 @@ impl Stats {
         Snapshot {
             calls: self.calls.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
+            waiting: self.waiting.load(Relaxed),
+            circuit_openings: self.circuit_openings.load(Relaxed),
             faults: FAULTS
                 .iter()
                 .zip(&self.faults)
@@ -162,6 +207,7 @@ impl Stats {
             recycled: self.recycled.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
             memory_peak: self.memory_peak.load(Relaxed),
+            misdeeds: self.misdeeds.load(Relaxed),
             wall: self.wall.read(),
             cpu: self.cpu.read(),
             wait: self.wait.read(),

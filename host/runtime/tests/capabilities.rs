@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use common::*;
 use parking_lot::Mutex;
 use serde_json::json;
-use tombolo_runtime::{AppSpec, CallError, Directory, Limits};
+use tombolo_runtime::{AppSpec, CallError, Directory, GrantedSecret, Limits};
 
 /// Everything this process logs, at every level; the compiler's own notes would
 /// be gigabytes.
@@ -78,6 +78,50 @@ async fn a_secret_opens_only_by_a_granted_name_and_never_shows_its_value() {
         matches!(&error, CallError::Trapped { detail } if detail.contains("may not be revealed")),
         "{error:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_is_revealed_only_where_both_ask_for_it_and_each_time_is_recorded() {
+    LazyLock::force(&LOG);
+    let with = |reveal: bool| {
+        let mut spec = spec("revealer");
+        let seed = GrantedSecret {
+            reveal,
+            ..SECRET.into()
+        };
+        spec.secrets.insert("seed".to_owned(), seed);
+        spec
+    };
+    // Granted as a handle, while the connector says that a handle will not do: that is said at load.
+    let runtime = runtime();
+    let error = runtime
+        .bind(&hostile(&runtime).await, with(false))
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("seed = { from = \"env:SEED\", reveal = true }"),
+        "{error}"
+    );
+    let street = street(with(true)).await;
+    assert_eq!(street.provoke("reveal", "seed").await.unwrap(), SECRET);
+    let recorded = |name: &str, outcome: &str| {
+        let (name, outcome) = (format!("secret={name}"), format!("outcome=\"{outcome}\""));
+        logged().lines().any(|line| {
+            line.contains("tombolo::audit")
+                && line.contains("app=revealer")
+                && line.contains(&name)
+                && line.contains(&outcome)
+        })
+    };
+    assert!(recorded("seed", "done"));
+    let error = street.provoke("reveal", "api-key").await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::Trapped { detail } if detail.contains("may not be revealed")),
+        "{error:?}"
+    );
+    assert!(recorded("api-key", "denied"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,6 +287,32 @@ async fn a_log_flood_is_cut_and_counted() {
             .count(),
         2
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_lines_end_at_the_limit_of_bytes_and_none_forges_another() {
+    LazyLock::force(&LOG);
+    let limits = Limits {
+        log_bytes: 1_000,
+        ..Limits::default()
+    };
+    let street = street(AppSpec {
+        limits,
+        ..spec("long-winded")
+    })
+    .await;
+    street.provoke("log", &"w".repeat(400)).await.unwrap();
+    // The message and its field: 400 bytes fit twice, and then no more.
+    assert_eq!(lines_of("long-winded", "wwww"), 1);
+    street.provoke("log", &"z".repeat(600)).await.unwrap();
+    assert_eq!(lines_of("long-winded", "zzzz"), 0);
+    assert_eq!(lines_of("long-winded", "dropped=1"), 1);
+    street
+        .provoke("log", "one\nforged=\u{1b}[2J")
+        .await
+        .unwrap();
+    assert_eq!(lines_of("long-winded", "one\\nforged=\\u{1b}[2J"), 1);
+    assert!(!logged().contains("\nforged"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

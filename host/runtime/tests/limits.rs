@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use common::*;
 use serde_json::json;
-use tombolo_runtime::{CallError, Limits};
+use tombolo_runtime::contract::{Comparison, Node, Query, Scalar};
+use tombolo_runtime::{CallError, Circuit, CircuitState, Crowded, Limits, LoadError};
+use tombolo_tests::hostile::Guest;
 
 fn limits() -> Limits {
     Limits {
@@ -188,7 +190,10 @@ async fn answers_outside_the_contract_are_refused() {
     for kind in ["anchor-empty", "anchor-long", "name-bad", "attributes-many"] {
         let error = street.provoke(kind, "x").await.unwrap_err();
         assert!(
-            matches!(error, CallError::Host(_) | CallError::LimitExceeded { .. }),
+            matches!(
+                error,
+                CallError::Broken(_) | CallError::LimitExceeded { .. }
+            ),
             "{kind}: {error:?}"
         );
     }
@@ -215,7 +220,10 @@ async fn answers_outside_the_contract_are_refused() {
             .await
             .unwrap_err();
         assert!(
-            matches!(error, CallError::Host(_) | CallError::LimitExceeded { .. }),
+            matches!(
+                error,
+                CallError::Broken(_) | CallError::LimitExceeded { .. }
+            ),
             "{kind}: {error:?}"
         );
     }
@@ -350,4 +358,163 @@ async fn a_missing_ability_is_named() {
         }
     );
     assert!(!error.outcome_unknown());
+}
+
+/// What a guest of the hostile corpus comes to under these limits, the first time and the second.
+async fn strike(guest: &str, limits: Limits) -> [CallError; 2] {
+    let Guest::Bytes(bytes) = tombolo_tests::hostile::guest(guest).unwrap() else {
+        panic!("{guest} is no file of its own");
+    };
+    let runtime = runtime();
+    let component = runtime.load(guest, bytes).await.unwrap();
+    let connector = runtime.bind(&component, with_limits(limits)).await.unwrap();
+    let search = async || {
+        let wanted = Scalar::Text("strike".to_owned());
+        let query = Query {
+            filter: Some(vec![Node::Test((
+                "login".to_owned(),
+                Comparison::Equal,
+                wanted,
+            ))]),
+            attributes: Vec::new(),
+            cursor: None,
+            limit: 10,
+        };
+        connector.search(&call(), "user", query).await.unwrap_err()
+    };
+    [search().await, search().await]
+}
+
+fn is_limit(error: &CallError, key: &str, value: u64) {
+    assert!(
+        matches!(error, CallError::LimitExceeded { what, limit } if what.contains(key) && *limit == value),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_growing_table_ends_at_the_table_limit() {
+    let limits = Limits {
+        tables: 5_000,
+        ..limits()
+    };
+    for error in strike("table_bomb", limits).await {
+        is_limit(&error, "`limits.tables`", 5_000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_of_more_core_instances_than_allowed_does_not_load() {
+    let runtime = runtime();
+    let component = hostile(&runtime).await;
+    let limits = Limits {
+        instances: 1,
+        ..limits()
+    };
+    match runtime.bind(&component, with_limits(limits)).await.err() {
+        Some(LoadError::Trial(error)) => is_limit(&error, "`limits.instances`", 1),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_to_targets_are_counted_and_weighed_also_those_that_are_denied() {
+    let requests = Limits {
+        outbound_requests: 5,
+        ..limits()
+    };
+    for error in strike("request_flood", requests).await {
+        is_limit(&error, "`limits.outbound-requests`", 5);
+    }
+    let bytes = Limits {
+        outbound_bytes: 100,
+        ..limits()
+    };
+    for error in strike("request_flood", bytes).await {
+        is_limit(&error, "`limits.outbound-bytes`", 100);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn host_bytes_are_summed_in_both_directions() {
+    let limits = Limits {
+        host_call_bytes: 1 << 20,
+        cpu: Duration::from_secs(5),
+        ..limits()
+    };
+    for guest in ["state_hose", "state_sponge"] {
+        for error in strike(guest, limits.clone()).await {
+            is_limit(&error, "`limits.host-call-bytes`", 1 << 20);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_beyond_the_queue_is_refused_at_once() {
+    let street = street(with_limits(Limits {
+        concurrency: 1,
+        queue: 0,
+        ..limits()
+    }))
+    .await;
+    let hostile = street.hostile.clone();
+    let long = tokio::spawn(async move { hostile.get(&call(), "nap", "60000", &[]).await });
+    // The first call is in its slot as soon as another one finds none.
+    let refused = loop {
+        match street.provoke("entry", "x").await {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        matches!(
+            refused,
+            CallError::Busy {
+                crowded: Crowded::Queue { limit: 0 },
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    assert!(!refused.outcome_unknown());
+    long.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_in_a_row_open_the_circuit_and_a_good_probe_closes_it() {
+    let street = street(with_limits(Limits {
+        circuit: Circuit {
+            faults: 2,
+            pause: Duration::from_millis(200),
+            max_pause: Duration::from_millis(200),
+        },
+        ..limits()
+    }))
+    .await;
+    let mut changes = street.runtime.circuits();
+    // An answer that breaks the contract is a fault like a crash; a refusal is none.
+    street.provoke("anchor-empty", "x").await.unwrap_err();
+    street.provoke("fail", "no such thing").await.unwrap_err();
+    street.provoke("anchor-empty", "x").await.unwrap_err();
+    street.provoke("trap", "x").await.unwrap_err();
+    changes.changed().await.unwrap();
+    let refused = street.provoke("entry", "x").await.unwrap_err();
+    assert!(
+        matches!(&refused, CallError::CircuitOpen { cause, .. } if cause.contains("crashed")),
+        "{refused:?}"
+    );
+    assert!(!refused.outcome_unknown());
+    // The neighbour has a circuit of its own.
+    let entry = street.neighbour.get(&call(), "user", "ada", &[]).await;
+    entry.unwrap();
+    let CircuitState::Open { next, .. } = street.hostile.circuit() else {
+        panic!("it is closed");
+    };
+    tokio::time::sleep(next.unwrap_or_default()).await;
+    street.provoke("entry", "x").await.unwrap();
+    changes.changed().await.unwrap();
+    assert_eq!(street.hostile.circuit(), CircuitState::Closed);
+    let stats = street.hostile.stats().read();
+    assert_eq!(stats.circuit_openings, 1);
+    assert!(stats.faults.contains(&("circuit", 1)), "{stats:?}");
 }

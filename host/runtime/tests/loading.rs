@@ -6,7 +6,11 @@ use std::path::PathBuf;
 
 use common::*;
 use serde_json::json;
-use tombolo_runtime::{AppSpec, CompileWith, LoadError, Options, Runtime, RuntimeError};
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+use tombolo_runtime::{
+    AppSpec, CompileLimits, CompileWith, GrantedSecret, LoadError, Options, Runtime, RuntimeError,
+};
 
 fn child() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
@@ -170,6 +174,29 @@ async fn a_missing_grant_prints_the_lines_to_add() {
 }
 
 #[tokio::test]
+async fn what_is_granted_is_told_without_secrets_and_what_is_withheld_too() {
+    let runtime = runtime();
+    let secret = GrantedSecret {
+        reveal: true,
+        ..SECRET.into()
+    };
+    let app = AppSpec {
+        secrets: [
+            ("api-key".to_owned(), secret),
+            ("spare".to_owned(), SECRET.into()),
+        ]
+        .into(),
+        ..spec("hr")
+    };
+    let connector = runtime.bind(&hostile(&runtime).await, app).await.unwrap();
+    let granted = connector.granted();
+    // Its manifest does not ask to see it.
+    assert_eq!(granted.secrets, [("api-key".to_owned(), false)].into());
+    assert_eq!(granted.withheld, ["secret `spare`"]);
+    assert!(!format!("{granted:?}").contains(SECRET));
+}
+
+#[tokio::test]
 async fn wrong_settings_name_their_key() {
     let runtime = runtime();
     let component = hostile(&runtime).await;
@@ -220,6 +247,7 @@ async fn a_child_compiles_and_the_cache_remembers() {
     let options = || Options {
         cache: Some(home.path().join("cache")),
         compile_with: CompileWith::Child(child()),
+        ..Options::default()
     };
     let component = Runtime::new(options())
         .unwrap()
@@ -240,6 +268,128 @@ async fn a_child_compiles_and_the_cache_remembers() {
         runtime.load("hostile", guest("hostile")).await,
         Err(LoadError::Compile(_))
     ));
+}
+
+/// An unsigned LEB128 number.
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
+        number >>= 7;
+    }
+    bytes.push(u8::try_from(number).unwrap());
+    bytes
+}
+
+fn section(id: u8, body: &[u8]) -> Vec<u8> {
+    [&[id][..], &leb(body.len()), body].concat()
+}
+
+/// A connector to look at, with a core module of so many functions, each with this body.
+fn laden(functions: usize, body: &[u8]) -> Vec<u8> {
+    let code = [&leb(body.len() + 1)[..], &[0], body].concat();
+    let module = [
+        b"\0asm\x01\0\0\0".to_vec(),
+        section(1, &[1, 0x60, 0, 0]),
+        section(3, &[leb(functions), vec![0; functions]].concat()),
+        section(10, &[leb(functions), code.repeat(functions)].concat()),
+    ]
+    .concat();
+    let mut bytes = wat::parse_str(
+        r#"(component (instance $i) (export "tombolo:connector/connector@0.1.0" (instance $i)) (export "tombolo:connector/read@0.1.0" (instance $i)))"#,
+    )
+    .unwrap();
+    bytes.extend(section(1, &module));
+    bytes
+}
+
+/// Compiles in a child within limits; answers what is said of it.
+async fn said(executable: PathBuf, limits: CompileLimits, component: Vec<u8>) -> String {
+    let runtime = Runtime::new(Options {
+        compile_with: CompileWith::Child(executable),
+        compile_limits: limits,
+        ..Options::default()
+    })
+    .unwrap();
+    let error = runtime.load("bad", component).await.unwrap_err();
+    assert!(matches!(error, LoadError::Compile(_)), "{error}");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn a_file_of_too_many_parts_is_refused_before_it_is_validated() {
+    let error = refused(laden(300_001, &[0x0b])).await;
+    assert!(
+        matches!(
+            error,
+            LoadError::TooMany {
+                what: "functions",
+                found: 300_001,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+/// One block of a million additions: valid, small, and long to compile.
+fn bomb() -> Vec<u8> {
+    let mut body = vec![0x41, 0];
+    for _ in 0..1_000_000 {
+        body.extend([0x41, 1, 0x6a]);
+    }
+    body.extend([0x1a, 0x0b]);
+    laden(2, &body)
+}
+
+#[tokio::test]
+async fn a_compile_bomb_ends_at_the_childs_limits() {
+    let limits = CompileLimits {
+        cpu: Duration::from_secs(1),
+        ..CompileLimits::default()
+    };
+    let text = said(child(), limits, bomb()).await;
+    assert!(text.contains("was stopped"), "{text}");
+    let limits = CompileLimits {
+        memory: 128 << 20,
+        ..CompileLimits::default()
+    };
+    let text = said(child(), limits, bomb()).await;
+    assert!(
+        text.contains("memory") || text.contains("was stopped"),
+        "{text}"
+    );
+    let limits = CompileLimits {
+        wall: Duration::from_millis(200),
+        ..CompileLimits::default()
+    };
+    let text = said(child(), limits, bomb()).await;
+    assert!(text.contains("it took longer than 200ms"), "{text}");
+}
+
+#[tokio::test]
+async fn a_child_that_is_killed_or_answers_garbage_costs_a_load_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let script = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    };
+    let limits = CompileLimits::default();
+    let run = async |text: &str| said(script("child", text), limits, guest("null")).await;
+    assert!(run("kill -9 $$").await.contains("signal: 9"));
+    for garbage in [
+        "cat >/dev/null; echo garbage",
+        "cat >/dev/null",
+        "cat",
+        "cat >/dev/null; head -c 100000 /dev/urandom",
+    ] {
+        run(garbage).await;
+    }
+    // It is given nothing but the pipes: no variable of ours, no directory.
+    let text = run("cat >/dev/null; echo at $(pwd) with ${HOME-nothing} >&2; exit 1").await;
+    assert!(text.ends_with("at / with nothing"), "{text}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use tombolo::config::trust::Trust;
 use tombolo::config::{Diagnostic, Layout, Report, Severity, material};
 
 fn write(dir: &Path, files: &[(&str, &str)]) {
@@ -16,13 +17,14 @@ fn write(dir: &Path, files: &[(&str, &str)]) {
 /// Everything that reading the files finds, as `tombolo check --files-only` does.
 fn check(dir: &Path) -> Report {
     let layout = Layout::new(dir);
-    let (_, mut report) = layout.read_host();
+    let (host, mut report) = layout.read_host();
+    let trust = Trust::new(&host.connectors, dir);
     for path in layout.app_paths().unwrap() {
         let found = layout.read_app(&path);
         report.0.extend(found.report.0);
         if let Some(file) = found.file {
             report.0.extend(
-                material::gather(&layout, &file, jiff::Timestamp::UNIX_EPOCH)
+                material::gather(&layout, &trust, &file, jiff::Timestamp::UNIX_EPOCH)
                     .1
                     .0,
             );
@@ -296,6 +298,160 @@ fn a_password_is_never_sent_unencrypted_across_a_network() {
     let report = check(dir.path());
     expect(&report, "apps/far.toml:6:7", "unencrypted");
     assert_eq!(report.errors(), 1, "{:#?}", lines(&report));
+}
+
+/// An app on `c` with a target of kind `http`, whose table goes on with these lines from line 6 on.
+fn web(lines: &str) -> String {
+    format!("connector = \"c\"\n[auth]\n{TOKEN}\n[targets.web]\nkind = \"http\"\n{lines}\n")
+}
+
+#[test]
+fn an_http_target_may_say_all_of_this() {
+    let dir = tempfile::tempdir().unwrap();
+    let pem = include_str!("tls/one.cert.pem");
+    let all = "url = \"https://api.example.org:8443/v1/\"\nca = \"tls/ca.pem\"\npins = [\"sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]\nclient-certificate = \"tls/ca.pem\"\nclient-key = \"file:tls/key.pem\"\nmethods = [\"GET\", \"POST\"]\nreach = \"public\"\nconnect-timeout = \"3s\"\ntimeout = \"10s\"\nconcurrency = 4\nrate = \"10/1s\"\n[targets.web.auth]\nkind = \"oauth\"\ntoken-url = \"https://login.example.org/token\"\nclient-id = \"x\"\nclient-secret = \"env:PATH\"\nscope = \"a b\"\nclient-auth = \"body\"\nca = \"tls/ca.pem\"";
+    let auth = |auth: &str| web(&format!("url = \"https://x\"\nauth = {{ {auth} }}"));
+    write(
+        dir.path(),
+        &[
+            ("connectors/c.wasm", ""),
+            ("tombolo.toml", ""),
+            ("tls/ca.pem", pem),
+            ("tls/key.pem", include_str!("tls/one.key.pem")),
+            ("apps/all.toml", &web(all)),
+            ("apps/bare.toml", &web("url = \"https://x\"")),
+            ("apps/none.toml", &auth("kind = \"none\"")),
+            (
+                "apps/basic.toml",
+                &auth("kind = \"basic\", user = \"u\", password = \"env:PATH\""),
+            ),
+            (
+                "apps/bearer.toml",
+                &auth("kind = \"bearer\", token = \"env:PATH\""),
+            ),
+            (
+                "apps/key.toml",
+                &auth("kind = \"api-key\", header = \"X-Key\", value = \"env:PATH\""),
+            ),
+            (
+                "apps/near.toml",
+                &web(
+                    "url = \"http://localhost:8080\"\nauth = { kind = \"bearer\", token = \"env:PATH\" }",
+                ),
+            ),
+            (
+                "apps/plain.toml",
+                &web(
+                    "url = \"http://x\"\nplain-http = true\nauth = { kind = \"bearer\", token = \"env:PATH\" }",
+                ),
+            ),
+        ],
+    );
+    private(&dir.path().join("tls/key.pem"));
+    let report = check(dir.path());
+    assert!(report.0.is_empty(), "{:#?}", lines(&report));
+}
+
+#[test]
+fn what_is_wrong_with_an_http_target_is_said_at_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [
+        ("scheme", "url = \"ftp://x\"", "6:7", "is no HTTP URL"),
+        (
+            "user",
+            "url = \"https://u:p@x\"",
+            "6:7",
+            "must not hold credentials",
+        ),
+        ("query", "url = \"https://x/?k=1\"", "6:7", "a path only"),
+        (
+            "none",
+            "timeout = \"1s\"",
+            "4:10",
+            "`targets.web.url` is missing",
+        ),
+        (
+            "plain",
+            "url = \"http://x\"\nauth = { kind = \"bearer\", token = \"env:PATH\" }",
+            "6:7",
+            "unencrypted",
+        ),
+        (
+            "secret",
+            "url = \"https://x\"\nauth = { kind = \"bearer\", token = \"hunter2\" }",
+            "7:35",
+            "must not hold the secret itself",
+        ),
+        (
+            "absent",
+            "url = \"https://x\"\nauth = { kind = \"bearer\" }",
+            "7:1",
+            "`targets.web.auth.token` is missing",
+        ),
+        (
+            "kind",
+            "url = \"https://x\"\nauth = { kind = \"berer\" }",
+            "7:17",
+            "cannot be `berer`",
+        ),
+        (
+            "key",
+            "url = \"https://x\"\nclient-certificate = \"x.pem\"",
+            "7:22",
+            "no `client-key`",
+        ),
+        (
+            "clear",
+            "url = \"http://x\"\npins = [\"sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]",
+            "6:7",
+            "no TLS to use them in",
+        ),
+        (
+            "pin",
+            "url = \"https://x\"\npins = [\"abc\"]",
+            "7:9",
+            "sha256/",
+        ),
+        ("rate", "url = \"https://x\"\nrate = \"10\"", "7:8", "10/1s"),
+        (
+            "method",
+            "url = \"https://x\"\nmethods = [\"get\"]",
+            "7:12",
+            "in capitals",
+        ),
+        (
+            "reach",
+            "url = \"https://x\"\nreach = \"all\"",
+            "7:9",
+            "cannot be `all`",
+        ),
+        (
+            "ca",
+            "url = \"https://x\"\nca = \"nowhere.pem\"",
+            "7:6",
+            "cannot read",
+        ),
+        (
+            "unknown",
+            "url = \"https://x\"\ntimout = \"1s\"",
+            "7:1",
+            "unknown key `timout`",
+        ),
+    ];
+    write(
+        dir.path(),
+        &[("connectors/c.wasm", ""), ("tombolo.toml", "")],
+    );
+    for (name, lines, _, _) in &cases {
+        write(dir.path(), &[(&format!("apps/{name}.toml"), &web(lines))]);
+    }
+    let report = check(dir.path());
+    for (name, _, at, what) in &cases {
+        expect(&report, &format!("apps/{name}.toml:{at}"), what);
+    }
+    assert_eq!(report.errors(), cases.len(), "{:#?}", lines(&report));
+    let everything: String = report.0.iter().map(|found| found.render(false)).collect();
+    assert!(!everything.contains("hunter2"), "{everything}");
 }
 
 #[test]

@@ -78,7 +78,10 @@ fn prerequisites() -> Result<()> {
         ("slapd", "slapd"),
         ("ldapsearch", "ldap-utils"),
         ("openssl", "openssl"),
+        ("psql", "postgresql"),
+        ("mariadbd", "mariadb-server"),
         ("sslscan", "sslscan"),
+        ("docker-registry", "docker-registry"),
         ("python3", "python3 python3-venv"),
     ];
     let missing: Vec<(&str, &str)> = needed

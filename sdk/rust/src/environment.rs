@@ -77,7 +77,8 @@ macro_rules! log_error { ($($line:tt)*) => { $crate::__log!(Error, $($line)*) };
 pub mod state {
     use super::host;
     use crate::host::state::StateError;
-    use crate::{Failure, Result};
+    use crate::schema::Kind;
+    use crate::{Entry, Failure, Fault, Result};
 
     pub use crate::host::state::Item;
 
@@ -106,6 +107,38 @@ pub mod state {
         host::state_put(key, value, Some(version)).map_err(failure)
     }
 
+    /// The entry under `KIND/ANCHOR`, with the state's version; fails as `not-found` when there is none.
+    pub fn load(kind: &Kind, anchor: &str) -> Result<Entry> {
+        let item = get(&format!("{}/{anchor}", kind.kind))?;
+        let item =
+            item.ok_or_else(|| Failure::not_found(format!("there is no {} {anchor}", kind.kind)))?;
+        let entry = kind.decode(anchor, &item.value)?;
+        Ok(entry.version(item.version.to_string()))
+    }
+
+    /// Puts an entry under `KIND/ANCHOR`, and answers it with its version.
+    pub fn store(kind: &Kind, entry: Entry) -> Result<Entry> {
+        let key = format!("{}/{}", kind.kind, entry.anchor);
+        let version = put(&key, &kind.encode(&entry))?;
+        Ok(entry.version(version.to_string()))
+    }
+
+    /// Claims a key for its owner, as an index over a unique attribute does; fails as `already-exists`, and names the
+    /// attribute, when another has it. Who has it may claim it again.
+    pub fn claim(key: &str, owner: &str, attribute: &str) -> Result<()> {
+        match put_if(key, owner.as_bytes(), 0) {
+            Err(failure) if failure.is(Fault::Changed) => {
+                let holder = get(key)?.map(|item| item.value);
+                if holder.is_some_and(|holder| holder != owner.as_bytes()) {
+                    let message = format!("another object has this {attribute}");
+                    return Err(Failure::already_exists(message).attribute(attribute));
+                }
+                Ok(())
+            }
+            put => put.map(drop),
+        }
+    }
+
     /// Forgets a key.
     pub fn delete(key: &str) -> Result<()> {
         host::state_delete(key).map_err(failure)
@@ -114,6 +147,40 @@ pub mod state {
     /// Keys with a prefix, in order, after one.
     pub fn list(prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         host::state_list(prefix, after, limit).map_err(failure)
+    }
+
+    /// The most keys that one [`list`] answers.
+    pub const LISTED: u32 = 1000;
+
+    /// Every key with a prefix, in order, without the prefix.
+    pub fn all(prefix: &str) -> Result<Vec<String>> {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            let (keys, next) = page(prefix, cursor.as_deref(), LISTED)?;
+            all.extend(keys);
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// One page of the keys with a prefix, without the prefix, and the cursor of the next: the last key given out.
+    pub fn page(
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<String>, Option<String>)> {
+        let limit = limit.clamp(1, LISTED);
+        let after = cursor.map(|cursor| format!("{prefix}{cursor}"));
+        let keys = list(prefix, after.as_deref(), limit)?;
+        let keys: Vec<String> = keys
+            .iter()
+            .filter_map(|key| key.strip_prefix(prefix).map(str::to_owned))
+            .collect();
+        let full = u32::try_from(keys.len()).is_ok_and(|found| found == limit);
+        let next = keys.last().filter(|_| full).cloned();
+        Ok((keys, next))
     }
 }
 
@@ -218,5 +285,34 @@ pub mod testing {
                 .filter(|k| k.starts_with(prefix) && after.is_none_or(|a| k.as_str() > a));
             keys.take(limit).cloned().collect()
         }))
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::state;
+
+    #[test]
+    fn pages_of_keys_end_and_leave_nothing_out() {
+        for name in ["a/1", "a/2", "a/3", "b/1"] {
+            state::put(name, b"").expect("it is put");
+        }
+        let (first, cursor) = state::page("a/", None, 2).expect("a page");
+        assert_eq!(
+            (first, cursor.as_deref()),
+            (vec!["1".to_owned(), "2".to_owned()], Some("2"))
+        );
+        let (second, cursor) = state::page("a/", Some("2"), 2).expect("a page");
+        assert_eq!((second, cursor), (vec!["3".to_owned()], None));
+        assert_eq!(state::all("a/").expect("all").len(), 3);
+    }
+
+    #[test]
+    fn a_claimed_key_stays_its_owner_s() {
+        assert_eq!(state::claim("unique/ana", "1", "login"), Ok(()));
+        assert_eq!(state::claim("unique/ana", "1", "login"), Ok(()));
+        let failure = state::claim("unique/ana", "2", "login").expect_err("it is taken");
+        assert!(failure.is(crate::Fault::AlreadyExists));
+        assert_eq!(failure.attribute.as_deref(), Some("login"));
     }
 }

@@ -88,16 +88,14 @@ impl<C: Delta> bindings::delta::Guest for C {
 /// tombolo_sdk::export!(Directory: read, write, members; manifest = "manifest.json");
 /// ```
 ///
+/// In a project of `tombolo connector new` the manifest is left out: the build embeds what `connector.toml` says.
+///
 /// The abilities are `read`, `write`, `members`, `password` and `delta`; the type implements the trait of each. Away
 /// from WebAssembly the macro only checks that it does, so that the crate's unit tests build.
 #[macro_export]
 macro_rules! export {
     ($connector:ident : $($ability:ident),+ $(,)? ; manifest = $manifest:literal) => {
-        const _: () = {
-            const fn connector<C: $crate::Connector>() {}
-            connector::<$connector>();
-            $( $crate::__ability!($ability, check, $connector); )+
-        };
+        $crate::export!($connector: $($ability),+);
 
         #[cfg(target_arch = "wasm32")]
         const _: () = {
@@ -106,6 +104,13 @@ macro_rules! export {
             #[unsafe(link_section = "tombolo:manifest")]
             #[used]
             static SECTION: [u8; MANIFEST.len()] = *include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $manifest));
+        };
+    };
+    ($connector:ident : $($ability:ident),+ $(,)?) => {
+        const _: () = {
+            const fn connector<C: $crate::Connector>() {}
+            connector::<$connector>();
+            $( $crate::__ability!($ability, check, $connector); )+
         };
 
         #[cfg(target_arch = "wasm32")]

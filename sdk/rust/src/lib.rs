@@ -82,6 +82,7 @@
 //! | [`Filter`], [`paging`] | answering searches |
 //! | [`settings`], [`context`], [`state`], [`log`], [`secret`] | what the host offers every connector |
 //! | [`ldap`] | the host's LDAP client, behind a named target |
+//! | [`sql`] | the host's SQL client, behind a named target |
 //! | [`host`] | the bare imports, for what has no wrapper |
 //!
 //! Instances may be fresh for every call: a `static` promises nothing. Natively (`cargo test`) the same crate builds,
@@ -99,6 +100,7 @@ pub mod filter;
 pub mod ldap;
 pub mod paging;
 pub mod schema;
+pub mod sql;
 mod typed;
 
 pub use bindings::delta::{Change, Changes};

@@ -14,8 +14,9 @@
 //! assert!(description.to_json().contains("\"uid\""));
 //! ```
 
-use crate::{Failure, Result};
+use crate::{Attribute, Attributes as _, Entry, Failure, Result, Scalar, Value};
 use serde::Serialize;
+use serde_json::{Map, Value as Json};
 
 /// The URN prefix of the enterprise user extension's attributes (RFC 7643 section 4.3), with the colon.
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:";
@@ -163,6 +164,18 @@ fn is_default(value: &Mutability) -> bool {
 }
 
 impl Field {
+    /// What a plain text (see [`Scalar::to_plain`]) means in this attribute; nothing where it is not of its type.
+    pub fn scalar(&self, text: &str) -> Option<Scalar> {
+        Some(match self.kind {
+            Type::Boolean => Scalar::Boolean(text.parse().ok()?),
+            Type::Integer => Scalar::Integer(text.parse().ok()?),
+            Type::Decimal => Scalar::Decimal(text.to_owned()),
+            Type::Instant => Scalar::Instant(text.to_owned()),
+            Type::Text | Type::Reference => Scalar::Text(text.to_owned()),
+            Type::Binary | Type::Complex => return None,
+        })
+    }
+
     /// A single-valued, optional attribute.
     pub fn new(name: impl Into<String>, kind: Type) -> Self {
         Self {
@@ -380,5 +393,106 @@ impl Kind {
     /// The attribute of this name.
     pub fn attribute(&self, name: &str) -> Option<&Field> {
         self.attributes.iter().find(|f| f.name == name)
+    }
+
+    /// The attributes whose values the target holds once.
+    pub fn uniques(&self) -> impl Iterator<Item = &Field> {
+        self.attributes.iter().filter(|f| f.unique)
+    }
+
+    /// An entry's simple values as JSON, for targets that hold bytes: [`decode`](Self::decode) reads it.
+    pub fn encode(&self, entry: &Entry) -> Vec<u8> {
+        let lists: Map<String, Json> = entry
+            .attributes
+            .iter()
+            .map(|attribute| {
+                let plain = |value: &Value| Some(value.as_scalar()?.to_plain()?.into_owned());
+                let values = attribute.values.iter().filter_map(plain).collect();
+                (attribute.name.clone(), values)
+            })
+            .collect();
+        Json::Object(lists).to_string().into_bytes()
+    }
+
+    /// The entry that [`encode`](Self::encode) made the JSON of; the types are those described here.
+    pub fn decode(&self, anchor: &str, json: &[u8]) -> Result<Entry> {
+        let lists: Map<String, Json> = serde_json::from_slice(json)
+            .map_err(|why| Failure::other(format!("{} {anchor}: {why}", self.kind)))?;
+        let mut entry = Entry::new(anchor);
+        for field in &self.attributes {
+            let texts = lists.get(&field.name).and_then(Json::as_array);
+            let texts = texts.into_iter().flatten().filter_map(Json::as_str);
+            entry = entry.with_all(&field.name, texts.filter_map(|text| field.scalar(text)));
+        }
+        Ok(entry)
+    }
+
+    /// Fails as `invalid`, and names the attribute, when a required one is missing, one is unknown, or a single-valued
+    /// one has several values.
+    pub fn check(&self, entry: &Entry) -> Result<()> {
+        let blame = |name: &str, why: String| Err(Failure::invalid(why).attribute(name));
+        for Field { name, .. } in self.attributes.iter().filter(|f| f.required) {
+            if entry.values(name).is_empty() {
+                return blame(name, format!("{name} is required"));
+            }
+        }
+        for Attribute { name, values } in &entry.attributes {
+            match self.attribute(name) {
+                None => return blame(name, format!("there is no attribute {name}")),
+                Some(field) if values.len() > 1 && !field.multi => {
+                    return blame(name, format!("{name} has one value at most"));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_reads_back() {
+        let kind = Kind::user()
+            .text("login")
+            .boolean("active")
+            .integer("room")
+            .text("mail")
+            .multi();
+        let entry = Entry::new("1")
+            .with("login", "Ána")
+            .with("active", false)
+            .with("room", 42);
+        let entry = entry.with_all("mail", ["a@x", "b@x"]);
+        assert_eq!(kind.decode("1", &kind.encode(&entry)), Ok(entry));
+        assert!(kind.decode("1", b"{").is_err());
+    }
+
+    #[test]
+    fn an_entry_is_checked_against_its_kind() {
+        let kind = Kind::user()
+            .text("login")
+            .required()
+            .unique()
+            .text("mail")
+            .multi();
+        let good = Entry::new("1")
+            .with("login", "ana")
+            .with_all("mail", ["a@x", "b@x"]);
+        assert_eq!(kind.check(&good), Ok(()));
+        for (bad, blamed) in [
+            (Entry::new("1"), "login"),
+            (good.clone().with("shoe", "42"), "shoe"),
+            (Entry::new("1").with_all("login", ["a", "b"]), "login"),
+        ] {
+            let failure = kind.check(&bad).expect_err(blamed);
+            assert_eq!(failure.attribute.as_deref(), Some(blamed));
+        }
+        assert_eq!(
+            kind.uniques().map(|f| f.name.as_str()).collect::<Vec<_>>(),
+            ["login"]
+        );
     }
 }

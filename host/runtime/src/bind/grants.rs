@@ -8,7 +8,7 @@ use tracing::warn;
 use super::LoadError;
 use crate::app::AppSpec;
 use crate::component::Component;
-use crate::component::manifest::{Access, Manifest, WantedTarget};
+use crate::component::manifest::{Access, Manifest, WantedSecret, WantedTarget};
 
 /// Fails with the exact lines to add.
 pub(super) fn check(component: &Component, spec: &AppSpec) -> Result<(), LoadError> {
@@ -41,11 +41,7 @@ pub(super) fn check(component: &Component, spec: &AppSpec) -> Result<(), LoadErr
             None => !wanted.required,
         };
         if !enough {
-            let access = if wanted.access == Access::ReadWrite {
-                "read-write"
-            } else {
-                "read-only"
-            };
+            let access = wanted.access.word();
             let path = granted.map_or_else(
                 || format!("data/{}", wanted.name),
                 |granted| granted.host.display().to_string(),
@@ -60,11 +56,12 @@ pub(super) fn check(component: &Component, spec: &AppSpec) -> Result<(), LoadErr
         }
     }
     for wanted in &manifest.secrets {
-        if wanted.required && !spec.secrets.contains_key(&wanted.name) {
-            tables.secrets.push((
-                format!("{} = \"env:{}\"", wanted.name, variable(&wanted.name)),
-                wanted.description.clone(),
-            ));
+        let granted = spec.secrets.get(&wanted.name);
+        let enough = granted.is_some_and(|granted| granted.reveal || !wanted.reveal);
+        if !enough && (wanted.required || granted.is_some()) {
+            tables
+                .secrets
+                .push((secret_line(wanted), wanted.description.clone()));
         }
     }
     tables.write(&mut lines);
@@ -78,11 +75,11 @@ pub(super) fn check(component: &Component, spec: &AppSpec) -> Result<(), LoadErr
     })
 }
 
-/// The spec without what the connector did not ask for.
-pub(super) fn effective(component: &Component, mut spec: AppSpec) -> AppSpec {
+/// The spec without what the connector did not ask for, and the names of that.
+pub(super) fn effective(component: &Component, mut spec: AppSpec) -> (AppSpec, Vec<String>) {
     let manifest = component.manifest();
+    let mut unasked = Vec::new();
     if component.has_manifest() {
-        let mut unasked = Vec::new();
         let mut keep = |what: &str, name: &str, wanted: bool| {
             if !wanted {
                 unasked.push(format!("{what} `{name}`"));
@@ -96,12 +93,10 @@ pub(super) fn effective(component: &Component, mut spec: AppSpec) -> AppSpec {
                 manifest.targets.iter().any(|wanted| wanted.name == *name),
             )
         });
-        spec.secrets.retain(|name, _| {
-            keep(
-                "secret",
-                name,
-                manifest.secrets.iter().any(|wanted| wanted.name == *name),
-            )
+        spec.secrets.retain(|name, granted| {
+            let wanted = manifest.secrets.iter().find(|wanted| wanted.name == *name);
+            granted.reveal &= wanted.is_some_and(|wanted| wanted.reveal);
+            keep("secret", name, wanted.is_some())
         });
         spec.directories.retain_mut(|granted| {
             let wanted = manifest
@@ -116,7 +111,7 @@ pub(super) fn effective(component: &Component, mut spec: AppSpec) -> AppSpec {
             warn!(app = %spec.app, connector = %manifest.name, %unasked, "granted, but the connector does not ask for it: withheld");
         }
     }
-    spec
+    (spec, unasked)
 }
 
 /// Every line that an app's file needs to grant all that the manifest asks for, the optional too.
@@ -134,10 +129,10 @@ pub(crate) fn all_lines(manifest: &Manifest) -> String {
         let line = format!("{name} = {{ path = \"data/{name}\", access = \"{access}\" }}");
         (line, wanted.description.clone())
     });
-    let secrets = manifest.secrets.iter().map(|wanted| {
-        let line = format!("{} = \"env:{}\"", wanted.name, variable(&wanted.name));
-        (line, wanted.description.clone())
-    });
+    let secrets = manifest
+        .secrets
+        .iter()
+        .map(|wanted| (secret_line(wanted), wanted.description.clone()));
     let tables = Tables {
         directories: directories.collect(),
         secrets: secrets.collect(),
@@ -156,14 +151,41 @@ fn target_lines(wanted: &WantedTarget, into: &mut String) {
     comment(&wanted.description, into);
     let (name, kind) = (&wanted.name, &wanted.kind);
     let _ = writeln!(into, "[targets.{name}]\nkind = \"{kind}\"");
-    if kind == "ldap" {
-        let variable = variable(name);
-        let _ = writeln!(
-            into,
-            "url = \"ldaps://ldap.example.org\"\nbind-dn = \"cn=tombolo,dc=example,dc=org\"\npassword = \"env:{variable}_PASSWORD\""
-        );
+    let password = format!("password = \"env:{}_PASSWORD\"", variable(name));
+    let auth = format!(
+        "auth = {{ kind = \"bearer\", token = \"env:{}_TOKEN\" }}",
+        variable(name)
+    );
+    let lines: &[&str] = match kind.as_str() {
+        "ldap" => &[
+            "url = \"ldaps://ldap.example.org\"",
+            "bind-dn = \"cn=tombolo,dc=example,dc=org\"",
+            &password,
+        ],
+        "http" => &["url = \"https://api.example.org/v1\"", &auth],
+        "sql" => &[
+            "driver = \"postgresql\"  # or mysql, mariadb, sqlite, odbc",
+            "host = \"db.example.org\"",
+            "database = \"people\"",
+            "user = \"tombolo\"",
+            &password,
+        ],
+        "net" => &["address = \"service.example.org:1234\""],
+        _ => &[],
+    };
+    for line in lines {
+        let _ = writeln!(into, "{line}");
     }
     into.push('\n');
+}
+
+fn secret_line(wanted: &WantedSecret) -> String {
+    let (name, variable) = (&wanted.name, variable(&wanted.name));
+    if wanted.reveal {
+        format!("{name} = {{ from = \"env:{variable}\", reveal = true }}")
+    } else {
+        format!("{name} = \"env:{variable}\"")
+    }
 }
 
 fn variable(name: &str) -> String {

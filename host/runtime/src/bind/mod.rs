@@ -1,5 +1,6 @@
 //! From a component to an app's connector: wanted against granted, settings, trial.
 
+mod consistent;
 mod grants;
 pub(crate) mod schema;
 mod trial;
@@ -12,6 +13,7 @@ use crate::capability::{Grants, TargetError};
 use crate::component::Component;
 use crate::component::manifest::Writes;
 use crate::connector::{Connector, Slots};
+use crate::granted::Granted;
 use crate::interference::Interference;
 use crate::redact::Redactor;
 
@@ -24,6 +26,16 @@ pub enum LoadError {
     TooLarge {
         /// Its size.
         size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The file is made of too much.
+    #[error("the file has {found} {what}; a connector may have {limit}")]
+    TooMany {
+        /// Functions, types, ….
+        what: &'static str,
+        /// How many.
+        found: usize,
         /// The limit.
         limit: usize,
     },
@@ -120,8 +132,8 @@ pub(crate) async fn bind(
                 complaints,
             })?;
     }
-    let spec = grants::effective(component, spec);
-    put_together(component, slots, spec, interference).await
+    let (spec, withheld) = grants::effective(component, spec);
+    put_together(component, slots, spec, withheld, interference).await
 }
 
 /// The lines of an app's file that grant everything a connector asks for.
@@ -132,12 +144,15 @@ pub(crate) async fn put_together(
     component: &Arc<Component>,
     slots: Slots,
     spec: AppSpec,
+    withheld: Vec<String>,
     interference: Option<Arc<dyn Interference>>,
 ) -> Result<Connector, LoadError> {
     let manifest = component.manifest();
+    let granted = Granted::of(&spec, withheld);
     let redactor = Redactor::new(
         spec.secrets
             .values()
+            .map(|secret| &secret.value)
             .chain(spec.targets.values().flat_map(crate::app::Target::secrets)),
     );
     let targets = crate::capability::Targets::prepare(&spec.targets).map_err(
@@ -156,6 +171,7 @@ pub(crate) async fn put_together(
         state: spec.state,
         limits,
         redactor,
+        granted,
         interference,
         app: spec.app,
     };

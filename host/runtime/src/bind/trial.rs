@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{LoadError, schema};
+use super::{LoadError, consistent, schema};
 use crate::app::Reuse;
 use crate::capability::Grants;
 use crate::component::Component;
@@ -47,6 +47,7 @@ pub(super) async fn run(
         .map_err(|error| LoadError::Describe(format!("it is not JSON: {error}")))?;
     schema::DESCRIBE
         .check(&description)
+        .and_then(|()| consistent::check(&description, component.abilities()))
         .map_err(LoadError::Describe)?;
 
     let mut fresh = Duration::MAX;

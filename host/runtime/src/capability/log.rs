@@ -8,6 +8,7 @@ use tracing::{debug, error, info, warn};
 use super::Grants;
 use crate::bindings::tombolo::connector::log::{Host, Level};
 use crate::guest::Guest;
+use crate::redact::printable;
 
 /// Longest message; the rest is cut.
 const MESSAGE_BYTES: usize = 4096;
@@ -23,53 +24,59 @@ pub(crate) struct Journal {
 struct Lines {
     request: Arc<str>,
     left: u32,
+    bytes_left: usize,
     dropped: u64,
+}
+
+impl Lines {
+    fn new(grants: &Grants, request: Arc<str>) -> Self {
+        Self {
+            request,
+            left: grants.limits.log_lines,
+            bytes_left: grants.limits.log_bytes,
+            dropped: 0,
+        }
+    }
 }
 
 impl Journal {
     pub(crate) fn new(grants: Arc<Grants>, request: Arc<str>) -> Self {
-        let left = grants.limits.log_lines;
         Self {
+            call: Mutex::new(Lines::new(&grants, request)),
             grants,
-            call: Mutex::new(Lines {
-                request,
-                left,
-                dropped: 0,
-            }),
         }
     }
 
     /// A new call begins: its lines carry its request id and are counted from nothing.
     pub(crate) fn begin(&self, request: Arc<str>) {
-        *self.call.lock() = Lines {
-            request,
-            left: self.grants.limits.log_lines,
-            dropped: 0,
-        };
+        *self.call.lock() = Lines::new(&self.grants, request);
     }
 
     /// One line in the host's log, if the call may still write one.
     pub(crate) fn line(&self, level: Level, message: &str, fields: &[(String, String)]) {
-        let request = {
-            let mut call = self.call.lock();
-            let Some(left) = call.left.checked_sub(1) else {
-                call.dropped += 1;
-                return;
-            };
-            call.left = left;
-            Arc::clone(&call.request)
-        };
+        let mut call = self.call.lock();
+        // A flood costs no more than this look.
+        if call.left == 0 || call.bytes_left == 0 {
+            call.dropped += 1;
+            return;
+        }
         let grants = &*self.grants;
-        let message = grants.redactor.text(message, MESSAGE_BYTES);
+        let hide = |text: &str| grants.redactor.text(text, MESSAGE_BYTES);
+        let message = printable(&hide(message)).into_owned();
         let mut named = String::new();
         for (name, value) in fields.iter().take(FIELDS) {
-            let (name, value) = (
-                grants.redactor.text(name, MESSAGE_BYTES),
-                grants.redactor.text(value, MESSAGE_BYTES),
-            );
             named.push_str(if named.is_empty() { "" } else { " " });
-            named.push_str(&format!("{name}={value:?}"));
+            named.push_str(&format!("{}={:?}", printable(&hide(name)), hide(value)));
         }
+        let Some(bytes_left) = call.bytes_left.checked_sub(message.len() + named.len()) else {
+            call.bytes_left = 0;
+            call.dropped += 1;
+            return;
+        };
+        call.bytes_left = bytes_left;
+        call.left -= 1;
+        let request = Arc::clone(&call.request);
+        drop(call);
         let (app, connector, revision) = (&*grants.app, &*grants.connector, &*grants.revision);
         // A level is part of an event's static description, hence four arms.
         match level {
@@ -96,7 +103,8 @@ impl Journal {
             warn!(
                 target: "tombolo::connector",
                 app = %self.grants.app, connector = %self.grants.connector, request = %call.request, dropped,
-                "the connector wrote more than {} log lines in one call; the rest was dropped", self.grants.limits.log_lines
+                "the connector wrote more log lines in one call than `limits.log-lines` ({}) and `limits.log-bytes` ({}) allow; the rest was dropped",
+                self.grants.limits.log_lines, self.grants.limits.log_bytes
             );
         }
     }

@@ -18,15 +18,17 @@ pub(crate) mod secrets;
 pub(crate) mod sql;
 pub(crate) mod state;
 pub(crate) mod stdio;
+pub(crate) mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use secrecy::SecretString;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::app::{Directory, Limits, Target};
+use crate::app::{Directory, GrantedSecret, Limits, Target};
 use crate::bindings::{Full, vocabulary::tombolo::connector::types};
+use crate::egress::{self, Resolver};
+use crate::granted::Granted;
 use crate::guest::Guest;
 use crate::interference::Interference;
 use crate::redact::Redactor;
@@ -39,12 +41,14 @@ pub(crate) struct Grants {
     /// The beginning of the component's digest, for logs.
     pub(crate) revision: String,
     pub(crate) settings: String,
-    pub(crate) secrets: BTreeMap<String, SecretString>,
+    pub(crate) secrets: BTreeMap<String, GrantedSecret>,
     pub(crate) targets: Targets,
     pub(crate) directories: Vec<Directory>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) limits: Limits,
     pub(crate) redactor: Redactor,
+    /// All of it, for people.
+    pub(crate) granted: Granted,
     /// Faults put into host calls on purpose; none for an app that serves.
     pub(crate) interference: Option<Arc<dyn Interference>>,
 }
@@ -53,21 +57,32 @@ pub(crate) struct Grants {
 #[derive(Default)]
 pub(crate) struct Targets {
     ldap: BTreeMap<String, Arc<ldap::Directory>>,
+    sql: BTreeMap<String, Arc<sql::Database>>,
+    http: BTreeMap<String, Arc<http::Site>>,
 }
 
 impl Targets {
     /// Prepares every target; nothing is connected yet.
     pub(crate) fn prepare(targets: &BTreeMap<String, Target>) -> Result<Self, TargetError> {
         let mut prepared = Self::default();
+        let resolver: Arc<dyn Resolver> = Arc::new(egress::System);
         for (name, target) in targets {
+            let wrong = |reason| TargetError {
+                name: name.clone(),
+                reason,
+            };
             match target {
                 Target::Ldap(spec) => {
-                    let directory =
-                        ldap::Directory::new(name, spec).map_err(|reason| TargetError {
-                            name: name.clone(),
-                            reason,
-                        })?;
+                    let directory = ldap::Directory::new(name, spec).map_err(wrong)?;
                     prepared.ldap.insert(name.clone(), Arc::new(directory));
+                }
+                Target::Sql(spec) => {
+                    let database = sql::Database::new(name, spec).map_err(wrong)?;
+                    prepared.sql.insert(name.clone(), Arc::new(database));
+                }
+                Target::Http(spec) => {
+                    let site = http::Site::new(name, spec, &resolver).map_err(wrong)?;
+                    prepared.http.insert(name.clone(), Arc::new(site));
                 }
             }
         }
@@ -76,6 +91,14 @@ impl Targets {
 
     pub(crate) fn ldap(&self, name: &str) -> Option<Arc<ldap::Directory>> {
         self.ldap.get(name).cloned()
+    }
+
+    pub(crate) fn sql(&self, name: &str) -> Option<Arc<sql::Database>> {
+        self.sql.get(name).cloned()
+    }
+
+    pub(crate) fn http(&self, name: &str) -> Option<Arc<http::Site>> {
+        self.http.get(name).cloned()
     }
 }
 
@@ -89,8 +112,9 @@ pub(crate) struct TargetError {
 
 impl types::Host for Guest {}
 
-/// Links everything a guest can import: the contract's interfaces and WASI 0.2.
+/// Links everything a guest can import: the contract's interfaces, WASI 0.2 and `wasi:http`.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     Full::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    wasmtime_wasi::p2::add_to_linker_async(linker)
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    http::link(linker)
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Grants;
-use crate::guest::{Exceeded, Guest};
+use crate::guest::{CurrentCall, Exceeded, Guest};
 use crate::interference::{Fate, HostCall};
 
 /// How a host call ended.
@@ -51,11 +51,24 @@ impl Guest {
         target: &str,
         sent: usize,
     ) -> wasmtime::Result<Outbound> {
+        Ok(self.call.outbound(capability, operation, target, sent)?)
+    }
+}
+
+impl CurrentCall {
+    /// The same, for what has only this much of a guest.
+    pub(crate) fn outbound(
+        &self,
+        capability: &'static str,
+        operation: &'static str,
+        target: &str,
+        sent: usize,
+    ) -> Result<Outbound, Exceeded> {
         self.charge_outbound(sent)?;
         let fate = self.fate(capability, operation, target);
         Ok(Outbound {
             grants: Arc::clone(&self.grants),
-            request: Arc::clone(&self.call.request_id),
+            request: Arc::clone(&self.request_id),
             capability,
             operation,
             // A guest chooses the name; only a granted one can be long.
@@ -78,29 +91,24 @@ impl Guest {
             capability,
             operation,
             target,
-            request: &self.call.request_id,
+            request: &self.request_id,
         };
         Fate::of(self.grants.interference.as_ref(), &call)
     }
 
-    fn charge_outbound(&mut self, sent: usize) -> wasmtime::Result<()> {
+    fn charge_outbound(&self, sent: usize) -> Result<(), Exceeded> {
         let limits = &self.grants.limits;
-        let call = &mut self.call;
-        call.outbound_requests += 1;
-        if call.outbound_requests > limits.outbound_requests {
+        if !self.meter.request(limits.outbound_requests) {
             return Err(Exceeded {
                 what: "requests to targets in one call, `limits.outbound-requests`",
                 limit: limits.outbound_requests.into(),
-            }
-            .into());
+            });
         }
-        call.outbound_bytes = call.outbound_bytes.saturating_add(sent);
-        if call.outbound_bytes > limits.outbound_bytes {
+        if !self.meter.send(sent, limits.outbound_bytes) {
             return Err(Exceeded {
                 what: "bytes sent to targets in one call, `limits.outbound-bytes`",
                 limit: limits.outbound_bytes as u64,
-            }
-            .into());
+            });
         }
         Ok(())
     }

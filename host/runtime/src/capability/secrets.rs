@@ -12,16 +12,21 @@ use crate::guest::Guest;
 pub struct Secret {
     pub(crate) name: String,
     /// Read by the capabilities that substitute it, never by the guest.
-    #[allow(dead_code, reason = "the capabilities that substitute secrets read it")]
     pub(crate) value: SecretString,
+    /// May the guest ask for the bytes?
+    pub(crate) reveal: bool,
 }
 
 impl Host for Guest {
     async fn open(&mut self, name: String) -> wasmtime::Result<Option<Resource<Secret>>> {
-        let Some(value) = self.grants.secrets.get(&name).cloned() else {
+        let Some(granted) = self.grants.secrets.get(&name).cloned() else {
             return Ok(None);
         };
-        Ok(Some(self.table.push(Secret { name, value })?))
+        Ok(Some(self.table.push(Secret {
+            name,
+            value: granted.value,
+            reveal: granted.reveal,
+        })?))
     }
 }
 

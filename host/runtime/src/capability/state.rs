@@ -34,7 +34,7 @@ impl Guest {
 impl Host for Guest {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Item>, Refusal>> {
         let state = self.grants.state.clone();
-        let fate = self.fate("state", "get", "");
+        let fate = self.call.fate("state", "get", "");
         match fate.around(state.get(&key), broken).await {
             Ok(None) => Ok(Ok(None)),
             Ok(Some(item)) => {
@@ -57,8 +57,9 @@ impl Host for Guest {
         if key.len() > KEY_BYTES {
             return Ok(Err(Refusal::Full));
         }
+        self.charge_bytes(key.len() + value.len())?;
         let (state, quota) = (self.grants.state.clone(), self.grants.limits.state_bytes);
-        let fate = self.fate("state", "put", "");
+        let fate = self.call.fate("state", "put", "");
         let stored = fate
             .around(state.put(&key, value, if_version, quota), broken)
             .await;
@@ -67,7 +68,7 @@ impl Host for Guest {
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), Refusal>> {
         let state = self.grants.state.clone();
-        let fate = self.fate("state", "delete", "");
+        let fate = self.call.fate("state", "delete", "");
         let deleted = fate.around(state.delete(&key), broken).await;
         Ok(deleted.map_err(|error| self.state_refusal(error)))
     }
@@ -79,7 +80,7 @@ impl Host for Guest {
         limit: u32,
     ) -> wasmtime::Result<Result<Vec<String>, Refusal>> {
         let state = self.grants.state.clone();
-        let fate = self.fate("state", "list", "");
+        let fate = self.call.fate("state", "list", "");
         let listed = state.list(&prefix, after.as_deref(), limit.min(LIST_KEYS));
         match fate.around(listed, broken).await {
             Ok(keys) => {

@@ -5,19 +5,14 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::{CompileLimits, confine};
 use crate::bind::LoadError;
 
 /// The argument that makes an executable a compiling child.
 pub(crate) const COMMAND: &str = "__compile";
 
-/// The slowest honest component needs 8 s of two cores.
-const WALL: Duration = Duration::from_secs(180);
-const CPU_SECONDS: u64 = 240;
-/// The dearest honest component needs 400 MiB beside code and stacks.
-const ADDRESS_SPACE: u64 = 3 << 30;
 /// Most machine code: the largest honest component becomes 36 MiB.
 const CODE_BYTES: u64 = 512 << 20;
 /// Longest complaint.
@@ -37,48 +32,52 @@ pub fn compile_child_main() -> ExitCode {
 }
 
 fn compile() -> anyhow::Result<()> {
-    let limit = |resource, most: u64| {
-        // What the machine already forbids stays forbidden.
-        let most = getrlimit(resource)
-            .maximum
-            .map_or(most, |already| already.min(most));
-        setrlimit(
-            resource,
-            Rlimit {
-                current: Some(most),
-                maximum: Some(most),
-            },
-        )
-    };
-    limit(Resource::Core, 0)?;
-    limit(Resource::Fsize, 0)?;
-    limit(Resource::Cpu, CPU_SECONDS)?;
-    limit(Resource::As, ADDRESS_SPACE)?;
-    limit(Resource::Nofile, 32)?;
-    // Serving comes before compiling.
-    nice(10)?;
+    confine::limit(limits(std::env::args().skip(2)))?;
+    confine::close_inherited()?;
+    let engine = crate::engine::compiler()?;
+    confine::filter()?;
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes)?;
-    let compiled = crate::engine::compiler()?.precompile_component(&bytes)?;
+    let compiled = engine.precompile_component(&bytes)?;
     let mut out = std::io::stdout().lock();
     out.write_all(&compiled)?;
     out.flush()?;
     Ok(())
 }
 
+/// The limits as [`run`] writes them behind [`COMMAND`]; the defaults where nothing or nonsense stands.
+fn limits(arguments: impl Iterator<Item = String>) -> CompileLimits {
+    let mut limits = CompileLimits::default();
+    let numbers: Vec<u64> = arguments.map_while(|text| text.parse().ok()).collect();
+    if let [seconds, bytes] = numbers[..] {
+        limits.cpu = Duration::from_secs(seconds);
+        limits.memory = bytes;
+    }
+    limits
+}
+
 /// Runs the child and answers its machine code.
-pub(super) async fn run(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadError> {
+pub(super) async fn run(
+    executable: &Path,
+    component: &[u8],
+    limits: CompileLimits,
+) -> Result<Vec<u8>, LoadError> {
     let stopped = || {
         LoadError::Compile(format!(
-            "it took longer than {WALL:?}; is it a real connector?"
+            "it took longer than {:?}; is it a real connector?",
+            limits.wall
         ))
     };
-    tokio::time::timeout(WALL, converse(executable, component))
+    tokio::time::timeout(limits.wall, converse(executable, component, limits))
         .await
         .map_err(|_| stopped())?
 }
 
-async fn converse(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadError> {
+async fn converse(
+    executable: &Path,
+    component: &[u8],
+    limits: CompileLimits,
+) -> Result<Vec<u8>, LoadError> {
     let broken = |error: std::io::Error| {
         LoadError::Compile(format!(
             "the compiling process {}: {error}",
@@ -88,6 +87,8 @@ async fn converse(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadEr
     // No environment: it may hold the operator's secrets. `kill_on_drop` ends the child when the time is over.
     let mut child = tokio::process::Command::new(executable)
         .arg(COMMAND)
+        .arg(limits.cpu.as_secs().to_string())
+        .arg(limits.memory.to_string())
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -128,8 +129,9 @@ async fn converse(executable: &Path, component: &[u8]) -> Result<Vec<u8>, LoadEr
     let complaint = complaint.trim();
     Err(LoadError::Compile(if complaint.is_empty() {
         format!(
-            "the compiling process was stopped ({status}); it may use {} MiB and {CPU_SECONDS} s",
-            ADDRESS_SPACE >> 20
+            "the compiling process was stopped ({status}); it may use {} MiB and {:?}",
+            limits.memory >> 20,
+            limits.cpu
         )
     } else {
         complaint.to_owned()

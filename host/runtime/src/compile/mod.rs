@@ -5,10 +5,12 @@
 
 mod cache;
 pub(crate) mod child;
+mod confine;
 mod precompiled;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::warn;
 use wasmtime::Engine;
@@ -29,17 +31,41 @@ pub enum CompileWith {
     Child(PathBuf),
 }
 
+/// What the compiling child may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// Processor time, over all its threads; whole seconds.
+    pub cpu: Duration,
+    /// Address space in bytes.
+    pub memory: u64,
+}
+
+impl Default for CompileLimits {
+    /// The slowest honest component needs 8 s of two cores; the dearest 400 MiB beside code and stacks.
+    fn default() -> Self {
+        Self {
+            wall: Duration::from_secs(180),
+            cpu: Duration::from_secs(240),
+            memory: 3 << 30,
+        }
+    }
+}
+
 /// Compiles, one at a time, and remembers.
 pub(crate) struct Compiler {
     with: CompileWith,
+    limits: CompileLimits,
     cache: Option<Arc<Cache>>,
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Compiler {
-    pub(crate) fn new(with: CompileWith, cache: Option<Cache>) -> Self {
+    pub(crate) fn new(with: CompileWith, limits: CompileLimits, cache: Option<Cache>) -> Self {
         Self {
             with,
+            limits,
             cache: cache.map(Arc::new),
             turn: tokio::sync::Mutex::new(()),
         }
@@ -61,7 +87,7 @@ impl Compiler {
             return Ok(code);
         }
         let compiled = match &self.with {
-            CompileWith::Child(executable) => child::run(executable, bytes).await?,
+            CompileWith::Child(executable) => child::run(executable, bytes, self.limits).await?,
             CompileWith::InProcess => {
                 let (engine, bytes) = (engine.clone(), Arc::clone(bytes));
                 blocking(move || engine.precompile_component(&bytes))

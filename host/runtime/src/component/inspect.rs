@@ -2,7 +2,10 @@
 //!
 //! Loading is hostile: a validator that only reads comes before the compiler.
 
-use wasmparser::{KnownCustom, Parser, Payload, ProducersSectionReader, Validator, WasmFeatures};
+use wasmparser::{
+    ComponentInstance, KnownCustom, Parser, Payload, ProducersSectionReader, Validator,
+    WasmFeatures,
+};
 
 use super::manifest::{Manifest, SECTION};
 use super::{Abilities, Digest, Inspection, Producer};
@@ -10,11 +13,22 @@ use crate::bind::LoadError;
 
 /// Largest file. The largest honest ones (Python with its interpreter) have 18 MiB.
 const FILE_BYTES: usize = 64 << 20;
+/// Most of what a file is made of, over all its modules: more than four times what the largest honest ones have.
+/// Small parts are cheap to write down and dear to compile.
+const PARTS: [(&str, usize); 4] = [
+    ("functions", 300_000),
+    ("types", 200_000),
+    ("modules and components", 1_000),
+    ("imports and exports", 200_000),
+];
 /// Largest manifest.
 const MANIFEST_BYTES: usize = 256 << 10;
 /// Most producers that are told, and the longest word of one: a stranger writes them.
 const PRODUCERS: usize = 32;
 const PRODUCER_CHARS: usize = 80;
+/// Most instances that a component can come to. An honest one comes to a few dozen: its parts re-export types and
+/// instantiate nothing.
+const INSTANCES: u64 = 10_000;
 /// The package, and the versions of it that this host speaks: `0.1.x`.
 const PACKAGE: &str = "tombolo:connector/";
 const CONTRACT: (u64, u64) = (0, 1);
@@ -42,12 +56,23 @@ pub(crate) fn look(bytes: &[u8]) -> Result<Found, LoadError> {
         };
         return Err(LoadError::NotAComponent { what });
     }
+    let sections = Sections::read(bytes).map_err(|error| LoadError::Invalid(error.to_string()))?;
+    for ((what, limit), found) in PARTS.into_iter().zip(sections.parts) {
+        if found > limit {
+            return Err(LoadError::TooMany { what, found, limit });
+        }
+    }
     let features = WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL;
     Validator::new_with_features(features)
         .validate_all(bytes)
         .map_err(|error| LoadError::Invalid(error.to_string()))?;
 
     let sections = Sections::read(bytes).map_err(|error| LoadError::Invalid(error.to_string()))?;
+    if sections.instances > INSTANCES {
+        return Err(LoadError::Compile(format!(
+            "its parts instantiate each other so often that more than {INSTANCES} instances can come of it"
+        )));
+    }
     let contract = contract_version(sections.imports.iter().chain(&sections.exports))?;
     let exported = |interface: &str| {
         sections
@@ -98,22 +123,54 @@ struct Sections<'a> {
     manifest: Option<&'a [u8]>,
     modules: usize,
     producers: Vec<Producer>,
+    /// An upper bound of all instances that come of instantiating the component.
+    instances: u64,
+    /// In the order of [`PARTS`].
+    parts: [usize; 4],
 }
 
 impl<'a> Sections<'a> {
     fn read(bytes: &'a [u8]) -> wasmparser::Result<Self> {
-        let mut found = Self::default();
+        let mut found = Self {
+            instances: 1,
+            ..Self::default()
+        };
         // Nested modules and components come inline; names count at the outermost level only. The manifest is
         // where the tool chain left it: a Rust connector's sits in its core module.
         let mut depth = 0_usize;
+        // How many others each part instantiates; the innermost last.
+        let mut others = vec![0_u64];
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload? {
+            let payload = payload?;
+            if let Some((part, count)) = counted(&payload) {
+                found.parts[part] = found.parts[part].saturating_add(count as usize);
+            }
+            match payload {
                 Payload::ModuleSection { .. } => {
                     depth += 1;
+                    others.push(0);
                     found.modules += 1;
                 }
-                Payload::ComponentSection { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentSection { .. } => {
+                    depth += 1;
+                    others.push(0);
+                }
+                // A part that instantiates n others comes to at most 1 + n times what the largest of them does, and
+                // none can contain itself; so the product over all parts is a bound, however they hand each other on.
+                Payload::End(_) => {
+                    depth = depth.saturating_sub(1);
+                    let others = others.pop().unwrap_or_default();
+                    found.instances = found.instances.saturating_mul(1 + others);
+                }
+                Payload::ComponentInstanceSection(instances) => {
+                    for instance in instances {
+                        if let ComponentInstance::Instantiate { .. } = instance?
+                            && let Some(others) = others.last_mut()
+                        {
+                            *others += 1;
+                        }
+                    }
+                }
                 Payload::ComponentImportSection(imports) if depth == 0 => {
                     for import in imports {
                         found.imports.push(import?.name.0.to_owned());
@@ -155,6 +212,26 @@ impl<'a> Sections<'a> {
             }
         }
     }
+}
+
+/// Which of [`PARTS`] a section adds to, and how many. The file is not validated yet: these are its own words.
+fn counted(payload: &Payload<'_>) -> Option<(usize, u32)> {
+    Some(match payload {
+        Payload::FunctionSection(section) => (0, section.count()),
+        Payload::ComponentCanonicalSection(section) => (0, section.count()),
+        Payload::TypeSection(section) => (1, section.count()),
+        Payload::CoreTypeSection(section) => (1, section.count()),
+        Payload::ComponentTypeSection(section) => (1, section.count()),
+        Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => (2, 1),
+        Payload::ImportSection(section) => (3, section.count()),
+        Payload::ExportSection(section) => (3, section.count()),
+        Payload::ComponentImportSection(section) => (3, section.count()),
+        Payload::ComponentExportSection(section) => (3, section.count()),
+        Payload::InstanceSection(section) => (3, section.count()),
+        Payload::ComponentInstanceSection(section) => (3, section.count()),
+        Payload::ComponentAliasSection(section) => (3, section.count()),
+        _ => return None,
+    })
 }
 
 /// `tombolo:connector/read@0.1.0` is `read`.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bind::schema;
+use crate::redact::printable;
 
 /// The name of the custom section.
 pub(crate) const SECTION: &str = "tombolo:manifest";
@@ -88,11 +89,24 @@ pub enum Access {
     ReadWrite,
 }
 
+impl Access {
+    /// As the files spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read-only",
+            Self::ReadWrite => "read-write",
+        }
+    }
+}
+
 /// A secret it asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WantedSecret {
     /// The name it opens.
     pub name: String,
+    /// Does it need to see the bytes?
+    #[serde(default)]
+    pub reveal: bool,
     /// Does it work without?
     #[serde(default = "yes")]
     pub required: bool,
@@ -110,6 +124,12 @@ impl Manifest {
     pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
         let value: Value =
             serde_json::from_slice(json).map_err(|error| format!("it is not JSON: {error}"))?;
+        if let Some(text) = painted(&value) {
+            return Err(format!(
+                "a text has characters that do something to a terminal: {}",
+                printable(&text.chars().take(64).collect::<String>())
+            ));
+        }
         schema::MANIFEST.check(&value)?;
         serde_json::from_value(value).map_err(|error| error.to_string())
     }
@@ -127,5 +147,24 @@ impl Manifest {
             secrets: Vec::new(),
             settings: None,
         }
+    }
+}
+
+/// The first text, of any depth, that holds more than characters to read: operators read it on their terminals.
+fn painted(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => {
+            let mut pieces = text.split(['\n', '\t']);
+            pieces
+                .any(|piece| printable(piece) != piece)
+                .then_some(text)
+        }
+        Value::Array(items) => items.iter().find_map(painted),
+        Value::Object(members) => members.iter().find_map(|(name, value)| {
+            (printable(name) != *name)
+                .then_some(name.as_str())
+                .or_else(|| painted(value))
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }

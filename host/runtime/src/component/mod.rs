@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::InstancePre;
 
 use crate::bindings::exports::tombolo::connector as exports;
+use crate::connector::Threads;
 use crate::guest::Guest;
 use manifest::Manifest;
 
@@ -69,6 +70,21 @@ pub struct Abilities {
     pub delta: bool,
 }
 
+impl Abilities {
+    /// The names of their interfaces; everything can `read`.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (true, "read"),
+            (self.write, "write"),
+            (self.members, "members"),
+            (self.password, "password"),
+            (self.delta, "delta"),
+        ]
+        .into_iter()
+        .filter_map(|(has, name)| has.then_some(name))
+    }
+}
+
 /// What a look at the file tells.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
@@ -107,6 +123,7 @@ pub struct Component {
     pub(crate) abilities: Abilities,
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Indices,
+    pub(crate) threads: Threads,
 }
 
 /// Where in the component each ability's functions are.

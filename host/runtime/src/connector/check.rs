@@ -41,10 +41,7 @@ impl Budget {
 }
 
 fn broken(what: impl Into<String>) -> CallError {
-    CallError::Host(format!(
-        "the connector's answer breaks the contract: {}",
-        what.into()
-    ))
+    CallError::Broken(what.into())
 }
 
 fn count(what: &str, found: usize, limit: usize) -> Result<(), CallError> {

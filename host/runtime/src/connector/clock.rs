@@ -2,17 +2,24 @@
 //!
 //! A trap-style epoch deadline would count the time a guest waits in a host call and kill connectors that
 //! merely wait for their target; this clock stands still while the future is not being polled.
+//!
+//! A call that has computed for a while at a tick is *hungry*: from then on it is polled in the [`Lane`].
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
+use super::lane::{Lane, can_hand_over};
 use crate::guest::Guest;
+
+/// Processor time after which a call counts as hungry.
+const HUNGRY: Duration = Duration::from_millis(4);
 
 /// The call has used its processor time.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +39,7 @@ pub(crate) struct CpuClock {
     limit: Duration,
     spent: AtomicU64,
     poll_began: AtomicU64,
+    hungry: AtomicBool,
 }
 
 impl CpuClock {
@@ -40,6 +48,7 @@ impl CpuClock {
             limit,
             spent: AtomicU64::new(0),
             poll_began: AtomicU64::new(thread_time()),
+            hungry: AtomicBool::new(false),
         }
     }
 
@@ -47,11 +56,22 @@ impl CpuClock {
     pub(crate) fn restart(&self) {
         self.spent.store(0, Relaxed);
         self.poll_began.store(thread_time(), Relaxed);
+        self.hungry.store(false, Relaxed);
     }
 
     /// What the finished polls took.
     pub(crate) fn spent(&self) -> Duration {
         Duration::from_nanos(self.spent.load(Relaxed))
+    }
+
+    /// Times one poll, on the thread that does it.
+    fn time<T>(&self, poll: impl FnOnce() -> T) -> T {
+        let began = thread_time();
+        self.poll_began.store(began, Relaxed);
+        let polled = poll();
+        self.spent
+            .fetch_add(thread_time().saturating_sub(began), Relaxed);
+        polled
     }
 
     fn running(&self) -> Duration {
@@ -67,8 +87,13 @@ impl CpuClock {
 #[allow(clippy::needless_pass_by_value)] // the signature that wasmtime calls
 pub(crate) fn on_tick(store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
     let clock = &store.data().clock;
-    if clock.running() > clock.limit {
+    let running = clock.running();
+    if running > clock.limit {
         return Err(OutOfTime { limit: clock.limit }.into());
+    }
+    // Moving aside costs more than what a quick call has left to do.
+    if running > HUNGRY {
+        clock.hungry.store(true, Relaxed);
     }
     Ok(UpdateDeadline::YieldCustom(
         1,
@@ -76,31 +101,47 @@ pub(crate) fn on_tick(store: StoreContextMut<'_, Guest>) -> wasmtime::Result<Upd
     ))
 }
 
-/// A future whose polls are timed.
+/// A future whose polls are timed, and moved aside once the call is hungry.
 pub(crate) struct Metered<F> {
     clock: Arc<CpuClock>,
+    lane: Lane,
+    place: Option<Place>,
     future: Pin<Box<F>>,
 }
 
+/// Waiting for a place in the lane.
+type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
 impl<F> Metered<F> {
-    pub(crate) fn new(clock: Arc<CpuClock>, future: F) -> Self {
+    pub(crate) fn new(clock: Arc<CpuClock>, lane: Lane, future: F) -> Self {
         Self {
             clock,
+            lane,
+            place: None,
             future: Box::pin(future),
         }
     }
 }
 
-impl<F: Future> Future for Metered<F> {
+impl<F: Future + Send> Future for Metered<F>
+where
+    F::Output: Send,
+{
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let began = thread_time();
-        self.clock.poll_began.store(began, Relaxed);
-        let polled = self.future.as_mut().poll(cx);
-        self.clock
-            .spent
-            .fetch_add(thread_time().saturating_sub(began), Relaxed);
-        polled
+        let this = &mut *self;
+        let (clock, future) = (&this.clock, this.future.as_mut());
+        if !clock.hungry.load(Relaxed) || !can_hand_over() {
+            return clock.time(|| future.poll(cx));
+        }
+        let place = this
+            .place
+            .get_or_insert_with(|| Box::pin(this.lane.place()));
+        // Held while polled. The lane is never closed.
+        let _place = ready!(place.as_mut().poll(cx));
+        this.place = None;
+        this.lane
+            .poll(cx.waker(), |cx| clock.time(|| future.poll(cx)))
     }
 }

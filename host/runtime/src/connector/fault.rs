@@ -7,12 +7,12 @@ use wasmtime_wasi::I32Exit;
 
 use super::clock::OutOfTime;
 use super::instance::NotExported;
-use super::limiter::OutOfMemory;
-use crate::call::CallError;
+use super::limiter::{MEMORIES, OutOfMemory, TABLES};
+use crate::call::{CallError, Crowded};
 use crate::capability::Grants;
 use crate::contract::Failure;
 use crate::guest::Exceeded;
-use crate::redact::Redactor;
+use crate::redact::{Redactor, printable};
 
 /// Longest message of a failure: Entra shows it in a table cell.
 const MESSAGE_BYTES: usize = 2048;
@@ -23,10 +23,13 @@ pub(super) const DETAIL_BYTES: usize = 16 << 10;
 /// wasmtime's words for its limit on one host call; the type is private to it.
 const FUEL_WORDS: &str = "fuel allocated for hostcalls has been exhausted";
 const HANDLES_WORDS: &str = "store handle limit exceeded";
+const INSTANCES_WORDS: &str = "instance count too high";
+const MEMORIES_WORDS: &str = "memory count too high";
+const TABLES_WORDS: &str = "table count too high";
 
 pub(super) fn classify(error: &wasmtime::Error, grants: &Grants) -> CallError {
     let handles = || CallError::LimitExceeded {
-        what: "handles held by one instance".to_owned(),
+        what: "handles held by one instance, `limits.resources`".to_owned(),
         limit: grants.limits.resources as u64,
     };
     if let Some(NotExported(interface)) = error.downcast_ref() {
@@ -46,6 +49,7 @@ pub(super) fn classify(error: &wasmtime::Error, grants: &Grants) -> CallError {
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return CallError::Busy {
+            crowded: Crowded::Engine,
             retry_after: std::time::Duration::from_secs(1),
         };
     }
@@ -72,6 +76,22 @@ pub(super) fn classify(error: &wasmtime::Error, grants: &Grants) -> CallError {
     if root.contains(HANDLES_WORDS) {
         return handles();
     }
+    for (words, what, limit) in [
+        (
+            INSTANCES_WORDS,
+            "core instances that an instance is made of, `limits.instances`",
+            grants.limits.instances,
+        ),
+        (MEMORIES_WORDS, "memories of one instance", MEMORIES),
+        (TABLES_WORDS, "tables of one instance", TABLES),
+    ] {
+        if root.contains(words) {
+            return CallError::LimitExceeded {
+                what: what.to_owned(),
+                limit: limit as u64,
+            };
+        }
+    }
     CallError::Trapped {
         detail: grants.redactor.text(&root, WORD_BYTES),
     }
@@ -79,13 +99,10 @@ pub(super) fn classify(error: &wasmtime::Error, grants: &Grants) -> CallError {
 
 /// A connector's own words, without secrets and cut to size.
 pub(super) fn failure(mut failure: Failure, redactor: &Redactor) -> CallError {
-    failure.message = redactor.text(&failure.message, MESSAGE_BYTES);
-    failure.attribute = failure
-        .attribute
-        .map(|attribute| redactor.text(&attribute, WORD_BYTES));
-    failure.target_code = failure
-        .target_code
-        .map(|code| redactor.text(&code, WORD_BYTES));
+    let clean = |text: &str, bytes| printable(&redactor.text(text, bytes)).into_owned();
+    failure.message = clean(&failure.message, MESSAGE_BYTES);
+    failure.attribute = failure.attribute.map(|name| clean(&name, WORD_BYTES));
+    failure.target_code = failure.target_code.map(|code| clean(&code, WORD_BYTES));
     CallError::Failure(failure)
 }
 

@@ -1,12 +1,16 @@
-//! One app's connector: calls, each in a slot, under two clocks, on an instance that is kept only after a clean return.
+//! One app's connector: calls, each in a slot, under two clocks, on an instance that is kept only after a clean return,
+//! and none while the app's circuit is open.
 
 mod check;
+mod circuit;
 pub(crate) mod clock;
 mod fault;
 mod instance;
+mod lane;
 pub(crate) mod limiter;
 mod pool;
 mod run;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +25,13 @@ use crate::capability::Grants;
 use crate::capability::secrets::Secret;
 use crate::component::{Abilities, Component};
 use crate::contract::{Attribute, Changes, Edit, Entry, MemberPage, Page, Query};
+use crate::granted::Granted;
 use crate::stats::Stats;
+pub use circuit::CircuitState;
 use instance::Instance;
-pub(crate) use run::Slots;
+pub(crate) use lane::{Lane, Threads};
 use run::{Effect, Inner};
+pub(crate) use slots::{Places, Slots};
 
 /// One app's live revision of a connector. Clones share its slots and instances.
 #[derive(Clone)]
@@ -43,11 +50,14 @@ pub struct Cost {
     pub reuse: Reuse,
 }
 
-/// One call of one exported function. The instance is moved into the future and out again, so that a future that
-/// is dropped takes its instance with it.
+/// One call of one exported function, and the check of its answer where it has one. The instance is moved into the
+/// future and out again, so that a future that is dropped takes its instance with it.
 macro_rules! invoke {
     ($self:ident, $call:ident, $effect:ident, $ability:ident.$function:ident($($argument:expr),*)) => {
-        $self.inner.run($call, Effect::$effect, |mut instance: Box<Instance>| async move {
+        invoke!($self, $call, $effect, $ability.$function($($argument),*), |_, _| Ok(()))
+    };
+    ($self:ident, $call:ident, $effect:ident, $ability:ident.$function:ident($($argument:expr),*), $check:expr) => {
+        $self.inner.run($call, Effect::$effect, |answer| $self.inner.checked($call, answer?, $check), |mut instance: Box<Instance>| async move {
             let answer = match instance.$ability() {
                 Ok((api, store)) => api.$function(store, $($argument),*).await,
                 Err(error) => Err(error),
@@ -88,6 +98,7 @@ impl Connector {
                 reuse,
                 &call,
                 Effect::Reads,
+                |answer| answer,
                 |mut instance: Box<Instance>| async move {
                     let answer = match instance.connector() {
                         Ok((api, store)) => api.call_describe(store).await,
@@ -125,6 +136,16 @@ impl Connector {
         self.inner.cost
     }
 
+    /// Whether calls are made at present.
+    pub fn circuit(&self) -> CircuitState {
+        self.inner.circuit()
+    }
+
+    /// What it may reach and use in the end: wanted and granted.
+    pub fn granted(&self) -> &Granted {
+        &self.inner.grants.granted
+    }
+
     /// Its counters.
     pub fn stats(&self) -> &Stats {
         &self.inner.stats
@@ -143,21 +164,25 @@ impl Connector {
         anchor: &str,
         attributes: &[String],
     ) -> Result<Entry, CallError> {
-        let entry = invoke!(
+        invoke!(
             self,
             call,
             Reads,
-            read.call_get(kind, &anchor.to_owned(), attributes)
-        )?;
-        self.inner.checked(call, entry, check::entry)
+            read.call_get(kind, &anchor.to_owned(), attributes),
+            check::entry
+        )
     }
 
     /// One page of the objects that match.
     pub async fn search(&self, call: &Call, kind: &str, query: Query) -> Result<Page, CallError> {
         let limit = query.limit;
-        let page = invoke!(self, call, Reads, read.call_search(kind, &query))?;
-        self.inner
-            .checked(call, page, |page, budget| check::page(page, limit, budget))
+        invoke!(
+            self,
+            call,
+            Reads,
+            read.call_search(kind, &query),
+            |page, budget| check::page(page, limit, budget)
+        )
     }
 
     /// A new object. `request` is stable across retries of the same change.
@@ -168,13 +193,13 @@ impl Connector {
         attributes: &[Attribute],
         request: &str,
     ) -> Result<Entry, CallError> {
-        let entry = invoke!(
+        invoke!(
             self,
             call,
             Writes,
-            write.call_create(kind, attributes, request)
-        )?;
-        self.inner.checked(call, entry, check::entry)
+            write.call_create(kind, attributes, request),
+            check::entry
+        )
     }
 
     /// Edits, in order; answers the object as it is now, with a possibly changed anchor.
@@ -187,13 +212,13 @@ impl Connector {
         if_version: Option<&str>,
         request: &str,
     ) -> Result<Entry, CallError> {
-        let entry = invoke!(
+        invoke!(
             self,
             call,
             Writes,
-            write.call_update(kind, &anchor.to_owned(), edits, if_version, request)
-        )?;
-        self.inner.checked(call, entry, check::entry)
+            write.call_update(kind, &anchor.to_owned(), edits, if_version, request),
+            check::entry
+        )
     }
 
     /// An object goes.
@@ -220,15 +245,13 @@ impl Connector {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<MemberPage, CallError> {
-        let page = invoke!(
+        invoke!(
             self,
             call,
             Reads,
-            members.call_list_members(&group.to_owned(), cursor, limit)
-        )?;
-        self.inner.checked(call, page, |page, budget| {
-            check::members(page, limit, budget)
-        })
+            members.call_list_members(&group.to_owned(), cursor, limit),
+            |page, budget| check::members(page, limit, budget)
+        )
     }
 
     /// Members come and go.
@@ -260,11 +283,13 @@ impl Connector {
         let run = self.inner.run(
             call,
             Effect::Writes,
+            |answer| answer.map_err(|error| fault::hide(error, &extra)),
             |mut instance: Box<Instance>| async move {
                 let answer = async {
                     let handle = instance.lend(Secret {
                         name: "password".to_owned(),
                         value: secret,
+                        reveal: false,
                     })?;
                     let lent = wasmtime::component::Resource::new_borrow(handle.rep());
                     let (api, store) = instance.password()?;
@@ -278,7 +303,7 @@ impl Connector {
                 (instance, answer)
             },
         );
-        run.await.map_err(|error| fault::hide(error, &extra))
+        run.await
     }
 
     /// Changes since a token; none starts from now.
@@ -289,9 +314,12 @@ impl Connector {
         token: Option<&str>,
         limit: u32,
     ) -> Result<Changes, CallError> {
-        let changes = invoke!(self, call, Reads, delta.call_since(kind, token, limit))?;
-        self.inner.checked(call, changes, |changes, budget| {
-            check::changes(changes, limit, budget)
-        })
+        invoke!(
+            self,
+            call,
+            Reads,
+            delta.call_since(kind, token, limit),
+            |changes, budget| check::changes(changes, limit, budget)
+        )
     }
 }

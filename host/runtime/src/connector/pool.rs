@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::instance::Instance;
+use super::slots::Idle;
 
 /// An instance is retired after so many calls: handles a guest forgets to drop add up.
 const CALLS: u64 = 10_000;
@@ -65,6 +66,19 @@ impl Pool {
         for _ in dropped {
             retired();
         }
+    }
+}
+
+impl Idle for Pool {
+    fn idle_since(&self) -> Option<Instant> {
+        self.idle.lock().first().map(|instance| instance.last_used)
+    }
+
+    fn let_go(&self) {
+        let mut idle = self.idle.lock();
+        let oldest = (!idle.is_empty()).then(|| idle.remove(0));
+        drop(idle);
+        drop(oldest);
     }
 }
 

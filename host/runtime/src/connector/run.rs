@@ -1,4 +1,4 @@
-//! How one call runs: slot, instance, clocks, and what becomes of the instance.
+//! How one call runs: circuit, slot, instance, clocks, and what becomes of the instance.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +6,17 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::check::Budget;
+use super::circuit::{Circuit, CircuitState, Turn};
 use super::clock::Metered;
 use super::instance::Instance;
 use super::pool::Pool;
+use super::slots::{Slot, Slots};
 use super::{Cost, fault};
 use crate::app::Reuse;
-use crate::call::{Call, CallError};
+use crate::call::{Call, CallError, Crowded};
 use crate::capability::Grants;
 use crate::component::Component;
 use crate::contract::Failure;
@@ -31,25 +33,6 @@ pub(super) enum Effect {
     Writes,
 }
 
-/// Places for calls: the app's own, and those of the whole engine.
-#[derive(Clone)]
-pub(crate) struct Slots {
-    engine: Arc<Semaphore>,
-    app: Arc<Semaphore>,
-    most: usize,
-}
-
-impl Slots {
-    pub(crate) fn new(engine: Arc<Semaphore>, concurrency: usize) -> Self {
-        let most = concurrency.clamp(1, Semaphore::MAX_PERMITS);
-        Self {
-            engine,
-            app: Arc::new(Semaphore::new(most)),
-            most,
-        }
-    }
-}
-
 /// What the clones of a connector share.
 pub(super) struct Inner {
     pub(super) component: Arc<Component>,
@@ -60,7 +43,8 @@ pub(super) struct Inner {
     slots: Slots,
     /// For a connector whose target has no atomic changes of its own.
     one_writer: Option<Semaphore>,
-    pool: Pool,
+    pool: Arc<Pool>,
+    circuit: Circuit,
 }
 
 impl Inner {
@@ -70,7 +54,10 @@ impl Inner {
         grants: Arc<Grants>,
         serial: bool,
     ) -> Self {
+        let pool = Arc::default();
+        slots.register(&pool);
         Self {
+            circuit: Circuit::new(grants.limits.circuit),
             component,
             grants,
             description: Value::Null,
@@ -78,7 +65,7 @@ impl Inner {
             stats: Stats::default(),
             slots,
             one_writer: serial.then(|| Semaphore::new(1)),
-            pool: Pool::default(),
+            pool,
         }
     }
 
@@ -97,35 +84,51 @@ impl Inner {
         }
     }
 
-    /// Runs one call as the connector's reuse has it.
-    pub(super) async fn run<T, F, Fut>(
+    /// Runs one call as the connector's reuse has it. `judge` has the last word on the answer before anybody
+    /// believes it.
+    pub(super) async fn run<T: Send, J, F, Fut>(
         &self,
         call: &Call,
         effect: Effect,
+        judge: J,
         invoke: F,
     ) -> Result<T, CallError>
     where
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        J: FnOnce(Result<T, CallError>) -> Result<T, CallError> + Send,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
-        self.run_as(self.cost.reuse, call, effect, invoke).await.0
+        self.run_as(self.cost.reuse, call, effect, judge, invoke)
+            .await
+            .0
     }
 
     /// Runs one call; answers it together with the processor time it took.
-    pub(super) async fn run_as<T, F, Fut>(
+    pub(super) async fn run_as<T: Send, J, F, Fut>(
         &self,
         reuse: Reuse,
         call: &Call,
         effect: Effect,
+        judge: J,
         invoke: F,
     ) -> (Result<T, CallError>, Duration)
     where
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        J: FnOnce(Result<T, CallError>) -> Result<T, CallError> + Send,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
         let guard = Unfinished(&self.stats);
-        let (answer, cpu) = match self.slot(call, effect).await {
-            Ok(_places) => self.in_slot(reuse, call, invoke).await,
+        let (answer, cpu) = match self.circuit.admit() {
+            Ok(pass) => {
+                let (answer, cpu) = match self.slot(call, effect).await {
+                    Ok(_slot) => self.in_slot(reuse, call, judge, invoke).await,
+                    Err(error) => (Err(error), Duration::ZERO),
+                };
+                if let Some(turn) = pass.settle(answer.as_ref().err()) {
+                    self.turned(&turn);
+                }
+                (answer, cpu)
+            }
             Err(error) => (Err(error), Duration::ZERO),
         };
         std::mem::forget(guard);
@@ -133,42 +136,65 @@ impl Inner {
         (answer, cpu)
     }
 
+    /// Tells of a circuit that has opened or closed, once.
+    fn turned(&self, turn: &Turn) {
+        let grants = &self.grants;
+        match turn {
+            Turn::Opened {
+                faults,
+                cause,
+                pause,
+            } => {
+                self.stats.circuit_opened();
+                warn!(app = %grants.app, connector = %grants.connector, faults, %cause, ?pause, "the app's circuit opens: its connector is not called for now");
+            }
+            Turn::Closed { after } => {
+                info!(app = %grants.app, connector = %grants.connector, ?after, "the app's circuit closes: its connector works again");
+            }
+        }
+        self.slots.circuit_changed();
+    }
+
+    /// The circuit as it is.
+    pub(super) fn circuit(&self) -> CircuitState {
+        self.circuit.state()
+    }
+
     /// Waits for a slot, at most until the caller's deadline.
     async fn slot(&self, call: &Call, effect: Effect) -> Result<Places<'_>, CallError> {
         let began = Instant::now();
-        let waited = timeout_at(call.deadline, async {
-            // First the narrower door: whoever waits for it must not keep a slot from readers.
-            let writer = match &self.one_writer {
-                Some(one) if effect == Effect::Writes => Some(one.acquire().await),
+        let _waiting = self.stats.waiting();
+        let one_writer = async {
+            match &self.one_writer {
+                // The semaphore is never closed.
+                Some(one) if effect == Effect::Writes => one.acquire().await.ok(),
                 _ => None,
-            };
-            (writer.transpose(), self.slots.app.acquire().await)
-        })
-        .await;
+            }
+        };
+        let found = self.slots.slot(call.deadline, one_writer).await;
         self.stats.waited(began.elapsed());
-        match waited {
-            Ok((Ok(writer), Ok(app))) => Ok(Places {
+        match found {
+            Ok((writer, slot)) => Ok(Places {
                 _writer: writer,
-                _app: app,
+                _slot: slot,
             }),
-            // No semaphore here is ever closed.
-            Ok(_) => Err(CallError::Host("the connector is closed".to_owned())),
-            Err(_) => Err(CallError::Busy {
-                retry_after: RETRY_AFTER,
-            }),
+            Err(crowded) => Err(busy(crowded)),
         }
     }
 
-    async fn in_slot<T, F, Fut>(
+    async fn in_slot<T: Send, J, F, Fut>(
         &self,
         reuse: Reuse,
         call: &Call,
+        judge: J,
         invoke: F,
     ) -> (Result<T, CallError>, Duration)
     where
-        F: FnOnce(Box<Instance>) -> Fut,
-        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)>,
+        J: FnOnce(Result<T, CallError>) -> Result<T, CallError> + Send,
+        F: FnOnce(Box<Instance>) -> Fut + Send,
+        Fut: Future<Output = (Box<Instance>, wasmtime::Result<Result<T, Failure>>)> + Send,
     {
+        let _running = self.component.threads.ticker.running();
         let limits = &self.grants.limits;
         let began = Instant::now();
         let deadline = call.deadline.min(began + limits.wall);
@@ -201,25 +227,45 @@ impl Inner {
             Ok::<_, wasmtime::Error>(invoke(instance).await)
         };
         // Dropping the future on time-out, or with the caller, drops the instance that it owns.
-        let ran = timeout_at(deadline, Metered::new(Arc::clone(&clock), work)).await;
+        let ran = timeout_at(
+            deadline,
+            Metered::new(
+                Arc::clone(&clock),
+                self.component.threads.lane.clone(),
+                work,
+            ),
+        )
+        .await;
         let cpu = clock.spent();
         let after = began.elapsed();
         let (instance, answer) = match ran {
             Err(_) => (None, Err(CallError::TimedOut { after })),
             Ok(Err(error)) => (None, Err(self.fault(call, &error))),
-            Ok(Ok((_, Err(error)))) => (None, Err(self.fault(call, &error))),
+            Ok(Ok((instance, Err(error)))) => {
+                self.component.threads.lane.discard(instance);
+                (None, Err(self.fault(call, &error)))
+            }
             Ok(Ok((instance, Ok(answer)))) => (
                 Some(instance),
                 answer.map_err(|failure| fault::failure(failure, &self.grants.redactor)),
             ),
         };
+        let answer = judge(answer);
+        // Whoever breaks the contract may be broken inside, however cleanly it returned.
+        let instance = instance.filter(|_| matches!(answer, Ok(_) | Err(CallError::Failure(_))));
         let memory = match instance {
             Some(mut instance) => {
                 let memory = instance.guest().limiter.memory();
                 instance.guest().journal.end();
+                instance.guest().call.transactions.end();
                 if reuse == Reuse::Warm {
-                    self.pool
-                        .put(instance, self.slots.most, || self.stats.recycled());
+                    // Nobody waits for a place that an idle instance holds.
+                    let keep = if self.slots.contended() {
+                        0
+                    } else {
+                        self.slots.most()
+                    };
+                    self.pool.put(instance, keep, || self.stats.recycled());
                 }
                 memory
             }
@@ -238,12 +284,7 @@ impl Inner {
         request_id: Arc<str>,
         deadline: Instant,
     ) -> Result<Prepared, CallError> {
-        let place = timeout_at(deadline, Arc::clone(&self.slots.engine).acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
-            return Err(CallError::Busy {
-                retry_after: RETRY_AFTER,
-            });
-        };
+        let place = self.slots.place(deadline).await.map_err(busy)?;
         let host = |error: wasmtime::Error| {
             warn!(app = %self.grants.app, error = %format!("{error:#}"), "an instance could not be prepared");
             CallError::Host(format!(
@@ -268,7 +309,6 @@ impl Inner {
             Err(error) => {
                 let grants = &self.grants;
                 warn!(app = %grants.app, connector = %grants.connector, request = %call.request_id, %error, "the connector's answer was refused");
-                self.stats.refused(&error);
                 Err(error)
             }
         }
@@ -279,9 +319,11 @@ impl Inner {
         let grants = &self.grants;
         let typed = fault::classify(error, grants);
         if !matches!(typed, CallError::NotExported { .. }) {
+            // `:#`, not `:?`: the latter would also resolve the host's own backtrace where the environment asks for
+            // one, 60 ms under a lock that every thread's panic wants.
             let detail = grants
                 .redactor
-                .text(&format!("{error:?}"), fault::DETAIL_BYTES);
+                .text(&format!("{error:#}"), fault::DETAIL_BYTES);
             warn!(
                 app = %grants.app, connector = %grants.connector, revision = %grants.revision, request = %call.request_id,
                 %detail, "the connector's instance was thrown away: {typed}"
@@ -304,7 +346,14 @@ enum Start {
 
 struct Places<'a> {
     _writer: Option<SemaphorePermit<'a>>,
-    _app: SemaphorePermit<'a>,
+    _slot: Slot<'a>,
+}
+
+fn busy(crowded: Crowded) -> CallError {
+    CallError::Busy {
+        crowded,
+        retry_after: RETRY_AFTER,
+    }
 }
 
 /// Counts a call whose caller went away; forgotten when the call ends.

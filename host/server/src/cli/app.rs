@@ -12,9 +12,10 @@ use tombolo_runtime::{Call, CallError};
 
 use super::Outcome;
 use super::output::{self, Output};
-use crate::config::{Diagnostic, Layout, Report};
+use crate::config::{Diagnostic, HostFile, Layout, Report};
+use crate::registry::facts::Facts;
 use crate::registry::status::{AppStatus, HostStatus, State};
-use crate::registry::{self, Trial};
+use crate::registry::{self, Policy, Trial};
 
 /// What a test waits for the target.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +26,13 @@ pub(super) enum Command {
     List {
         /// The configuration directory.
         dir: PathBuf,
+    },
+    /// Show one app as it is in the end: connector, signature, grants, limits, the revision it would go back to.
+    Show {
+        /// The configuration directory.
+        dir: PathBuf,
+        /// The app.
+        app: String,
     },
     /// Reach the targets: the connector's own check, and one object of each kind, with timings. Changes nothing.
     Test {
@@ -39,6 +47,7 @@ impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
             Self::List { dir } => list(&Layout::new(dir), output).await,
+            Self::Show { dir, app } => super::show::run(&Layout::new(dir), &app, output).await,
             Self::Test { dir, app } => test(&Layout::new(dir), app.as_deref(), output).await,
         }
     }
@@ -49,7 +58,7 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
     let running = HostStatus::read(&layout.dir().join(&host.store));
     let apps = match &running {
         Some(running) => running.apps.clone(),
-        None => fresh(layout, &host).await?,
+        None => fresh(layout, &host, None).await?,
     };
     let failed = apps.iter().any(|app| app.state != State::Serving);
     match output {
@@ -60,11 +69,13 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
             let rows: Vec<_> = apps
                 .iter()
                 .map(|app| {
-                    let word = match (app.state, running.is_some()) {
-                        (State::Serving, true) => "serving",
-                        (State::Serving, false) => "ready",
-                        (State::Stale, _) => "serving the old revision",
-                        (State::Failed, _) => "failed",
+                    let serves = matches!(app.state, State::Serving | State::Stale);
+                    let word = if serves && app.circuit.is_some() {
+                        "circuit open"
+                    } else if app.previous.is_some() {
+                        "serving, on probation"
+                    } else {
+                        word(app.state, running.is_some())
                     };
                     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
                     vec![
@@ -80,6 +91,12 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
                 for problem in app.problems.iter().chain(&app.warnings) {
                     println!("\n{}: {problem}", app.name);
                 }
+                if let Some(circuit) = &app.circuit {
+                    println!(
+                        "\n{}: since {:.0} its connector is called only to see whether it works again; the last call failed: {}",
+                        app.name, circuit.since, circuit.cause
+                    );
+                }
             }
             match &running {
                 Some(host) => println!("\nrunning at {} (process {})", host.url, host.pid),
@@ -94,15 +111,33 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
     })
 }
 
-/// What a host would say that started now.
-async fn fresh(layout: &Layout, host: &crate::config::HostFile) -> anyhow::Result<Vec<AppStatus>> {
+/// What becomes of requests, in a few words.
+pub(super) fn word(state: State, running: bool) -> &'static str {
+    match (state, running) {
+        (State::Serving, true) => "serving",
+        (State::Serving, false) => "ready",
+        (State::Stale, _) => "serving the old revision",
+        (State::Failed, _) => "failed",
+    }
+}
+
+/// What a host would say that started now: of all apps, or of one.
+pub(super) async fn fresh(
+    layout: &Layout,
+    host: &HostFile,
+    only: Option<&str>,
+) -> anyhow::Result<Vec<AppStatus>> {
     let runtime = super::serve::runtime(layout, host)?;
+    let policy = Policy::new(layout, host);
     let mut apps = Vec::new();
     for path in layout.app_paths()? {
-        let (name, report, trial) = attempt(&runtime, layout, &path).await;
+        if only.is_some_and(|only| path.file_stem().is_none_or(|stem| stem != only)) {
+            continue;
+        }
+        let (name, report, trial) = attempt(&runtime, layout, &policy, &path).await;
         let failed = trial.is_none() || report.has_errors();
         apps.push(AppStatus {
-            name,
+            name: name.clone(),
             connector: trial
                 .as_ref()
                 .map(|trial| trial.file.connector.value.clone()),
@@ -115,9 +150,16 @@ async fn fresh(layout: &Layout, host: &crate::config::HostFile) -> anyhow::Resul
                 State::Serving
             },
             since: None,
+            previous: None,
+            rejected: policy.kept.rejected(&name),
+            facts: trial.as_ref().map(|trial| {
+                let name = &trial.file.connector.value;
+                Facts::of(name, &trial.connector, trial.signed.clone())
+            }),
             problems: report.0.iter().map(Diagnostic::line).collect(),
             tokens: Vec::new(),
             secrets: Vec::new(),
+            circuit: None,
             // Among the problems already: nothing runs whose files were right once.
             warnings: Vec::new(),
         });
@@ -128,13 +170,14 @@ async fn fresh(layout: &Layout, host: &crate::config::HostFile) -> anyhow::Resul
 async fn attempt(
     runtime: &tombolo_runtime::Runtime,
     layout: &Layout,
+    policy: &Policy,
     path: &Path,
 ) -> (String, Report, Option<Trial>) {
     let found = layout.read_app(path);
     let mut report = found.report;
     let trial = match found.file {
         Some(file) if !report.has_errors() => {
-            registry::try_app(runtime, layout, file, &mut report).await
+            registry::try_app(runtime, layout, policy, file, &mut report).await
         }
         _ => None,
     };
@@ -144,6 +187,7 @@ async fn attempt(
 async fn test(layout: &Layout, only: Option<&str>, output: Output) -> Outcome {
     let (host, _) = layout.read_host();
     let runtime = super::serve::runtime(layout, &host)?;
+    let policy = Policy::new(layout, &host);
     let mut paths = layout.app_paths()?;
     if let Some(only) = only {
         paths.retain(|path| path.file_stem().is_some_and(|stem| stem == only));
@@ -156,7 +200,7 @@ async fn test(layout: &Layout, only: Option<&str>, output: Output) -> Outcome {
     }
     let (mut documents, mut rows, mut ok) = (Vec::new(), Vec::new(), true);
     for path in paths {
-        let (name, report, trial) = attempt(&runtime, layout, &path).await;
+        let (name, report, trial) = attempt(&runtime, layout, &policy, &path).await;
         let steps = match trial {
             Some(trial) if !report.has_errors() => probe(&trial).await,
             _ => {

@@ -28,6 +28,7 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
     } else {
         Some(super::serve::runtime(&layout, &host)?)
     };
+    let policy = registry::Policy::new(&layout, &host);
     for app in found {
         let readable = !app.report.has_errors();
         report.0.extend(app.report.0);
@@ -44,12 +45,17 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
         match &runtime {
             // What its file does not say right would only be complained of again by the connector.
             Some(runtime) if readable => {
-                registry::try_app(runtime, &layout, file, &mut report).await;
+                registry::try_app(runtime, &layout, &policy, file, &mut report).await;
             }
             _ => report.0.extend(
-                crate::config::material::gather(&layout, &file, jiff::Timestamp::now())
-                    .1
-                    .0,
+                crate::config::material::gather(
+                    &layout,
+                    &policy.trust,
+                    &file,
+                    jiff::Timestamp::now(),
+                )
+                .1
+                .0,
             ),
         }
     }

@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod remote;
 mod serve;
+mod show;
 mod simulate;
 mod token;
 
@@ -68,7 +69,7 @@ enum Command {
         #[arg(long)]
         files_only: bool,
     },
-    /// List and test apps.
+    /// List, show and test apps.
     #[command(subcommand)]
     App(app::Command),
     /// List and inspect connectors.

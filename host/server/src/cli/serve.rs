@@ -25,7 +25,7 @@ use crate::http::route::Face;
 use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
 use crate::registry::status::{self, HostStatus};
-use crate::registry::{Builder, Registry, watch};
+use crate::registry::{Builder, Policy, Registry, watch};
 use crate::telemetry;
 
 pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
@@ -42,9 +42,16 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let store = open_store(&state)?;
     let guard = Guard::open(&state, host.trusted_proxies.clone())?;
     let engine = Arc::new(Engine::new(Arc::clone(&store)));
+    let runtime = runtime(&layout, &host)?;
+    let circuits = runtime.circuits();
     let registry = Registry::new(
         layout.clone(),
-        Builder::new(runtime(&layout, &host)?, Arc::clone(&engine), host.protocol),
+        Builder::new(
+            runtime,
+            Arc::clone(&engine),
+            host.protocol,
+            Policy::new(&layout, &host),
+        ),
     );
     let certificate = certificate(&layout, &host)?;
     let tls = certificate
@@ -86,10 +93,17 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     );
     let watching = tokio::spawn(watching);
 
+    let circuits = tokio::spawn(tell_of_circuits(
+        circuits,
+        teller.clone(),
+        Arc::clone(&registry),
+    ));
+
     let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
     let written = engine.drain(host.drain).await;
     teller.end();
+    circuits.abort();
     watching.abort();
     if !drained || !written {
         warn!(
@@ -129,6 +143,7 @@ pub(super) fn runtime(layout: &Layout, host: &HostFile) -> anyhow::Result<Runtim
     let options = Options {
         cache: Some(cache),
         compile_with: CompileWith::Child(executable),
+        ..Options::default()
     };
     Ok(Runtime::new(options)?)
 }
@@ -199,6 +214,17 @@ impl Teller {
     fn end(&self) {
         // A missing file says the same as a removed one.
         let _ = std::fs::remove_file(status::file(&self.state));
+    }
+}
+
+/// Keeps the status file true of circuits, which open and close without a file's change.
+async fn tell_of_circuits(
+    mut changes: tokio::sync::watch::Receiver<u64>,
+    teller: Teller,
+    registry: Arc<Registry>,
+) {
+    while changes.changed().await.is_ok() {
+        teller.tell(&registry);
     }
 }
 

@@ -12,9 +12,11 @@ use tombolo_scim::Dialect;
 use super::auth::{self, Auth};
 use super::diagnostic::{Diagnostic, Source};
 use super::ecma::{self, Ecma};
-use super::reader::{Located, Outline, Section, Sink, read_document};
+use super::origin::Origin;
+use super::reader::{Entry, Located, Outline, Section, Sink, read_document};
 use super::secret::SecretSource;
 use super::target::{self, Target};
+use super::upgrade::{self, Wishes};
 use super::value;
 
 /// A directory of files, granted to the connector.
@@ -26,6 +28,15 @@ pub struct Directory {
     pub writable: bool,
 }
 
+/// A secret, granted to the connector.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// Where it is.
+    pub source: Located<SecretSource>,
+    /// Whether the connector may see its bytes; else it gets a handle only.
+    pub reveal: bool,
+}
+
 /// The limits of one app's calls; what is not said is the host's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -35,10 +46,43 @@ pub struct Limits {
     pub cpu: Option<Duration>,
     /// Memory of one instance.
     pub memory: Option<u64>,
-    /// Calls at a time.
-    pub concurrency: Option<usize>,
+    /// Table elements of one instance.
+    pub tables: Option<usize>,
+    /// Core instances that one instance is made of.
+    pub instances: Option<usize>,
+    /// Handles that one instance holds.
+    pub resources: Option<usize>,
+    /// What one call exchanges through host calls.
+    pub host_call_bytes: Option<u64>,
+    /// Requests to targets in one call.
+    pub outbound_requests: Option<u32>,
+    /// What one call sends to targets.
+    pub outbound_bytes: Option<u64>,
+    /// Size of one answer.
+    pub response: Option<u64>,
+    /// Log lines of one call.
+    pub log_lines: Option<u32>,
+    /// Size of all log lines of one call.
+    pub log_bytes: Option<u64>,
     /// What the connector may keep in its state.
     pub state: Option<u64>,
+    /// Calls at a time.
+    pub concurrency: Option<usize>,
+    /// Calls that wait for their turn.
+    pub queue: Option<usize>,
+    /// When calls stop being made.
+    pub circuit: Circuit,
+}
+
+/// When calls to a connector that only fails stop; what is not said is the host's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circuit {
+    /// Failed calls in a row; 0 never stops.
+    pub faults: Option<u32>,
+    /// Until the first try.
+    pub pause: Option<Duration>,
+    /// The longest time between tries.
+    pub max_pause: Option<Duration>,
 }
 
 /// How old an answer may be.
@@ -74,8 +118,10 @@ pub struct AppFile {
     pub source: Arc<Source>,
     /// Where each key stands.
     pub outline: Outline,
-    /// `connectors/NAME.wasm`.
+    /// The connector: NAME of `connectors/NAME.wasm`, or a reference.
     pub connector: Located<String>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// The digest that the connector must have.
     pub pin: Option<Located<[u8; 32]>>,
     /// Who may call.
@@ -87,7 +133,7 @@ pub struct AppFile {
     /// Granted directories.
     pub directories: BTreeMap<String, Directory>,
     /// Granted secrets.
-    pub secrets: BTreeMap<String, Located<SecretSource>>,
+    pub secrets: BTreeMap<String, Secret>,
     /// What the operator wants otherwise than the connector suggests, by kind.
     pub mapping: BTreeMap<String, Overrides>,
     /// The ECMA connector that it stands in for, if it does.
@@ -100,9 +146,16 @@ pub struct AppFile {
     pub dialect: Dialect,
     /// Whether instances outlive a call.
     pub reuse: Reuse,
+    /// How a new revision of the connector is taken over.
+    pub upgrade: Wishes,
 }
 
 impl AppFile {
+    /// Its connector as messages name it.
+    pub fn shown_connector(&self) -> String {
+        self.origin.shown(&self.connector.value)
+    }
+
     /// How the app shows its objects.
     pub fn shape(&self) -> Shape {
         if self.ecma.is_some() {
@@ -149,16 +202,12 @@ fn read(
             "connector",
             "name a file in `connectors/` without its `.wasm`, such as `connector = \"csv\"`",
         )
-        .filter(|connector| {
-            let sane = is_sane_name(&connector.value);
-            if !sane {
-                sink.error_hint(
-                    connector.span.clone(),
-                    format!("`{}` cannot be the name of a connector", connector.value),
-                    "give the name of a file in `connectors/` without its `.wasm`",
-                );
+        .and_then(|connector| match Origin::parse(&connector.value) {
+            Ok(origin) => Some((connector, origin)),
+            Err((message, hint)) => {
+                sink.error_hint(connector.span, message, hint);
+                None
             }
-            sane
         });
     let pin = root.parsed("sha256", value::sha256);
     let auth = auth::read(root.section("auth"), sink);
@@ -194,12 +243,18 @@ fn read(
         .section("instances")
         .and_then(reuse)
         .unwrap_or_default();
+    let upgrade = root
+        .section("upgrade")
+        .map(upgrade::read)
+        .unwrap_or_default();
     root.finish();
+    let (connector, origin) = connector?;
     Some(AppFile {
         name: name.to_owned(),
         source: Arc::clone(source),
         outline,
-        connector: connector?,
+        connector,
+        origin,
         pin,
         auth,
         settings,
@@ -212,6 +267,7 @@ fn read(
         freshness,
         dialect,
         reuse,
+        upgrade,
     })
 }
 
@@ -240,24 +296,32 @@ fn directories(section: Section<'_>) -> BTreeMap<String, Directory> {
     directories
 }
 
-fn secrets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Located<SecretSource>> {
+fn secrets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Secret> {
     let mut secrets = BTreeMap::new();
-    for (key, value) in section.named_values() {
-        let parsed = value
-            .get_ref()
-            .as_str()
-            .map_or_else(|| Err("must be a string".to_owned()), SecretSource::parse);
-        match parsed {
-            Ok(secret) => {
-                secrets.insert(
-                    key.value,
-                    Located {
-                        value: secret,
-                        span: value.span(),
-                    },
-                );
+    for (key, entry) in section.named_entries() {
+        let secret = match entry {
+            Entry::Table(mut section) => {
+                let hint = "where the secret is, such as `{ from = \"env:NAME\", reveal = true }`";
+                let source = section.required_text("from", hint);
+                let reveal = section.flag("reveal").unwrap_or(false);
+                section.finish();
+                source.map(|source| (SecretSource::parse(&source.value), source.span, reveal))
             }
-            Err(why) => sink.error(value.span(), format!("`secrets.{}` {why}", key.value)),
+            Entry::Value(value) => {
+                let parsed = value
+                    .get_ref()
+                    .as_str()
+                    .map_or_else(|| Err("must be a string".to_owned()), SecretSource::parse);
+                Some((parsed, value.span(), false))
+            }
+        };
+        match secret {
+            Some((Ok(value), span, reveal)) => {
+                let source = Located { value, span };
+                secrets.insert(key.value, Secret { source, reveal });
+            }
+            Some((Err(why), span, _)) => sink.error(span, format!("`secrets.{}` {why}", key.value)),
+            None => {}
         }
     }
     secrets
@@ -307,17 +371,48 @@ fn mapping(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Overrides> {
 }
 
 fn limits(mut section: Section<'_>) -> Limits {
+    let mut number = |key, range| {
+        let found = section.integer(key, range);
+        found.and_then(|n| u32::try_from(n).ok())
+    };
+    let (outbound_requests, log_lines) = (
+        number("outbound-requests", 1..=10_000_000),
+        number("log-lines", 0..=100_000),
+    );
+    let mut count = |key, range| number(key, range).and_then(|n| usize::try_from(n).ok());
     let limits = Limits {
+        // The engine's own tables end there.
+        tables: count("tables", 1..=100_000),
+        instances: count("instances", 1..=1_000),
+        resources: count("resources", 1..=100_000),
+        concurrency: count("concurrency", 1..=4096),
+        queue: count("queue", 0..=100_000),
+        outbound_requests,
+        log_lines,
         wall: section.duration("wall"),
         cpu: section.duration("cpu"),
         memory: section.size("memory"),
-        concurrency: section
-            .integer("concurrency", 1..=4096)
-            .and_then(|n| usize::try_from(n).ok()),
+        host_call_bytes: section.size("host-call-bytes"),
+        outbound_bytes: section.size("outbound-bytes"),
+        response: section.size("response"),
+        log_bytes: section.size("log-bytes"),
         state: section.size("state"),
+        circuit: section.section("circuit").map(circuit).unwrap_or_default(),
     };
     section.finish();
     limits
+}
+
+fn circuit(mut section: Section<'_>) -> Circuit {
+    let circuit = Circuit {
+        faults: section
+            .integer("faults", 0..=1_000_000)
+            .and_then(|n| u32::try_from(n).ok()),
+        pause: section.duration("pause"),
+        max_pause: section.duration("max-pause"),
+    };
+    section.finish();
+    circuit
 }
 
 fn freshness(mut section: Section<'_>) -> Option<Freshness> {

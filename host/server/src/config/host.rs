@@ -9,6 +9,8 @@ use ipnet::IpNet;
 
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Section, Sink, read_document};
+use super::trust::{self, ConnectorRules};
+use super::upgrade::{self, Upgrade};
 use super::value;
 
 /// The largest request body, unless the file says otherwise.
@@ -76,6 +78,10 @@ pub struct HostFile {
     pub log_level: String,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Whose connectors are let in.
+    pub connectors: ConnectorRules,
+    /// How new revisions are taken over, where an app's file does not say it.
+    pub upgrade: Upgrade,
 }
 
 impl Default for HostFile {
@@ -98,6 +104,8 @@ impl Default for HostFile {
             drain: Duration::from_secs(30),
             log_level: "info".to_owned(),
             log_format: LogFormat::default(),
+            connectors: ConnectorRules::default(),
+            upgrade: Upgrade::default(),
         }
     }
 }
@@ -194,6 +202,12 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
             host.log_format = format;
         }
         log.finish();
+    }
+    if let Some(connectors) = root.section("connectors") {
+        host.connectors = trust::read(connectors, sink);
+    }
+    if let Some(section) = root.section("upgrade") {
+        host.upgrade = upgrade::read(section).over(host.upgrade);
     }
     root.finish();
     host

@@ -8,14 +8,20 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
+use tombolo_runtime::ClientIdentity;
 
 use super::app::AppFile;
 use super::auth::{Auth, Credential};
 use super::diagnostic::Diagnostic;
+use super::origin::Origin;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
-use super::target::Target;
+use super::target::{HttpTarget, SqlDriver, Target};
+use super::trust::{Signed, Trust};
 use super::{Layout, Report};
+
+const AUTHORITY: &str =
+    "give a PEM file with the certificate of the authority that signed the target's";
 
 /// From so many days before its end a credential is warned about.
 pub const EXPIRY_WARNING_DAYS: i64 = 30;
@@ -72,46 +78,153 @@ impl std::fmt::Display for Ending<'_> {
     }
 }
 
+/// A connector's file, and what is known of it without parsing it.
+#[derive(Clone, Debug, Default)]
+pub struct Code {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256.
+    pub digest: [u8; 32],
+    /// The text of the signature beside it.
+    pub signature: Option<String>,
+    /// Whose signature that is, when it was held against trusted keys.
+    pub signed: Option<Signed>,
+}
+
+impl Code {
+    /// Judges a file before anything of it is parsed: its pin first, its signature next.
+    ///
+    /// # Errors
+    /// It is not the file that the operator wants, or not signed as he wants it.
+    pub fn judge(
+        trust: &Trust,
+        app: &AppFile,
+        name: &str,
+        bytes: Vec<u8>,
+        signature: Option<String>,
+    ) -> Result<Self, Diagnostic> {
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        if let Some(pin) = app.pin.as_ref().filter(|pin| pin.value != digest) {
+            let message = format!("`{name}` is not the file that `sha256` pins");
+            let hint = format!(
+                "if the new file is what you want, write `sha256 = \"{}\"`",
+                hex::encode(digest)
+            );
+            return Err(Diagnostic::error(&app.source, pin.span.clone(), message).hint(hint));
+        }
+        match trust.judge(&bytes, signature.as_deref()) {
+            Ok(signed) => Ok(Self {
+                bytes,
+                digest,
+                signature,
+                signed,
+            }),
+            Err(why) => {
+                let message = format!("`{name}`: {why}");
+                let found = Diagnostic::error(&app.source, app.connector.span.clone(), message);
+                Err(found.hint(why.hint(name)))
+            }
+        }
+    }
+
+    /// The digest in hexadecimal.
+    pub fn hex(&self) -> String {
+        hex::encode(self.digest)
+    }
+}
+
 /// Everything that an app is built from.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Material {
     /// The connector's file.
-    pub connector: Vec<u8>,
+    pub connector: Code,
     /// Passwords of targets, by target.
     pub passwords: BTreeMap<String, SecretString>,
     /// Authorities that targets are checked against, PEM, by target.
     pub authorities: BTreeMap<String, Vec<u8>>,
+    /// Files of SQLite, absolute, by target.
+    pub databases: BTreeMap<String, PathBuf>,
+    /// Authorities that their token endpoints are checked against, PEM, by target.
+    pub token_authorities: BTreeMap<String, Vec<u8>>,
+    /// What is shown to targets that ask for a certificate, by target.
+    pub identities: BTreeMap<String, ClientIdentity>,
     /// Granted secrets.
     pub secrets: BTreeMap<String, SecretString>,
     /// Granted directories on this machine, absolute.
     pub directories: BTreeMap<String, PathBuf>,
-    /// SHA-256 of the connector's file.
-    pub connector_digest: [u8; 32],
+    /// One digest over all of it but the connector.
+    surroundings: [u8; 32],
+}
+
+impl Material {
     /// One digest over all of it.
-    pub fingerprint: [u8; 32],
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.surroundings);
+        hash.update(self.connector.digest);
+        hash.finalize().into()
+    }
+}
+
+/// What was found, with what is wrong with the connector's file apart from the rest: another file may do in its place.
+#[derive(Debug)]
+pub struct Gathered {
+    /// Complete exactly when neither of the others has an error.
+    pub material: Material,
+    /// What is wrong with everything else.
+    pub report: Report,
+    /// What is wrong with the connector's file.
+    pub connector: Option<Diagnostic>,
 }
 
 /// Every file that an app is made from, there or not: a change of one of them is a change of the app.
 pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
-    let mut inputs = vec![layout.connector_file(&app.connector.value)];
-    for Target::Ldap(ldap) in app.targets.values() {
-        inputs.extend(ldap.ca.as_ref().map(|ca| layout.dir().join(&ca.value)));
+    let mut inputs = match &app.origin {
+        Origin::File => vec![
+            layout.connector_file(&app.connector.value),
+            layout.signature_file(&app.connector.value),
+        ],
+        Origin::Registry(_) => Vec::new(),
+    };
+    for target in app.targets.values() {
+        inputs.extend(target.ca().map(|ca| layout.dir().join(&ca.value)));
         inputs.extend(
-            ldap.password
-                .as_ref()
-                .and_then(|password| password.value.path(layout.dir())),
+            target
+                .secret()
+                .and_then(|secret| secret.value.path(layout.dir())),
         );
+        if let Target::Http(http) = target {
+            let identity = http.identity.as_ref();
+            let files = [
+                http.auth.ca(),
+                identity.map(|identity| &identity.certificate),
+            ];
+            inputs.extend(
+                files
+                    .into_iter()
+                    .flatten()
+                    .map(|file| layout.dir().join(&file.value)),
+            );
+            inputs.extend(identity.and_then(|identity| identity.key.value.path(layout.dir())));
+        }
     }
     inputs.extend(
         app.secrets
             .values()
-            .filter_map(|secret| secret.value.path(layout.dir())),
+            .filter_map(|secret| secret.source.value.path(layout.dir())),
     );
     inputs
 }
 
 /// Fetches an app's material. It is complete exactly when the report has no error.
-pub fn gather(layout: &Layout, app: &AppFile, now: Timestamp) -> (Material, Report) {
+pub fn gather(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestamp) -> (Material, Report) {
+    let mut gathered = gather_apart(layout, trust, app, now);
+    gathered.report.0.splice(0..0, gathered.connector);
+    (gathered.material, gathered.report)
+}
+
+/// The same, for whoever may have another file for the connector's. One that comes from a registry is not fetched here.
+pub fn gather_apart(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestamp) -> Gathered {
     let mut gathering = Gathering {
         layout,
         app,
@@ -120,17 +233,24 @@ pub fn gather(layout: &Layout, app: &AppFile, now: Timestamp) -> (Material, Repo
         hash: Sha256::new(),
     };
     gathering.hash.update(app.source.text.as_bytes());
-    gathering.connector();
+    let connector = match app.origin {
+        Origin::File => gathering.connector(trust).err(),
+        Origin::Registry(_) => None,
+    };
     gathering.credentials(now);
     gathering.targets();
     for (name, secret) in &app.secrets {
-        if let Some(value) = gathering.secret(secret) {
+        if let Some(value) = gathering.secret(&secret.source) {
             gathering.material.secrets.insert(name.clone(), value);
         }
     }
     gathering.directories();
-    gathering.material.fingerprint = gathering.hash.finalize().into();
-    (gathering.material, Report(gathering.found))
+    gathering.material.surroundings = gathering.hash.finalize().into();
+    Gathered {
+        material: gathering.material,
+        report: Report(gathering.found),
+        connector,
+    }
 }
 
 struct Gathering<'a> {
@@ -152,55 +272,41 @@ impl Gathering<'_> {
         self.hash.update(bytes);
     }
 
-    fn connector(&mut self) {
+    fn connector(&mut self, trust: &Trust) -> Result<(), Diagnostic> {
         let app = self.app;
         let name = &app.connector;
         let path = self.layout.connector_file(&name.value);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let digest: [u8; 32] = Sha256::digest(&bytes).into();
-                if let Some(pin) = app.pin.as_ref().filter(|pin| pin.value != digest) {
-                    let message = format!(
-                        "`connectors/{}.wasm` is not the file that `sha256` pins",
-                        name.value
-                    );
-                    let hint = format!(
-                        "if the new file is what you want, write `sha256 = \"{}\"`",
-                        hex::encode(digest)
-                    );
-                    let found = self.error(&pin.span, message).hint(hint);
-                    self.found.push(found);
-                }
-                self.absorb(&digest);
-                self.material.connector_digest = digest;
-                self.material.connector = bytes;
-            }
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                let present: Vec<String> = self
-                    .layout
-                    .connector_paths()
-                    .unwrap_or_default()
-                    .iter()
-                    .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
-                    .collect();
-                let hint = if present.is_empty() {
-                    "put the connector's `.wasm` there".to_owned()
-                } else {
-                    suggestion(
-                        &name.value,
-                        &present.iter().map(String::as_str).collect::<Vec<_>>(),
-                    )
-                };
-                let message = format!("there is no `connectors/{}.wasm`", name.value);
-                let found = self.error(&name.span, message).hint(hint);
-                self.found.push(found);
-            }
-            Err(why) => {
-                let message = format!("cannot read `connectors/{}.wasm`: {why}", name.value);
-                let found = self.error(&name.span, message);
-                self.found.push(found);
-            }
+        let bytes = std::fs::read(&path).map_err(|why| self.no_connector(&why))?;
+        // None that can be read is none: where there has to be one, that is said.
+        let signature = std::fs::read_to_string(self.layout.signature_file(&name.value)).ok();
+        let shown = app.shown_connector();
+        self.material.connector = Code::judge(trust, app, &shown, bytes, signature)?;
+        Ok(())
+    }
+
+    fn no_connector(&self, why: &std::io::Error) -> Diagnostic {
+        let name = &self.app.connector;
+        if why.kind() != std::io::ErrorKind::NotFound {
+            let message = format!("cannot read `connectors/{}.wasm`: {why}", name.value);
+            return self.error(&name.span, message);
         }
+        let present: Vec<String> = self
+            .layout
+            .connector_paths()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+            .collect();
+        let hint = if present.is_empty() {
+            "put the connector's `.wasm` there".to_owned()
+        } else {
+            suggestion(
+                &name.value,
+                &present.iter().map(String::as_str).collect::<Vec<_>>(),
+            )
+        };
+        let message = format!("there is no `connectors/{}.wasm`", name.value);
+        self.error(&name.span, message).hint(hint)
     }
 
     fn credentials(&mut self, now: Timestamp) {
@@ -242,38 +348,75 @@ impl Gathering<'_> {
     fn targets(&mut self) {
         let app = self.app;
         for (name, target) in &app.targets {
-            let Target::Ldap(ldap) = target;
-            if let Some(ca) = &ldap.ca {
-                self.authority(name, ca);
+            if let Some(pem) = target.ca().and_then(|ca| self.certificates(ca, AUTHORITY)) {
+                self.material.authorities.insert(name.clone(), pem);
             }
-            if let Some(password) = &ldap.password
-                && let Some(value) = self.secret(password)
-            {
+            if let Some(value) = target.secret().and_then(|secret| self.secret(secret)) {
                 self.material.passwords.insert(name.clone(), value);
+            }
+            match target {
+                Target::Sql(sql) => {
+                    if let SqlDriver::Sqlite { path, create } = &sql.driver {
+                        self.database(name, path, *create);
+                    }
+                }
+                Target::Http(http) => self.http(name, http),
+                Target::Ldap(_) => {}
             }
         }
     }
 
-    fn authority(&mut self, target: &str, ca: &Located<PathBuf>) {
-        let path = self.layout.dir().join(&ca.value);
-        let hint = "give a PEM file with the certificate of the authority that signed the target's";
+    fn database(&mut self, target: &str, path: &Located<PathBuf>, create: bool) {
+        let file = self.layout.dir().join(&path.value);
+        let there = file.is_file();
+        let creatable =
+            create && file.parent().is_some_and(std::path::Path::is_dir) && !file.is_dir();
+        if !there && !creatable {
+            let message = format!("there is no database file `{}`", path.value.display());
+            let hint = "put the file there, or add `create = true` and make its directory";
+            let found = self.error(&path.span, message).hint(hint);
+            self.found.push(found);
+        }
+        self.material.databases.insert(target.to_owned(), file);
+    }
+
+    fn http(&mut self, name: &str, http: &HttpTarget) {
+        let token_ca = http.auth.ca();
+        if let Some(pem) = token_ca.and_then(|ca| self.certificates(ca, AUTHORITY)) {
+            self.material.token_authorities.insert(name.to_owned(), pem);
+        }
+        let Some(identity) = &http.identity else {
+            return;
+        };
+        let hint = "give a PEM file with this host's certificate for the target";
+        let certificate = self.certificates(&identity.certificate, hint);
+        if let (Some(certificate), Some(key)) = (certificate, self.secret(&identity.key)) {
+            let identity = ClientIdentity { certificate, key };
+            self.material.identities.insert(name.to_owned(), identity);
+        }
+    }
+
+    /// A PEM file with certificates in it.
+    fn certificates(&mut self, file: &Located<PathBuf>, hint: &str) -> Option<Vec<u8>> {
+        let path = self.layout.dir().join(&file.value);
         match std::fs::read(&path) {
             Ok(pem) => {
                 let certificates: Result<Vec<_>, _> =
                     CertificateDer::pem_slice_iter(&pem).collect();
                 let usable = certificates.is_ok_and(|certificates| !certificates.is_empty());
                 if !usable {
-                    let message = format!("`{}` holds no PEM certificate", ca.value.display());
-                    let found = self.error(&ca.span, message).hint(hint);
+                    let message = format!("`{}` holds no PEM certificate", file.value.display());
+                    let found = self.error(&file.span, message).hint(hint);
                     self.found.push(found);
                 }
                 self.absorb(&pem);
-                self.material.authorities.insert(target.to_owned(), pem);
+                Some(pem)
             }
             Err(why) => {
-                let message = format!("cannot read `{}`: {why}", ca.value.display());
-                let found = self.error(&ca.span, message).hint(hint);
+                let message = format!("cannot read `{}`: {why}", file.value.display());
+                let found = self.error(&file.span, message).hint(hint);
                 self.found.push(found);
+                None
             }
         }
     }

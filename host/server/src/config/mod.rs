@@ -15,6 +15,9 @@
 //! | [`target`] | `[targets.NAME]` in it |
 //! | [`ecma`] | `[ecma]` in it |
 //! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
+//! | [`origin`] | where a connector comes from: a file, or a registry |
+//! | [`trust`] | whose connectors are let in |
+//! | [`upgrade`] | how a new revision is taken over |
 //! | [`edit`] | changing a list of credentials in an app's file, and nothing else of it |
 //! | [`token`] | making and revoking tokens in an app's file |
 //! | [`client`] | the same for OAuth clients and their secrets |
@@ -32,10 +35,13 @@ pub mod issuer;
 mod json;
 mod mask;
 pub mod material;
+pub mod origin;
 pub mod reader;
 pub mod secret;
 pub mod target;
 pub mod token;
+pub mod trust;
+pub mod upgrade;
 pub mod value;
 
 pub use app::AppFile;
@@ -98,6 +104,11 @@ impl Layout {
         self.connectors().join(format!("{name}.wasm"))
     }
 
+    /// `connectors/NAME.wasm.minisig`.
+    pub fn signature_file(&self, name: &str) -> PathBuf {
+        self.connectors().join(format!("{name}.wasm.minisig"))
+    }
+
     /// Reads `tombolo.toml`. Defaults come back beside the errors, so that the apps can be checked too.
     pub fn read_host(&self) -> (HostFile, Report) {
         let path = self.host_file();
@@ -115,6 +126,7 @@ impl Layout {
         let source = Source::new(&self.dir, &path, text);
         let (host, mut found) = HostFile::read(&source);
         let host = host.unwrap_or_default();
+        found.extend(trust::check(&host.connectors, &self.dir, &source));
         if let Some(tls) = &host.tls {
             let files = [("certificate", &tls.certificate), ("key", &tls.key)];
             let authorities = tls.client_ca.iter().map(|file| ("client-ca", file));

@@ -121,6 +121,14 @@ pub(crate) fn read_document<T>(
     (if broken { None } else { made }, sink.into_found())
 }
 
+/// What stands under a key that the operator chose.
+pub(crate) enum Entry<'d> {
+    /// A table.
+    Table(Section<'d>),
+    /// Anything else.
+    Value(&'d Spanned<DeValue<'d>>),
+}
+
 /// One table of the document, being read.
 pub(crate) struct Section<'d> {
     name: String,
@@ -261,6 +269,33 @@ impl<'d> Section<'d> {
         Some(list)
     }
 
+    /// The same, and where each of them stands.
+    pub(crate) fn located_list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<Located<T>>> {
+        let spans: Vec<Range<usize>> = match self.raw(key)?.1.get_ref() {
+            DeValue::Array(items) => items
+                .iter()
+                .filter(|item| {
+                    item.get_ref()
+                        .as_str()
+                        .is_some_and(|text| parse(text).is_ok())
+                })
+                .map(Spanned::span)
+                .collect(),
+            _ => Vec::new(),
+        };
+        let values = self.parsed_list(key, parse)?;
+        let located = values.into_iter().zip(spans);
+        Some(
+            located
+                .map(|(value, span)| Located { value, span })
+                .collect(),
+        )
+    }
+
     /// `true` or `false`.
     pub(crate) fn flag(&mut self, key: &'static str) -> Option<bool> {
         let (_, value) = self.ask(key)?;
@@ -393,6 +428,30 @@ impl<'d> Section<'d> {
                 v,
             )
         })
+    }
+
+    /// The same, with tables opened.
+    pub(crate) fn named_entries(self) -> Vec<(Located<String>, Entry<'d>)> {
+        self.table
+            .iter()
+            .map(|(k, v)| {
+                let key = Located {
+                    value: k.get_ref().to_string(),
+                    span: k.span(),
+                };
+                let entry = match v.get_ref() {
+                    DeValue::Table(table) => Entry::Table(Section {
+                        name: self.dotted(&key.value),
+                        span: k.span(),
+                        table,
+                        asked: Vec::new(),
+                        sink: self.sink,
+                    }),
+                    _ => Entry::Value(v),
+                };
+                (key, entry)
+            })
+            .collect()
     }
 
     /// The same, as JSON.

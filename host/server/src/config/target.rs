@@ -1,11 +1,18 @@
 //! `[targets.NAME]` of an app's file: endpoints that its connector may speak to, by name.
 
+mod http;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::http::{Auth, HttpTarget, Identity, OAuth};
 use super::reader::{Located, Section, Sink, suggestion};
 use super::secret::SecretSource;
+
+mod sql;
+
+pub use sql::{SqlDriver, SqlServer, SqlTarget, SqlTls};
 
 /// A directory server and how to reach it.
 #[derive(Clone, Debug)]
@@ -33,7 +40,34 @@ pub struct LdapTarget {
 pub enum Target {
     /// A directory.
     Ldap(LdapTarget),
+    /// A database.
+    Sql(SqlTarget),
+    /// An HTTP service.
+    Http(Box<HttpTarget>),
 }
+
+impl Target {
+    /// The file of the authorities that it trusts.
+    pub fn ca(&self) -> Option<&Located<PathBuf>> {
+        match self {
+            Self::Ldap(target) => target.ca.as_ref(),
+            Self::Sql(target) => target.ca.as_ref(),
+            Self::Http(target) => target.ca.as_ref(),
+        }
+    }
+
+    /// The password, token or key of its account.
+    pub fn secret(&self) -> Option<&Located<SecretSource>> {
+        match self {
+            Self::Ldap(target) => target.password.as_ref(),
+            Self::Sql(target) => target.password.as_ref(),
+            Self::Http(target) => target.auth.secret(),
+        }
+    }
+}
+
+/// The words of `kind`.
+const KINDS: [&str; 3] = ["ldap", "sql", "http"];
 
 pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target> {
     let mut targets = BTreeMap::new();
@@ -42,17 +76,23 @@ pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target
         let Some(kind) = section.required_text("kind", hint) else {
             continue;
         };
-        if kind.value != "ldap" {
-            let hint = suggestion(&kind.value, &["ldap"]);
-            sink.error_hint(
-                kind.span,
-                format!("`targets.{name}.kind` cannot be `{}`", kind.value),
-                hint,
-            );
-            continue;
-        }
-        if let Some(target) = ldap(&name, &mut section, sink) {
-            targets.insert(name, Target::Ldap(target));
+        let target = match kind.value.as_str() {
+            "ldap" => ldap(&name, &mut section, sink).map(Target::Ldap),
+            "sql" => sql::read(&name, &mut section, sink).map(Target::Sql),
+            "http" => {
+                http::read(&name, &mut section, sink).map(|http| Target::Http(Box::new(http)))
+            }
+            other => {
+                sink.error_hint(
+                    kind.span,
+                    format!("`targets.{name}.kind` cannot be `{other}`"),
+                    suggestion(other, &KINDS),
+                );
+                continue;
+            }
+        };
+        if let Some(target) = target {
+            targets.insert(name, target);
         }
         section.finish();
     }
@@ -137,6 +177,11 @@ fn is_loopback(url: &str) -> bool {
     } else {
         authority.split(':').next().unwrap_or_default()
     };
+    is_loopback_host(host)
+}
+
+fn is_loopback_host(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host
             .parse::<std::net::IpAddr>()

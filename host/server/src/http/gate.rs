@@ -153,7 +153,7 @@ impl Host {
         };
         let _in_flight = metrics::in_flight();
         let deadline = tokio::time::Instant::now() + self.deadline;
-        match tokio::time::timeout_at(
+        let response = match tokio::time::timeout_at(
             deadline + GRACE,
             self.ask(id, route, &generation, request, deadline),
         )
@@ -164,7 +164,9 @@ impl Host {
                 "the request was not finished in time",
                 Duration::from_secs(10),
             ),
-        }
+        };
+        self.registry.judge(&generation);
+        response
     }
 
     async fn ask(

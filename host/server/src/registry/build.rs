@@ -6,27 +6,78 @@ use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tombolo_engine::{AppConfig, AppError, Engine};
 use tombolo_mapping::Kind;
 use tombolo_runtime::{
-    AppSpec, Component, Connector, Directory, Limits, LoadError, Runtime, StateStore, Target,
+    AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, Limits, LoadError,
+    OAuthClient, Runtime, StateStore, Target,
 };
 
 use super::Generation;
+use super::choose::Choice;
 use super::ecma::Claim;
+use super::explain::{app_error, load_error, mapping_error, rejection};
+use super::kept::Kept;
+use super::pull::Puller;
 use super::stamp::Stamps;
 use crate::auth::schemes;
 use crate::config::app::{AppFile, Freshness, Reuse};
-use crate::config::material::{self, Material};
+use crate::config::material::{self, Code, Material};
+use crate::config::origin::Origin;
 use crate::config::target;
-use crate::config::{Diagnostic, Layout, Report, Severity};
+use crate::config::trust::{Signed, Trust};
+use crate::config::upgrade::Upgrade;
+use crate::config::{Diagnostic, HostFile, Layout, Report, Severity};
 
 /// A component by its name and the digest of its bytes.
 type Loaded = (String, [u8; 32]);
 
+/// What `tombolo.toml` says of connectors, and what the host remembers of them.
+#[derive(Debug)]
+pub struct Policy {
+    /// Whose are let in.
+    pub trust: Trust,
+    /// How new revisions are taken over, where an app's file does not say it.
+    pub upgrade: Upgrade,
+    /// The revisions that have proved themselves.
+    pub kept: Kept,
+    /// Connectors out of registries.
+    puller: Puller,
+}
+
+impl Policy {
+    /// As the host's file has it.
+    pub fn new(layout: &Layout, host: &HostFile) -> Self {
+        Self {
+            trust: Trust::new(&host.connectors, layout.dir()),
+            upgrade: host.upgrade,
+            kept: Kept::new(&layout.dir().join(&host.store)),
+            puller: Puller::new(layout, host),
+        }
+    }
+
+    /// Fetches the connector of an app that has it from a registry, and judges it like any file.
+    async fn fetch(&self, file: &AppFile, material: &mut Material) -> Result<(), Diagnostic> {
+        let Origin::Registry(reference) = &file.origin else {
+            return Ok(());
+        };
+        let shown = file.shown_connector();
+        let pulled = self.puller.fetch(reference).await.map_err(|why| {
+            let message = format!("`{shown}`: {why}");
+            let found = Diagnostic::error(&file.source, file.connector.span.clone(), message);
+            found.hint(why.hint())
+        })?;
+        material.connector =
+            Code::judge(&self.trust, file, &shown, pulled.bytes, pulled.signature)?;
+        Ok(())
+    }
+}
+
 /// Makes generations; knows the components that are loaded already.
 pub struct Builder {
     runtime: Runtime,
+    pub(super) policy: Policy,
     engine: Arc<Engine>,
     /// How much one SCIM request may ask for.
     limits: tombolo_scim::Limits,
@@ -38,10 +89,12 @@ pub struct Builder {
 pub(super) struct Attempt {
     /// Of every file that was looked at, taken before it was read.
     pub(super) stamps: Stamps,
-    /// Over everything that was read; none when the app's own file could not be made out.
-    pub(super) fingerprint: Option<[u8; 32]>,
     /// The generation, or why there is none.
     pub(super) outcome: Result<Arc<Generation>, Report>,
+    /// Why it is not of the connector's file as it is.
+    pub(super) refused: Option<Diagnostic>,
+    /// When to try again although no file has changed.
+    pub(super) again: Option<Instant>,
     /// What is wrong and does not matter enough.
     pub(super) warnings: Report,
     /// What is known of the connector's file.
@@ -60,16 +113,28 @@ pub(super) enum ConnectorFile {
 
 impl Builder {
     /// On a runtime and an engine.
-    pub fn new(runtime: Runtime, engine: Arc<Engine>, limits: tombolo_scim::Limits) -> Self {
+    pub fn new(
+        runtime: Runtime,
+        engine: Arc<Engine>,
+        limits: tombolo_scim::Limits,
+        policy: Policy,
+    ) -> Self {
         Self {
             runtime,
+            policy,
             engine,
             limits,
             loaded: Mutex::default(),
         }
     }
 
-    pub(super) async fn attempt(&self, layout: &Layout, path: &Path) -> Attempt {
+    /// Tries an app's files beside the generation that is served.
+    pub(super) async fn attempt(
+        &self,
+        layout: &Layout,
+        path: &Path,
+        running: Option<&Arc<Generation>>,
+    ) -> Attempt {
         // Before reading: a change while this runs must differ from what is remembered.
         let before = Stamps::take([path.to_owned()]);
         let found = layout.read_app(path);
@@ -79,8 +144,9 @@ impl Builder {
         };
         let failed = |stamps, report, connector| Attempt {
             stamps,
-            fingerprint: None,
             outcome: Err(report),
+            refused: None,
+            again: None,
             warnings: Report::default(),
             connector,
             claim: claim.clone(),
@@ -90,46 +156,56 @@ impl Builder {
         };
         let inputs = material::inputs(layout, &file);
         let stamps = Stamps::take(inputs.into_iter().chain([path.to_owned()]));
-        let (material, more) = material::gather(layout, &file, Timestamp::now());
-        let connector = if layout.connector_file(&file.connector.value).exists() {
-            ConnectorFile::Present
-        } else {
-            ConnectorFile::Missing(file.connector.value.clone())
-        };
+        let gathered = material::gather_apart(layout, &self.policy.trust, &file, Timestamp::now());
+        let missing =
+            file.origin == Origin::File && !layout.connector_file(&file.connector.value).exists();
         let mut report = found.report;
-        report.0.extend(more.0);
-        if report.has_errors() {
+        report.0.extend(gathered.report.0);
+        if missing || report.has_errors() {
+            report.0.extend(gathered.connector);
+            let connector = if missing {
+                ConnectorFile::Missing(file.connector.value.clone())
+            } else {
+                ConnectorFile::Present
+            };
             return failed(stamps, errors(report), connector);
         }
-        let fingerprint = material.fingerprint;
-        let outcome = self
-            .build(&file, material)
-            .await
-            .map_err(|found| Report(vec![found]));
+        let mut material = gathered.material;
+        let fetched = self.policy.fetch(&file, &mut material).await;
+        let Choice {
+            outcome,
+            refused,
+            again,
+        } = self
+            .choose(
+                &file,
+                material,
+                gathered.connector.or(fetched.err()),
+                running,
+            )
+            .await;
         Attempt {
             stamps,
-            fingerprint: Some(fingerprint),
-            outcome,
+            outcome: outcome.map_err(|found| Report(vec![found])),
+            refused,
+            again,
             warnings: report,
-            connector,
+            connector: ConnectorFile::Present,
             claim,
         }
     }
 
-    async fn build(
+    /// A generation of exactly this material.
+    pub(super) async fn build(
         &self,
         file: &AppFile,
         material: Material,
-    ) -> Result<Arc<Generation>, Diagnostic> {
-        let fingerprint = material.fingerprint;
-        let digest = material.connector_digest;
-        let component = self.component(file, &material, digest).await?;
+    ) -> Result<Generation, BuildError> {
+        let (fingerprint, digest) = (material.fingerprint(), material.connector.hex());
+        let signed = material.connector.signed.clone();
+        let component = self.component(file, &material).await?;
         let spec = spec(file, material, self.engine.state_for(&file.name));
-        let connector = self
-            .runtime
-            .bind(&component, spec)
-            .await
-            .map_err(|why| load_error(file, &why))?;
+        let connector = self.runtime.bind(&component, spec).await?;
         let config = AppConfig {
             name: file.name.clone(),
             connector,
@@ -141,41 +217,50 @@ impl Builder {
                 limits: self.limits,
             },
         };
-        let app = self
-            .engine
-            .app(config)
-            .map_err(|why| app_error(file, &why))?;
-        Ok(Arc::new(Generation {
+        let app = self.engine.app(config)?;
+        Ok(Generation {
             app,
             ecma: ecma_name(file),
             authentication: schemes(&file.auth),
             auth: file.auth.clone(),
             connector: file.connector.value.clone(),
-            digest: hex::encode(digest),
+            origin: file.origin.clone(),
+            digest,
+            signed,
             since: Timestamp::now(),
             fingerprint,
-        }))
+            probation: None,
+        })
     }
 
     async fn component(
         &self,
         file: &AppFile,
         material: &Material,
-        digest: [u8; 32],
-    ) -> Result<Arc<Component>, Diagnostic> {
-        let key = (file.connector.value.clone(), digest);
+    ) -> Result<Arc<Component>, LoadError> {
+        let code = &material.connector;
+        let key = (file.connector.value.clone(), code.digest);
         if let Some(component) = self.loaded.lock().get(&key).and_then(Weak::upgrade) {
             return Ok(component);
         }
-        let load = self
-            .runtime
-            .load(&file.connector.value, material.connector.clone());
-        let component = load.await.map_err(|why| load_error(file, &why))?;
+        let load = self.runtime.load(&file.connector.value, code.bytes.clone());
+        let component = load.await?;
         let mut loaded = self.loaded.lock();
         loaded.retain(|_, component| component.strong_count() > 0);
         loaded.insert(key, Arc::downgrade(&component));
         Ok(component)
     }
+}
+
+/// Why there is no generation of some material.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BuildError {
+    /// The connector cannot be loaded or bound.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It cannot be mapped.
+    #[error(transparent)]
+    App(#[from] AppError),
 }
 
 /// By which name the app is called as an ECMA connector.
@@ -189,23 +274,35 @@ pub struct Trial {
     pub file: AppFile,
     /// Its connector, bound.
     pub connector: Connector,
+    /// Whose signature the connector has.
+    pub signed: Option<Signed>,
 }
 
 /// Loads, binds and maps an app as the host would, beside a host that may be running: nothing is kept.
 pub async fn try_app(
     runtime: &Runtime,
     layout: &Layout,
+    policy: &Policy,
     file: AppFile,
     report: &mut Report,
 ) -> Option<Trial> {
-    let (material, found) = material::gather(layout, &file, Timestamp::now());
+    let (mut material, mut found) =
+        material::gather(layout, &policy.trust, &file, Timestamp::now());
+    found
+        .0
+        .extend(policy.fetch(&file, &mut material).await.err());
     let complete = !found.has_errors();
     report.0.extend(found.0);
     if !complete {
         return None;
     }
+    let upgrade = file.upgrade.over(policy.upgrade);
+    report
+        .0
+        .extend(rejection(&file, &material, &policy.kept, upgrade));
+    let signed = material.connector.signed.clone();
     let loaded = match runtime
-        .load(&file.connector.value, material.connector.clone())
+        .load(&file.connector.value, material.connector.bytes.clone())
         .await
     {
         Ok(component) => {
@@ -217,10 +314,14 @@ pub async fn try_app(
     match loaded {
         Ok(connector) => {
             report.0.extend(mapping_errors(&file, &connector));
-            Some(Trial { file, connector })
+            Some(Trial {
+                file,
+                connector,
+                signed,
+            })
         }
         Err(why) => {
-            report.0.push(load_error(&file, &why));
+            report.0.push(load_error(&file, &why, None));
             None
         }
     }
@@ -228,7 +329,7 @@ pub async fn try_app(
 
 /// What an app's files grant, with a state of its own: for trying another file than the app's connector with it.
 pub fn grants(layout: &Layout, file: &AppFile, report: &mut Report) -> Option<AppSpec> {
-    let (material, found) = material::gather(layout, file, Timestamp::now());
+    let (material, found) = material::gather(layout, &Trust::default(), file, Timestamp::now());
     let complete = !found.has_errors();
     report.0.extend(found.0);
     let state = Arc::new(tombolo_runtime::state::Memory::default());
@@ -286,20 +387,113 @@ fn errors(mut report: Report) -> Report {
     report
 }
 
+fn sql_target(
+    file: &target::SqlTarget,
+    ca: Option<Vec<u8>>,
+    password: secrecy::SecretString,
+    path: std::path::PathBuf,
+) -> tombolo_runtime::SqlTarget {
+    use target::SqlDriver as From;
+    use tombolo_runtime::{OdbcSource, SqlDriver, SqlServer, SqlTls, SqliteFile};
+    let server = |server: &target::SqlServer, password| SqlServer {
+        host: server.host.clone(),
+        port: server.port,
+        database: server.database.clone(),
+        user: server.user.clone(),
+        password,
+        tls: match server.tls {
+            target::SqlTls::Require => SqlTls::Require,
+            target::SqlTls::Prefer => SqlTls::Prefer,
+            target::SqlTls::Off => SqlTls::Off,
+        },
+        ca,
+    };
+    tombolo_runtime::SqlTarget {
+        driver: match &file.driver {
+            From::Postgresql(at) => SqlDriver::Postgresql(server(at, password)),
+            From::Mysql(at) => SqlDriver::Mysql(server(at, password)),
+            From::Sqlite { create, .. } => SqlDriver::Sqlite(SqliteFile {
+                path,
+                create: *create,
+            }),
+            From::Odbc { connection, user } => SqlDriver::Odbc(OdbcSource {
+                connection: connection.clone(),
+                user: user.clone(),
+                password,
+            }),
+        },
+        pool_size: file.pool_size,
+        connect_timeout: file.connect_timeout,
+        statement_timeout: file.statement_timeout,
+        max_rows: file.max_rows,
+        read_only: file.read_only,
+    }
+}
+
+fn http_target(
+    name: &str,
+    http: &target::HttpTarget,
+    material: &mut Material,
+) -> tombolo_runtime::HttpTarget {
+    let secret = material.passwords.remove(name).unwrap_or_default();
+    let auth = match &http.auth {
+        target::Auth::None => HttpAuth::None,
+        target::Auth::Basic(user, _) => HttpAuth::Basic {
+            user: user.clone(),
+            password: secret,
+        },
+        target::Auth::Bearer(_) => HttpAuth::Bearer { token: secret },
+        target::Auth::ApiKey(header, _) => HttpAuth::ApiKey {
+            header: header.clone(),
+            value: secret,
+        },
+        target::Auth::OAuth(client) => HttpAuth::OAuth(OAuthClient {
+            token_url: client.token_url.clone(),
+            client_id: client.client_id.clone(),
+            client_secret: secret,
+            scope: client.scope.clone(),
+            request: client.request,
+            ca: material.token_authorities.remove(name),
+        }),
+    };
+    tombolo_runtime::HttpTarget {
+        url: http.url.clone(),
+        ca: material.authorities.remove(name),
+        pins: http.pins.clone(),
+        identity: material.identities.remove(name),
+        auth,
+        methods: http.methods.clone(),
+        reach: http.reach,
+        connect_timeout: http.connect_timeout,
+        timeout: http.timeout,
+        concurrency: http.concurrency,
+        rate: http.rate,
+    }
+}
+
 fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> AppSpec {
     let mut targets = BTreeMap::new();
-    for (name, target::Target::Ldap(ldap)) in &file.targets {
-        let ldap = tombolo_runtime::LdapTarget {
-            url: ldap.url.clone(),
-            start_tls: ldap.start_tls,
-            ca: material.authorities.remove(name),
-            bind_dn: ldap.bind_dn.clone(),
-            password: material.passwords.remove(name).unwrap_or_default(),
-            pool_size: ldap.pool_size,
-            connect_timeout: ldap.connect_timeout,
-            operation_timeout: ldap.operation_timeout,
+    for (name, target) in &file.targets {
+        let target = match target {
+            target::Target::Ldap(ldap) => Target::Ldap(tombolo_runtime::LdapTarget {
+                url: ldap.url.clone(),
+                start_tls: ldap.start_tls,
+                ca: material.authorities.remove(name),
+                bind_dn: ldap.bind_dn.clone(),
+                password: material.passwords.remove(name).unwrap_or_default(),
+                pool_size: ldap.pool_size,
+                connect_timeout: ldap.connect_timeout,
+                operation_timeout: ldap.operation_timeout,
+            }),
+            target::Target::Sql(sql) => {
+                let ca = material.authorities.remove(name);
+                let password = material.passwords.remove(name).unwrap_or_default();
+                let file = material.databases.remove(name).unwrap_or_default();
+                Target::Sql(sql_target(sql, ca, password, file))
+            }
+            target::Target::Http(http) => Target::Http(http_target(name, http, &mut material)),
         };
-        targets.insert(name.clone(), Target::Ldap(ldap));
+        targets.insert(name.clone(), target);
     }
     let directories = file
         .directories
@@ -313,24 +507,19 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
             })
         })
         .collect();
-    let defaults = Limits::default();
-    let limits = Limits {
-        wall: file.limits.wall.unwrap_or(defaults.wall),
-        cpu: file.limits.cpu.unwrap_or(defaults.cpu),
-        memory: file
-            .limits
-            .memory
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(defaults.memory),
-        concurrency: file.limits.concurrency.unwrap_or(defaults.concurrency),
-        state_bytes: file.limits.state.unwrap_or(defaults.state_bytes),
-        ..defaults
-    };
+    let limits = limits(&file.limits);
     AppSpec {
         app: file.name.clone(),
         settings: file.settings.clone(),
         targets,
-        secrets: material.secrets,
+        secrets: material
+            .secrets
+            .into_iter()
+            .map(|(name, value)| {
+                let reveal = file.secrets.get(&name).is_some_and(|secret| secret.reveal);
+                (name, GrantedSecret { value, reveal })
+            })
+            .collect(),
         directories,
         state,
         limits,
@@ -342,89 +531,40 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
     }
 }
 
+/// What the file says, and where it says nothing the runtime's default.
+fn limits(said: &crate::config::app::Limits) -> Limits {
+    fn bytes(said: Option<u64>, default: usize) -> usize {
+        said.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX))
+    }
+    let defaults = Limits::default();
+    Limits {
+        wall: said.wall.unwrap_or(defaults.wall),
+        cpu: said.cpu.unwrap_or(defaults.cpu),
+        memory: bytes(said.memory, defaults.memory),
+        tables: said.tables.unwrap_or(defaults.tables),
+        instances: said.instances.unwrap_or(defaults.instances),
+        resources: said.resources.unwrap_or(defaults.resources),
+        host_call_bytes: bytes(said.host_call_bytes, defaults.host_call_bytes),
+        concurrency: said.concurrency.unwrap_or(defaults.concurrency),
+        queue: said.queue.unwrap_or(defaults.queue),
+        log_lines: said.log_lines.unwrap_or(defaults.log_lines),
+        log_bytes: bytes(said.log_bytes, defaults.log_bytes),
+        state_bytes: said.state.unwrap_or(defaults.state_bytes),
+        response_bytes: bytes(said.response, defaults.response_bytes),
+        outbound_requests: said.outbound_requests.unwrap_or(defaults.outbound_requests),
+        outbound_bytes: bytes(said.outbound_bytes, defaults.outbound_bytes),
+        circuit: tombolo_runtime::Circuit {
+            faults: said.circuit.faults.unwrap_or(defaults.circuit.faults),
+            pause: said.circuit.pause.unwrap_or(defaults.circuit.pause),
+            max_pause: said.circuit.max_pause.unwrap_or(defaults.circuit.max_pause),
+        },
+    }
+}
+
 fn freshness(freshness: Freshness) -> tombolo_engine::Freshness {
     match freshness {
         Freshness::Live => tombolo_engine::Freshness::Live,
         Freshness::Bounded(age) => tombolo_engine::Freshness::Bounded(age),
         Freshness::Mirror => tombolo_engine::Freshness::Mirror,
     }
-}
-
-/// Points at the part of the app's file that has to change, or at the connector's name when it is the connector.
-fn load_error(file: &AppFile, why: &LoadError) -> Diagnostic {
-    let at = |path: &[&str]| file.outline.nearest(path);
-    match why {
-        LoadError::Grants {
-            connector, lines, ..
-        } => {
-            let message = format!(
-                "the connector `{connector}` wants what app `{}` does not grant",
-                file.name
-            );
-            Diagnostic::error(&file.source, file.connector.span.clone(), message)
-                .hint(format!("add to this file:\n{}", lines.trim_end()))
-        }
-        LoadError::Settings { .. } => {
-            let span = at(&["settings"]);
-            let span = if span.is_empty() {
-                file.connector.span.clone()
-            } else {
-                span
-            };
-            let hint = format!(
-                "`tombolo connector inspect connectors/{}.wasm` lists the settings",
-                file.connector.value
-            );
-            Diagnostic::error(&file.source, span, why.to_string()).hint(hint)
-        }
-        LoadError::Target(_) => Diagnostic::error(&file.source, at(&["targets"]), why.to_string()),
-        _ => {
-            let message = format!("`connectors/{}.wasm`: {why}", file.connector.value);
-            Diagnostic::error(&file.source, file.connector.span.clone(), message)
-        }
-    }
-}
-
-fn app_error(file: &AppFile, why: &AppError) -> Diagnostic {
-    let span = match why {
-        AppError::Mapping(why) => {
-            if let Some(problem) = why.problems.first() {
-                return mapping_error(file, &why.kind, problem);
-            }
-            file.outline.nearest(&["mapping", &why.kind])
-        }
-        AppError::UnknownKind { kind, .. } => file.outline.nearest(&["mapping", kind]),
-        AppError::NoUsers { .. } => file.outline.nearest(&["ecma"]),
-        _ => file.connector.span.clone(),
-    };
-    Diagnostic::error(&file.source, span, why.to_string())
-}
-
-fn mapping_error(file: &AppFile, kind: &str, problem: &tombolo_mapping::Problem) -> Diagnostic {
-    use tombolo_mapping::Problem::{
-        BadConstant, BadPath, NothingToUnmap, Overlap, TwoPaths, UnknownAttribute, UnknownConstant,
-        Unmappable,
-    };
-    let span = match problem {
-        BadPath { path, .. }
-        | Unmappable { path, .. }
-        | UnknownAttribute { path, .. }
-        | NothingToUnmap { path, .. }
-        | Overlap { path, .. }
-        | TwoPaths { path, .. } => file.outline.nearest(&["mapping", kind, path]),
-        UnknownConstant { attribute, .. } | BadConstant { attribute, .. } => file
-            .outline
-            .nearest(&["mapping", kind, "constants", attribute]),
-        _ => file.outline.nearest(&["mapping", kind]),
-    };
-    let span = if span.is_empty() {
-        file.connector.span.clone()
-    } else {
-        span
-    };
-    Diagnostic::error(
-        &file.source,
-        span,
-        format!("mapping of kind `{kind}`: {problem}"),
-    )
 }

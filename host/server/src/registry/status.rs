@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Registry};
+use tombolo_runtime::CircuitState;
+
+use super::facts::Facts;
+use super::{Entry, Generation, Kept, Registry, Rejected};
 use crate::config::material::Ending;
 
 /// What becomes of requests to an app.
@@ -33,6 +36,15 @@ pub struct AppStatus {
     pub state: State,
     /// Since when this generation is served.
     pub since: Option<Timestamp>,
+    /// SHA-256 of the revision to return to, while the one that is served is on probation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// The revisions of connectors that were taken back in this app.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<Rejected>,
+    /// What the connector is and may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
     /// What is wrong with the files, each with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -42,9 +54,23 @@ pub struct AppStatus {
     /// The same of OAuth clients' secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretStatus>,
+    /// Since when and why its connector is not called, while its circuit is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<CircuitStatus>,
     /// What will go wrong if nobody does anything: credentials that end soon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// An open circuit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CircuitStatus {
+    /// Since when.
+    pub since: Timestamp,
+    /// How the last call failed.
+    pub cause: String,
+    /// When the next is made; none while one is under way.
+    pub next: Option<Timestamp>,
 }
 
 /// One token.
@@ -83,7 +109,7 @@ pub struct HostStatus {
 }
 
 impl AppStatus {
-    fn of(name: &str, entry: &Entry) -> Self {
+    fn of(name: &str, entry: &Entry, kept: &Kept) -> Self {
         let generation = entry.generation.as_deref();
         let state = match (generation, &entry.trouble) {
             (Some(_), None) => State::Serving,
@@ -101,6 +127,12 @@ impl AppStatus {
             revision: generation.map(|generation| generation.digest.clone()),
             state,
             since: generation.map(|generation| generation.since),
+            previous: entry.previous().map(|previous| previous.digest.clone()),
+            rejected: kept.rejected(name),
+            facts: generation.map(|generation| {
+                let connector = generation.app.connector();
+                Facts::of(&generation.connector, connector, generation.signed.clone())
+            }),
             problems: entry
                 .trouble
                 .iter()
@@ -123,6 +155,7 @@ impl AppStatus {
                     })
                 })
                 .collect(),
+            circuit: generation.and_then(circuit),
             warnings: generation
                 .into_iter()
                 .flat_map(|generation| Ending::of(&generation.auth, Timestamp::now()))
@@ -132,12 +165,25 @@ impl AppStatus {
     }
 }
 
+fn circuit(generation: &Generation) -> Option<CircuitStatus> {
+    let now = Timestamp::now();
+    match generation.app.connector().circuit() {
+        CircuitState::Closed => None,
+        CircuitState::Open { since, cause, next } => Some(CircuitStatus {
+            since: now - since,
+            cause,
+            next: next.map(|wait| now + wait),
+        }),
+    }
+}
+
 /// All apps of a registry.
 pub fn apps(registry: &Registry) -> Vec<AppStatus> {
+    let kept = &registry.builder.policy.kept;
     registry
         .apps()
         .iter()
-        .map(|(name, entry)| AppStatus::of(name, entry))
+        .map(|(name, entry)| AppStatus::of(name, entry, kept))
         .collect()
 }
 

@@ -48,8 +48,13 @@ pub async fn watch(
                 // One look answers every notice so far.
                 while noticed.try_recv().is_ok() {}
             }
-            Some(()) = nudges.recv() => info!("asked to look at the files"),
+            Some(()) = nudges.recv() => {
+                info!("asked to look at the files");
+                registry.ask_registries();
+            }
+            () = registry.judged.notified() => changed(&registry),
         }
+        registry.judge_all();
         if registry.look_settled().await {
             changed(&registry);
         }

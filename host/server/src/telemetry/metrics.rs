@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tombolo_runtime::CircuitState;
 use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
 use crate::registry::{Generation, Registry};
@@ -45,6 +46,10 @@ pub fn start() -> Result<PrometheusHandle, String> {
         "tombolo_reloads_total",
         "Changes of an app's files, by outcome."
     );
+    metrics::describe_counter!(
+        "tombolo_rollbacks_total",
+        "New revisions of a connector that were taken back, by app."
+    );
     metrics::describe_gauge!(
         "tombolo_requests_in_flight",
         "Requests that are being worked on."
@@ -79,6 +84,11 @@ pub fn reload(app: &str, taken_over: bool) {
     let outcome = if taken_over { "taken-over" } else { "refused" };
     metrics::counter!("tombolo_reloads_total", "app" => app.to_owned(), "outcome" => outcome)
         .increment(1);
+}
+
+/// A new revision was taken back.
+pub fn rollback(app: &str) {
+    metrics::counter!("tombolo_rollbacks_total", "app" => app.to_owned()).increment(1);
 }
 
 /// One more is worked on, until what this gives is dropped.
@@ -162,6 +172,19 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             u8::from(entry.trouble.is_some())
         );
     }
+    family(
+        page,
+        "tombolo_app_on_probation",
+        "gauge",
+        "1 while a new revision of the app's connector is watched.",
+    );
+    for (name, entry) in apps.iter() {
+        let _ = writeln!(
+            page,
+            "tombolo_app_on_probation{{app=\"{name}\"}} {}",
+            u8::from(entry.previous().is_some())
+        );
+    }
     let serving = || {
         apps.iter()
             .filter_map(|(name, entry)| Some((name, entry.generation.as_deref()?)))
@@ -200,11 +223,16 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
     let stats: Vec<_> = serving()
         .map(|(name, generation)| (name, generation.app.connector().stats().read()))
         .collect();
-    let counters: [Family<u64>; 5] = [
+    let counters: [Family<u64>; 7] = [
         (
             "tombolo_connector_calls_total",
             "Calls of the connector.",
             |s| s.calls,
+        ),
+        (
+            "tombolo_connector_misdeeds_total",
+            "Calls that the connector itself spoiled.",
+            |s| s.misdeeds,
         ),
         (
             "tombolo_connector_dropped_total",
@@ -225,6 +253,11 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             "tombolo_connector_discarded_total",
             "Instances thrown away after a fault.",
             |s| s.discarded,
+        ),
+        (
+            "tombolo_connector_circuit_openings_total",
+            "Times that the connector stopped being called.",
+            |s| s.circuit_openings,
         ),
     ];
     for (family_name, help, read) in counters {
@@ -258,6 +291,33 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             page,
             "tombolo_connector_memory_peak_bytes{{app=\"{name}\"}} {}",
             stats.memory_peak
+        );
+    }
+    family(
+        page,
+        "tombolo_connector_waiting",
+        "gauge",
+        "Calls that wait for a slot.",
+    );
+    for (name, stats) in &stats {
+        let _ = writeln!(
+            page,
+            "tombolo_connector_waiting{{app=\"{name}\"}} {}",
+            stats.waiting
+        );
+    }
+    family(
+        page,
+        "tombolo_connector_circuit_open",
+        "gauge",
+        "1 while the connector is not called because it only failed.",
+    );
+    for (name, generation) in serving() {
+        let open = generation.app.connector().circuit() != CircuitState::Closed;
+        let _ = writeln!(
+            page,
+            "tombolo_connector_circuit_open{{app=\"{name}\"}} {}",
+            u8::from(open)
         );
     }
     let histograms: [(&str, &str, Times); 3] = [

@@ -1,6 +1,5 @@
 //! From a target in the operator's file to a bound connection.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
@@ -12,9 +11,9 @@ use url::Url;
 
 use super::error::Error;
 use super::guarded;
-use super::tls;
 use crate::app::LdapTarget;
-use crate::egress::{self, Reach};
+use crate::capability::tls::{self, Trust};
+use crate::egress::{self, Reach, Unreached};
 
 /// How the session is protected.
 #[derive(Clone)]
@@ -83,7 +82,13 @@ impl Endpoint {
         if !matches!(url.path(), "" | "/") || url.query().is_some() {
             return Err(wrong("it may hold scheme, host and port only"));
         }
-        let config = || tls::client_config(target.ca.as_deref());
+        let config = || {
+            tls::client_config(Trust {
+                ca: target.ca.as_deref(),
+                ..Trust::default()
+            })
+            .map(Arc::new)
+        };
         let (protection, default_port) = match (url.scheme(), target.start_tls) {
             ("ldaps", false) => (Protection::Direct(config()?), 636),
             ("ldaps", true) => {
@@ -115,7 +120,7 @@ impl Endpoint {
             after: limit - started,
         };
         let result = async {
-            let stream = timeout_at(limit, self.dial())
+            let stream = timeout_at(limit, self.dial(limit))
                 .await
                 .map_err(|_| timed_out("connecting to the directory"))??;
             let (mut ldap, socket) = timeout_at(limit, self.protect(stream))
@@ -148,37 +153,21 @@ impl Endpoint {
     }
 
     /// Resolves once, and connects to the first vetted address that answers.
-    async fn dial(&self) -> Result<TcpStream, Error> {
-        let literal = self.host.trim_start_matches('[').trim_end_matches(']');
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((literal, self.port))
-            .await
-            .map_err(|_| Error::Resolve)?
-            .collect();
-        let mut last = Error::Resolve;
-        for address in addresses {
-            if let Err(refused) = egress::decide(address.ip(), Reach::Private) {
-                last = refused.into();
-                continue;
-            }
-            // A directory on this machine may be plain; over a network a password may not.
-            let loopback = address.ip().to_canonical().is_loopback();
-            if matches!(self.protection, Protection::None) && !self.bind_dn.is_empty() && !loopback
-            {
-                return Err(Error::ClearPassword);
-            }
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    // Small requests and answers in turn: waiting to fill a packet only delays.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Err(error) => {
-                    tracing::debug!(target = self.name, %address, %error, "ldap connect");
-                    last = Error::Connect(error.kind().to_string());
-                }
-            }
+    async fn dial(&self, limit: Instant) -> Result<TcpStream, Error> {
+        let vetted = egress::vet(&self.host, Reach::Private, &egress::System).await?;
+        // A directory on this machine may be plain; over a network a password may not.
+        let plain = matches!(self.protection, Protection::None);
+        if plain && !self.bind_dn.is_empty() && !vetted.is_loopback() {
+            return Err(Error::ClearPassword);
         }
-        Err(last)
+        match vetted.connect(self.port, limit).await {
+            Ok(stream) => Ok(stream),
+            Err(Unreached::TimedOut) => Err(Error::TimedOut {
+                what: "connecting to the directory",
+                after: self.connect_timeout,
+            }),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn protect(&self, stream: TcpStream) -> Result<(Ldap, std::net::TcpStream), Error> {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::egress::Refused;
+use crate::egress::{Refused, Unreached};
 
 /// Why an operation has no good answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub(crate) enum Error {
     Resolve,
     /// The policy for outbound connections said no.
     #[error("the directory's address is refused: {0}")]
-    Egress(#[from] Refused),
+    Egress(Refused),
     /// No TCP connection.
     #[error("the directory cannot be reached: {0}")]
     Connect(String),
@@ -109,6 +109,17 @@ pub(crate) enum Error {
     /// The request cannot be used.
     #[error("the request cannot be used: {0}")]
     Request(String),
+}
+
+impl From<Unreached> for Error {
+    fn from(error: Unreached) -> Self {
+        match error {
+            Unreached::Resolve => Self::Resolve,
+            Unreached::Refused(why) => Self::Egress(why),
+            Unreached::Connect(why) => Self::Connect(why),
+            Unreached::TimedOut => Self::Connect("it did not answer in time".to_owned()),
+        }
+    }
 }
 
 impl Error {

@@ -8,7 +8,7 @@
 //! | `client` | the operations, and which of them may be tried again |
 //! | `pool` | bound connections between calls |
 //! | `listing` | paged searches between pages |
-//! | `connect`, `tls` | from the operator's target to a bound connection |
+//! | `connect` | from the operator's target to a bound connection |
 //! | `escape`, `render` | RFC 4515 text that no value can break out of |
 //! | `entry`, `error` | what came back |
 
@@ -22,7 +22,6 @@ mod pool;
 mod render;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};

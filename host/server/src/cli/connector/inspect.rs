@@ -12,11 +12,22 @@ use super::given::Given;
 use super::{load, runtime};
 use crate::cli::Outcome;
 use crate::cli::output::{self, Output};
+use crate::config::trust::Trust;
 
-pub(super) async fn inspect(file: &Path, given: &Given, output: Output) -> Outcome {
+pub(super) async fn inspect(
+    file: &Path,
+    trusted_key: Option<&str>,
+    given: &Given,
+    output: Output,
+) -> Outcome {
+    let trust = match trusted_key {
+        Some(key) => Trust::in_key(key, Path::new("."))
+            .map_err(|why| anyhow::anyhow!("`--trusted-key` {why}"))?,
+        None => Trust::default(),
+    };
     let runtime = runtime()?;
     let began = Instant::now();
-    let component = load(&runtime, file).await?;
+    let (component, signed) = load(&runtime, &trust, file).await?;
     let cold = began.elapsed();
     let facts = Facts {
         cold,
@@ -24,8 +35,17 @@ pub(super) async fn inspect(file: &Path, given: &Given, output: Output) -> Outco
         badge: Badge::read(file),
     };
     match output {
-        Output::Json => output::json(&facts.document(&component))?,
-        Output::Text => facts.show(&component),
+        Output::Json => {
+            let mut document = facts.document(&component);
+            document["signed"] = json!(signed);
+            output::json(&document)?;
+        }
+        Output::Text => {
+            facts.show(&component);
+            if let Some(signed) = signed {
+                println!("\nsigned with the key {}: {}", signed.key, signed.comment);
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use super::{load, stem};
 use crate::cli::output::{self, Output};
 use crate::cli::{Outcome, serve};
 use crate::config::Layout;
+use crate::config::trust::Trust;
 
 pub(super) async fn list(layout: &Layout, output: Output) -> Outcome {
     let (host, _) = layout.read_host();
@@ -17,6 +18,7 @@ pub(super) async fn list(layout: &Layout, output: Output) -> Outcome {
         .iter()
         .filter_map(|path| layout.read_app(path).file)
         .collect();
+    let trust = Trust::new(&host.connectors, layout.dir());
     let (mut documents, mut rows, mut ok) = (Vec::new(), Vec::new(), true);
     for path in layout.connector_paths()? {
         let name = stem(&path);
@@ -25,8 +27,8 @@ pub(super) async fn list(layout: &Layout, output: Output) -> Outcome {
             .filter(|app| app.connector.value == name)
             .map(|app| app.name.clone())
             .collect();
-        let (document, row) = match load(&runtime, &path).await {
-            Ok(component) => {
+        let (document, row) = match load(&runtime, &trust, &path).await {
+            Ok((component, signed)) => {
                 let manifest = component.manifest();
                 let digest = component.digest().to_string();
                 let row = vec![
@@ -34,10 +36,14 @@ pub(super) async fn list(layout: &Layout, output: Output) -> Outcome {
                     manifest.version.clone(),
                     output::short(&digest),
                     used.join(", "),
+                    signed
+                        .as_ref()
+                        .map_or("-", |signed| &signed.comment)
+                        .to_owned(),
                     manifest.description.clone(),
                 ];
                 (
-                    json!({ "file": path, "name": name, "version": manifest.version, "sha256": digest, "apps": used, "description": manifest.description }),
+                    json!({ "file": path, "name": name, "version": manifest.version, "sha256": digest, "apps": used, "signed": signed, "description": manifest.description }),
                     row,
                 )
             }
@@ -51,6 +57,7 @@ pub(super) async fn list(layout: &Layout, output: Output) -> Outcome {
                         "-".to_owned(),
                         "-".to_owned(),
                         used.join(", "),
+                        "-".to_owned(),
                         why,
                     ],
                 )
@@ -61,7 +68,10 @@ pub(super) async fn list(layout: &Layout, output: Output) -> Outcome {
     }
     match output {
         Output::Json => output::json(&documents)?,
-        Output::Text => output::table(&["CONNECTOR", "VERSION", "REVISION", "APPS", ""], &rows),
+        Output::Text => output::table(
+            &["CONNECTOR", "VERSION", "REVISION", "APPS", "SIGNED", ""],
+            &rows,
+        ),
     }
     Ok(if ok {
         ExitCode::SUCCESS

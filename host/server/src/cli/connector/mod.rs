@@ -16,6 +16,7 @@ use tombolo_runtime::{CompileWith, Component, Options, Runtime};
 use super::Outcome;
 use super::output::Output;
 use crate::config::Layout;
+use crate::config::trust::{Signed, Trust, signature_path};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -28,6 +29,9 @@ pub(super) enum Command {
     Inspect {
         /// The `.wasm` file.
         file: PathBuf,
+        /// A minisign public key, or `file:PATH` of one, that must have signed it; the signature is `FILE.minisig`.
+        #[arg(long)]
+        trusted_key: Option<String>,
         #[command(flatten)]
         given: given::Given,
     },
@@ -41,7 +45,11 @@ impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
             Self::List { dir } => list::list(&Layout::new(dir), output).await,
-            Self::Inspect { file, given } => inspect::inspect(&file, &given, output).await,
+            Self::Inspect {
+                file,
+                trusted_key,
+                given,
+            } => inspect::inspect(&file, trusted_key.as_deref(), &given, output).await,
             Self::Run(arguments) => Box::pin(run::run(*arguments)).await,
             Self::Test(arguments) => Box::pin(test::test(*arguments, output)).await,
         }
@@ -53,8 +61,8 @@ fn runtime() -> anyhow::Result<Runtime> {
     let compile_with =
         CompileWith::Child(std::env::current_exe().context("cannot find this executable")?);
     Ok(Runtime::new(Options {
-        cache: None,
         compile_with,
+        ..Options::default()
     })?)
 }
 
@@ -64,10 +72,21 @@ fn stem(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Arc<Component>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    runtime
+/// Nothing of the file is parsed before its signature has been judged.
+async fn load(
+    runtime: &Runtime,
+    trust: &Trust,
+    path: &Path,
+) -> anyhow::Result<(Arc<Component>, Option<Signed>)> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let signature = std::fs::read_to_string(signature_path(path)).ok();
+    let signed = trust
+        .judge(&bytes, signature.as_deref())
+        .map_err(|why| anyhow::anyhow!("`{shown}`: {why}\n  hint: {}", why.hint(&shown)))?;
+    let component = runtime
         .load(&stem(path), bytes)
         .await
-        .with_context(|| format!("`{}`", path.display()))
+        .with_context(|| format!("`{shown}`"))?;
+    Ok((component, signed))
 }

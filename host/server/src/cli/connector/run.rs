@@ -19,6 +19,7 @@ use super::given::Given;
 use super::{load, runtime};
 use crate::cli::Outcome;
 use crate::cli::progress::interrupts;
+use crate::config::trust::Trust;
 use home::Home;
 use sources::Sources;
 
@@ -46,7 +47,7 @@ pub(super) async fn run(arguments: Arguments) -> Outcome {
     let sources = Sources::of(&arguments.path)?;
     let wasm = sources.build().await?;
     let runtime = runtime()?;
-    let component = load(&runtime, &wasm).await?;
+    let (component, _) = load(&runtime, &Trust::default(), &wasm).await?;
     // What the app lacks is told here, before there is an endpoint that answers nothing but 503.
     let granted = arguments.given.grant(&component)?;
     runtime

@@ -17,6 +17,7 @@ use super::{load, runtime};
 use crate::cli::Outcome;
 use crate::cli::output::{self, Output};
 use crate::cli::progress::{Progress, interrupts};
+use crate::config::trust::Trust;
 
 /// Nothing was tested, or not all of what was to be.
 const COULD_NOT_RUN: u8 = 2;
@@ -86,7 +87,7 @@ async fn played(arguments: Arguments, output: Output) -> Outcome {
         fixed: arguments.fixed,
     };
     let runtime = runtime()?;
-    let component = load(&runtime, &file).await?;
+    let (component, _) = load(&runtime, &Trust::default(), &file).await?;
     let granted = arguments.given.grant(&component)?;
     let subject = Subject {
         runtime,

@@ -1,0 +1,1 @@
+// The runtime package calls functions that have no body in Go.

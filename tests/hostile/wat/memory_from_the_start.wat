@@ -1,0 +1,2 @@
+;; Is born with 4 GiB.
+(memory (export "memory") 65536)

@@ -1,0 +1,3 @@
+;; Crashes in its start function.
+(func $begin (unreachable))
+(start $begin)

@@ -1,0 +1,2 @@
+;; Is born with a table of ten million elements.
+(table 10000000 funcref)

@@ -1,0 +1,2 @@
+;; Crashes.
+(func $attack (result i32) (unreachable))
