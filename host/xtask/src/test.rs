@@ -83,6 +83,7 @@ fn prerequisites() -> Result<()> {
         ("sslscan", "sslscan"),
         ("python3", "python3 python3-venv"),
     ];
+    tombolo_tests::redmine::tree()?;
     let missing: Vec<(&str, &str)> = needed
         .into_iter()
         .filter(|(program, _)| !has(program))
