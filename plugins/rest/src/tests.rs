@@ -101,6 +101,12 @@ fn the_examples_are_described() {
 }
 
 #[test]
+fn the_documented_example_is_the_one_that_is_tested() {
+    let documented = include_str!("../../../docs/rest.md");
+    assert!(documented.contains(include_str!("../examples/redmine.toml")));
+}
+
+#[test]
 fn a_user_is_created_and_read_back() {
     let (rest, script) = redmine([answer(201, ANA), answer(200, ANA)]);
     let given = [
