@@ -93,6 +93,7 @@ fn prerequisites() -> Result<()> {
         ("libodbc.so", "unixodbc-dev"),
         ("odbc/psqlodbcw.so", "odbc-postgresql"),
     ];
+    tombolo_tests::redmine::tree()?;
     let missing: Vec<(&str, &str)> = needed
         .into_iter()
         .filter(|(program, _)| !has(program))
