@@ -187,7 +187,8 @@ pub async fn change(scim: &Scim, ids: &Ids, before: &Roster, after: &Roster) -> 
                     {"op": "Replace", "path": "name.familyName", "value": new.last},
                     {"op": "Replace", "path": "active", "value": new.active},
                 ]);
-                let reply = patiently(|| scim.patch(&path, &patch_op(&operations))).await?;
+                let change = patch_op(&operations);
+                let reply = patiently(|| scim.patch(&path, &change)).await?;
                 ensure!(
                     matches!(reply.status, 200 | 204),
                     "PATCH {login}: {reply:?}"
