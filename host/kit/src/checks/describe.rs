@@ -1,5 +1,10 @@
 //! `describe` and `check`.
 
+#![allow(
+    clippy::unused_async,
+    reason = "checks have one shape, whether they ask or only look"
+)]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
