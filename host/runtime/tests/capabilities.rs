@@ -41,10 +41,11 @@ fn logged() -> String {
 }
 
 fn lines_of(app: &str, text: &str) -> usize {
-    let app = format!("app=\"{app}\"");
+    // As text or as what displays so.
+    let apps = [format!("app=\"{app}\""), format!("app={app} ")];
     logged()
         .lines()
-        .filter(|line| line.contains(&app) && line.contains(text))
+        .filter(|line| apps.iter().any(|app| line.contains(app)) && line.contains(text))
         .count()
 }
 
