@@ -187,7 +187,8 @@ pub async fn change(scim: &Scim, ids: &Ids, before: &Roster, after: &Roster) -> 
                     {"op": "Replace", "path": "name.familyName", "value": new.last},
                     {"op": "Replace", "path": "active", "value": new.active},
                 ]);
-                let reply = patiently(|| scim.patch(&path, &patch_op(&operations))).await?;
+                let body = patch_op(&operations);
+                let reply = patiently(|| scim.patch(&path, &body)).await?;
                 ensure!(
                     matches!(reply.status, 200 | 204),
                     "PATCH {login}: {reply:?}"
@@ -262,11 +263,8 @@ pub async fn shown(scim: &Scim, roster: &Roster, strangers: &[&str]) -> Result<(
     let mut logins = BTreeSet::new();
     let mut start = 1;
     loop {
-        let page = patiently(|| {
-            let path = format!("/Users?startIndex={start}&count=100");
-            async move { scim.get(&path).await }
-        })
-        .await?;
+        let path = format!("/Users?startIndex={start}&count=100");
+        let page = patiently(|| scim.get(&path)).await?;
         ensure!(page.status == 200, "{page:?}");
         for user in page.resources() {
             let login = user["userName"].as_str().unwrap_or_default().to_owned();
