@@ -72,7 +72,7 @@ pub enum Expect {
     Trap,
     /// The wall clock ends it.
     Timeout,
-    /// The processor clock ends it.
+    /// The processor clock ends it; or, where the machine has no time for it, the wall clock.
     Cpu,
     /// The memory limit ends it.
     Memory,
@@ -83,18 +83,18 @@ pub enum Expect {
 }
 
 impl Expect {
-    /// The label in `tombolo_connector_faults_total`.
-    pub fn label(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Refused | Self::Answer | Self::CpuOrAnswer => return None,
-            Self::Failure => "failure",
-            Self::Trap => "trap",
-            Self::Timeout => "timeout",
-            Self::Cpu => "cpu",
-            Self::Memory => "memory",
-            Self::Limit => "limit",
-            Self::Host => "host",
-        })
+    /// The labels in `tombolo_connector_faults_total`, any one of which will do.
+    pub fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Refused | Self::Answer | Self::CpuOrAnswer => &[],
+            Self::Failure => &["failure"],
+            Self::Trap => &["trap"],
+            Self::Timeout => &["timeout"],
+            Self::Cpu => &["cpu", "timeout"],
+            Self::Memory => &["memory"],
+            Self::Limit => &["limit"],
+            Self::Host => &["host"],
+        }
     }
 }
 

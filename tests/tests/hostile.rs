@@ -148,13 +148,15 @@ impl Street {
     }
 
     async fn faults(&self, app: &str, expect: Expect) -> Result<u64> {
-        let Some(kind) = expect.label() else {
-            return Ok(0);
-        };
-        let wanted = format!("tombolo_connector_faults_total{{app=\"{app}\",kind=\"{kind}\"}} ");
         let (_, page) = self.host.get("/metrics").await?;
-        let line = page.lines().find_map(|line| line.strip_prefix(&wanted));
-        Ok(line.context("no such counter")?.parse()?)
+        let mut found = 0;
+        for kind in expect.labels() {
+            let wanted =
+                format!("tombolo_connector_faults_total{{app=\"{app}\",kind=\"{kind}\"}} ");
+            let line = page.lines().find_map(|line| line.strip_prefix(&wanted));
+            found += line.context("no such counter")?.parse::<u64>()?;
+        }
+        Ok(found)
     }
 
     async fn all_faults(&self, app: &str) -> Result<String> {
