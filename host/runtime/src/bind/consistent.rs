@@ -27,7 +27,7 @@ pub(super) fn check(description: &Value, abilities: Abilities) -> Result<(), Str
         if kind.get("members").is_some() && !abilities.members {
             found.say(
                 format_args!("kinds.{n}.members"),
-                "the component does not export the interface `members`".to_owned(),
+                "the component does not export the interface `members`",
             );
         }
         for (m, member) in list(kind, "members").iter().enumerate() {
@@ -100,7 +100,7 @@ fn no_such_kind(name: &str, kinds: &[&str]) -> String {
 struct Complaints(Vec<String>);
 
 impl Complaints {
-    fn say(&mut self, place: impl Display, what: String) {
+    fn say(&mut self, place: impl Display, what: impl Display) {
         if self.0.len() < COMPLAINTS {
             self.0.push(format!("`{place}`: {what}"));
         }

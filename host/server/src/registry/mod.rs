@@ -20,6 +20,7 @@
 //! | `build` | from files to a generation |
 //! | `choose` | which revision of the connector an app gets |
 //! | `probation` | the watch over a new revision |
+//! | `policy` | what holds for the connectors of every app |
 //! | `pull` | connectors out of registries |
 //! | `kept` | revisions that outlive a restart |
 //! | [`facts`] | what an app's connector is and may |
@@ -54,16 +55,18 @@ mod ecma;
 mod explain;
 pub mod facts;
 mod kept;
+mod policy;
 mod probation;
 mod pull;
 mod stamp;
 pub mod status;
 pub mod watch;
 
-pub use build::{Builder, Policy, Trial, grants, try_app};
+pub use build::{Builder, Trial, grants, try_app};
 use ecma::Claim;
 use explain::short;
 pub use kept::{Kept, Rejected};
+pub use policy::Policy;
 pub use probation::Probation;
 use probation::{Reason, Verdict};
 use stamp::Stamps;
