@@ -62,7 +62,7 @@ impl<T: Show> Asked<T> {
         let came = self.came();
         match self.came {
             Err(CallError::Failure(failure)) if faults.contains(&failure.fault) => Ok(failure),
-            _ => Err(stop(self.asked, &words.join(" or "), came)),
+            _ => Err(stop(self.asked, words.join(" or "), came)),
         }
     }
 
@@ -73,7 +73,7 @@ impl<T: Show> Asked<T> {
             Ok(answer) => Ok(Some(answer)),
             Err(error) => Err(stop(
                 self.asked,
-                &format!("{expected}, or `unsupported`"),
+                format!("{expected}, or `unsupported`"),
                 values::error(&error),
             )),
         }

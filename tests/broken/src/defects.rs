@@ -33,7 +33,7 @@ impl Broken {
     }
 
     /// What gets worse with every call.
-    pub(crate) fn wear(&self) -> Result<()> {
+    pub(crate) fn wear(&self) {
         if self.is("handles-leak") {
             std::mem::forget(tombolo_sdk::secret("key"));
         }
@@ -44,7 +44,6 @@ impl Broken {
             let calls = CALLS.fetch_add(1, Ordering::Relaxed);
             spin(calls * 40_000);
         }
-        Ok(())
     }
 
     /// A lock in the state that only the end of the call would open.
@@ -89,7 +88,7 @@ impl Broken {
     }
 
     /// Changes whoever comes first.
-    pub(crate) fn spoil(&self, kind: &str, anchor: &str) -> Result<()> {
+    pub(crate) fn spoil(kind: &str, anchor: &str) -> Result<()> {
         let name = if kind == "group" { "about" } else { "remark" };
         for mut other in keep::all(kind)?
             .into_iter()
@@ -276,7 +275,7 @@ impl Broken {
         let mut asked = comparison;
         match comparison {
             C::Equal if self.is("equal-is-prefix") && value.as_text().is_some() => {
-                asked = C::StartsWith
+                asked = C::StartsWith;
             }
             C::NotEqual if self.is("not-equal-wants-a-value") && none => return false,
             C::Contains if self.is("contains-is-prefix") => asked = C::StartsWith,

@@ -172,7 +172,7 @@ async fn once(play: &Play<'_>) -> Played {
                 match seen.get(&anchor) {
                     Some(1) => {}
                     Some(n) => play.wrong(&said, format!("{anchor} once"), format!("{n} times")),
-                    None => play.wrong(&said, format!("{anchor}"), "it is lost"),
+                    None => play.wrong(&said, anchor, "it is lost"),
                 }
             }
             let (left, _) = rest(play, kind, &token, limit).await?;

@@ -188,9 +188,10 @@ async fn put_same(play: &Play<'_>) -> Played {
 
 async fn clear(play: &Play<'_>) -> Played {
     for kind in play.stage.kinds() {
-        let (entry, given, _) = play.full(kind).await?;
-        let mut anchor = entry.anchor.clone();
         for field in changeable(play, kind) {
+            // An object each: what is made up for one attribute may be made of others.
+            let (entry, given, _) = play.full(kind).await?;
+            let mut anchor = entry.anchor.clone();
             let held = given.iter().find(|given| given.name == field.name);
             let Some(held) = held.filter(|_| !field.required) else {
                 continue;

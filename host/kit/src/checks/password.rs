@@ -71,11 +71,7 @@ async fn hidden(play: &Play<'_>) -> Played {
         .ok("the object")?];
     let listed = play.walk(&kind.name, None, 100).await.ok("a listing")?;
     for view in views.iter().chain(&listed) {
-        let whole: String = view
-            .attributes
-            .iter()
-            .map(|held| format!("{:?}", held.values))
-            .collect();
+        let whole = format!("{:?}", view.attributes);
         if whole.contains(&password) {
             play.wrong(
                 format!("{} after set-password", view.anchor),

@@ -120,10 +120,11 @@ async fn write(
     reached: Result<Reached, Error>,
     write: Result<Write, Error>,
 ) -> Result<(), LdapError> {
-    let effect = async {
+    // The LDAP library's futures are large, and this one travels through every call's.
+    let effect = Box::pin(async {
         let reached = reached?;
         reached.directory.write(&write?, reached.caller()).await
-    };
+    });
     let done = call
         .fate()
         .around(effect, |struck| broken("write", struck))
@@ -138,10 +139,10 @@ async fn search(
     mut search: Search,
 ) -> Result<(Found, usize), LdapError> {
     search.limit = call.fate().shortened(search.limit);
-    let effect = async {
+    let effect = Box::pin(async {
         let reached = reached?;
         reached.directory.search(&search, reached.caller()).await
-    };
+    });
     let found = call
         .fate()
         .around(effect, |struck| broken("search", struck))

@@ -142,7 +142,7 @@ impl Guest {
         work: impl Future<Output = Result<(T, usize), Error>>,
     ) -> wasmtime::Result<Result<T, SqlError>> {
         let call = self.outbound("sql", operation, target, sent)?;
-        let broken = |struck| Error::Lost {
+        let broken = |struck: Struck| Error::Lost {
             maybe_done: struck == Struck::After,
         };
         let done = call.fate().around(work, broken).await;

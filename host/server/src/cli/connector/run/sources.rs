@@ -83,13 +83,13 @@ impl Sources {
             self.path.clone(),
             (!self.is_directory).then(|| self.path.clone()),
         );
-        let watched = root.clone();
+        let below = root.clone();
         let mut watcher =
             notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
                 let Ok(event) = event else { return };
                 let concerns = event.paths.iter().any(|path| match &only {
                     Some(file) => path == file,
-                    None => is_source(&watched, path),
+                    None => is_source(&below, path),
                 });
                 if concerns && !matches!(event.kind, EventKind::Access(_)) {
                     // A full channel has a notice in it already.
