@@ -32,7 +32,7 @@ pub(crate) fn give(directory: &Path, user: &str) -> Result<()> {
 
 /// Runs it to its end; its complaints are the error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let name = format!("{:?}", command.get_program());
+    let name = command.get_program().display().to_string();
     let output = command
         .stdin(Stdio::null())
         .output()

@@ -34,7 +34,7 @@ pub fn tombolo() -> PathBuf {
         .clone()
 }
 
-/// A shipped connector (`csv`, `ldap`, `sql`) as a component.
+/// A shipped connector (`csv`, `ldap`, `rest`, `sql`) as a component.
 pub fn connector(name: &str) -> Result<PathBuf> {
     component(
         &format!("tombolo-connector-{name}"),

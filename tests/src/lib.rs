@@ -13,6 +13,8 @@
 //!   that break directories.
 //! - [`entra`]: plays Entra's provisioning cycles in both PATCH dialects.
 //! - [`load`]: a steady or a flat-out stream of requests, and what it cost.
+//! - [`roster`]: people and teams that any target can hold, and a client that does not give up.
+//! - [`redmine`], [`soap`]: a real Redmine, and a SOAP service.
 //! - [`slapd`], [`ldif`]: a real OpenLDAP on loopback, and reading it.
 //! - [`postgres`], [`mariadb`]: real databases on loopback. [`sql`]: the sql connector's examples on them, and on SQLite.
 //! - [`apps`]: app files for the connectors that are shipped, and the test guest.
@@ -38,8 +40,11 @@ pub mod oci;
 pub mod people;
 pub mod pki;
 pub mod postgres;
+pub mod redmine;
 pub mod revision;
+pub mod roster;
 pub mod scim;
 pub mod slapd;
+pub mod soap;
 pub mod sql;
 pub mod token;

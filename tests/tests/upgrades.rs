@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use tombolo_tests::host::{Directory, Host, TOKEN, digest, run, run_ok};
+use tombolo_tests::host::{Directory, Host, TOKEN, digest, run, run_ok, run_with};
 use tombolo_tests::people::USER;
 use tombolo_tests::scim::Scim;
 use tombolo_tests::{apps, build, revision};
@@ -303,10 +303,30 @@ async fn a_revision_that_wants_more_is_told_what_to_add_and_the_old_one_serves_o
     }
     ensure!(app["revision"] == good_digest, "{app}");
     ensure!(host.scim("keep")?.get("/Users").await?.status == 200);
-    // `check` says the same with line breaks, to be copied.
-    let checked = run(&["check", &directory.path().display().to_string()])?;
-    let checked = String::from_utf8_lossy(&checked.stderr).into_owned();
-    ensure!(checked.contains("[targets.directory]"), "{checked}");
+    // `check` says the same with line breaks, to be copied; and copied, it is right.
+    let check = || -> Result<Value> {
+        let variables = [
+            "SEED",
+            "KEY",
+            "DIRECTORY_PASSWORD",
+            "PAYROLL_PASSWORD",
+            "API_TOKEN",
+        ];
+        let folder = directory.path().display().to_string();
+        let checked = run_with(
+            &["check", &folder, "--output", "json"],
+            &variables.map(|name| (name, "sesame")),
+        )?;
+        Ok(serde_json::from_slice(&checked.stdout)?)
+    };
+    let checked = check()?;
+    let hint = checked["found"][0]["hint"].as_str().context("no hint")?;
+    let (_, lines) = hint.split_once('\n').context("no lines to add")?;
+    let file = directory.path().join("apps/keep.toml");
+    let text = std::fs::read_to_string(file)?;
+    directory.write("apps/keep.toml", format!("{text}\n{lines}\n"))?;
+    let checked = check()?;
+    ensure!(checked["errors"] == 0, "{lines}\n{checked}");
     Ok(())
 }
 

@@ -128,7 +128,8 @@ impl Sampler {
                 "{}{n}",
                 u32::from_str_radix(&self.run[..4], 16).unwrap_or(1)
             ),
-            Meaning::Free => format!("{}-{n}", self.prefix()),
+            // With the name in it, so that a value that is shown as another attribute's is seen.
+            Meaning::Free => format!("{}-{n}-{}", self.prefix(), field.name),
         }
     }
 

@@ -55,8 +55,10 @@ impl Stage {
         let Subject {
             runtime,
             component,
-            spec,
+            mut spec,
         } = subject;
+        // Faults are what is looked for: no number of them may keep the next call from being made.
+        spec.limits.circuit.faults = 0;
         let bound = |reuse| AppSpec {
             reuse,
             ..spec.clone()

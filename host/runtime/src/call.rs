@@ -149,6 +149,14 @@ impl CallError {
         }
     }
 
+    /// Did the connector run at all?
+    pub fn was_made(&self) -> bool {
+        !matches!(
+            self,
+            Self::Busy { .. } | Self::CircuitOpen { .. } | Self::NotExported { .. }
+        )
+    }
+
     /// May the target have been changed although there is no good answer?
     ///
     /// Only what fails before the guest runs, or a failure in which the target itself said no, is certain.

@@ -37,6 +37,7 @@ pub struct Stats {
     recycled: AtomicU64,
     discarded: AtomicU64,
     memory_peak: AtomicU64,
+    made: AtomicU64,
     misdeeds: AtomicU64,
     wall: LiveHistogram,
     cpu: LiveHistogram,
@@ -83,7 +84,7 @@ pub struct Snapshot {
 /// How a connector has behaved so far: what a new revision is judged by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Conduct {
-    /// Calls that ended.
+    /// Calls that were made: those that found no room, or an open circuit, say nothing of it.
     pub calls: u64,
     /// Those that the connector itself spoiled: it crashed, passed a limit, or answered what breaks the contract.
     pub misdeeds: u64,
@@ -163,6 +164,9 @@ impl Stats {
 
     pub(crate) fn ended(&self, error: Option<&CallError>) {
         self.calls.fetch_add(1, Relaxed);
+        if error.is_none_or(CallError::was_made) {
+            self.made.fetch_add(1, Relaxed);
+        }
         let Some(error) = error else { return };
         if error.blames_connector() {
             self.misdeeds.fetch_add(1, Relaxed);
@@ -186,7 +190,7 @@ impl Stats {
     /// How it has behaved until now.
     pub fn conduct(&self) -> Conduct {
         Conduct {
-            calls: self.calls.load(Relaxed),
+            calls: self.made.load(Relaxed),
             misdeeds: self.misdeeds.load(Relaxed),
         }
     }

@@ -544,3 +544,150 @@ fn an_ecma_connectors_name_is_one_that_stands_in_a_url() {
     let of_three = |line: &String| line.contains("three") && line.contains("ECMA");
     assert!(!lines(&report).iter().any(of_three), "{report:?}");
 }
+
+fn db(lines: &str) -> String {
+    format!("connector = \"c\"\n[auth]\n{TOKEN}\n[targets.db]\nkind = \"sql\"\n{lines}\n")
+}
+
+#[test]
+fn a_database_may_be_written_down_in_all_these_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = "host = \"db.example.org\"\nport = 6432\ndatabase = \"hr\"\nuser = \"tombolo\"\npassword = \"env:PATH\"\ntls = \"prefer\"\npool-size = 2\nconnect-timeout = \"3s\"\nstatement-timeout = \"10s\"\nmax-rows = 500\nread-only = true";
+    write(
+        dir.path(),
+        &[
+            ("connectors/c.wasm", ""),
+            ("data/hr.sqlite", ""),
+            ("tombolo.toml", ""),
+            (
+                "apps/a.toml",
+                &db(&format!("driver = \"postgresql\"\n{parts}")),
+            ),
+            (
+                "apps/b.toml",
+                &db(&format!("driver = \"mariadb\"\n{parts}")),
+            ),
+            (
+                "apps/c.toml",
+                &db("driver = \"mysql\"\nurl = \"mysql://u%40x@db.example.org:3307/hr\""),
+            ),
+            (
+                "apps/d.toml",
+                &db("driver = \"sqlite\"\npath = \"data/hr.sqlite\""),
+            ),
+            (
+                "apps/e.toml",
+                &db("driver = \"sqlite\"\npath = \"data/new.sqlite\"\ncreate = true"),
+            ),
+            (
+                "apps/f.toml",
+                &db(
+                    "driver = \"odbc\"\nconnection = \"DSN=hr\"\nuser = \"u\"\npassword = \"env:PATH\"",
+                ),
+            ),
+        ],
+    );
+    let report = check(dir.path());
+    assert!(report.0.is_empty(), "{:#?}", lines(&report));
+}
+
+#[test]
+fn what_is_wrong_with_a_database_is_said_at_its_place() {
+    let wrong = [
+        ("host = \"h\"", "", "`targets.db.driver` is missing"),
+        ("driver = \"postgres\"", "6:10", "cannot be `postgres`"),
+        ("driver = \"sqlserver\"", "6:10", "through ODBC"),
+        (
+            "driver = \"mysql\"\nhost = \"h\"\nuser = \"u\"",
+            "",
+            "`targets.db.database` is missing",
+        ),
+        (
+            "driver = \"mysql\"\nurl = \"mysql://u:secret@h/d\"",
+            "7:7",
+            "holds a password",
+        ),
+        (
+            "driver = \"mysql\"\nurl = \"mysql://u@h/\"",
+            "7:7",
+            "names no database",
+        ),
+        (
+            "driver = \"mysql\"\nurl = \"mysql://u@h/d?ssl-mode=off\"",
+            "7:7",
+            "holds options",
+        ),
+        (
+            "driver = \"mysql\"\nurl = \"http://u@h/d\"",
+            "7:7",
+            "another scheme",
+        ),
+        (
+            "driver = \"mysql\"\nurl = \"mysql://u@h/d\"\nuser = \"u\"",
+            "",
+            "both `url` and `user`",
+        ),
+        (
+            "driver = \"sqlite\"\npath = \"../hr.sqlite\"",
+            "7:8",
+            "leaves the configuration directory",
+        ),
+        (
+            "driver = \"sqlite\"\npath = \"/var/hr.sqlite\"",
+            "7:8",
+            "leaves the configuration directory",
+        ),
+        (
+            "driver = \"sqlite\"\npath = \"none.sqlite\"",
+            "7:8",
+            "no database file",
+        ),
+        (
+            "driver = \"sqlite\"\npath = \"a/none.sqlite\"\ncreate = true",
+            "7:8",
+            "no database file",
+        ),
+        (
+            "driver = \"odbc\"\nconnection = \"DSN=hr;Pwd=x\"",
+            "7:14",
+            "holds a password",
+        ),
+        (
+            "driver = \"sqlite\"\npath = \"tombolo.toml\"\nmax-rows = 0",
+            "8:12",
+            "must be between",
+        ),
+        (
+            "driver = \"sqlite\"\npath = \"tombolo.toml\"\npassword = \"env:PATH\"",
+            "8:12",
+            "has no password",
+        ),
+        (
+            "driver = \"sqlite\"\npath = \"tombolo.toml\"\nhost = \"h\"",
+            "8:1",
+            "unknown key `host`",
+        ),
+    ];
+    for (text, place, words) in wrong {
+        let dir = tempfile::tempdir().unwrap();
+        write(
+            dir.path(),
+            &[
+                ("connectors/c.wasm", ""),
+                ("tombolo.toml", ""),
+                ("apps/a.toml", &db(text)),
+            ],
+        );
+        let report = check(dir.path());
+        let found = report
+            .0
+            .iter()
+            .find(|found| found.message.contains(words))
+            .unwrap_or_else(|| panic!("{text}: no `{words}` in {:#?}", lines(&report)));
+        assert!(!found.message.contains("secret"), "{}", found.message);
+        // A key that is missing is told at its section.
+        if !place.is_empty() {
+            assert_eq!(found.location(), format!("apps/a.toml:{place}"), "{text}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use tombolo_tests::build::{component, root, target};
 use crate::shell::{cargo, run};
 
 /// The connectors that are shipped.
-const CONNECTORS: [&str; 3] = ["csv", "ldap", "sql"];
+const CONNECTORS: [&str; 4] = ["csv", "ldap", "rest", "sql"];
 
 /// Builds everything; returns the host's binary. `TOMBOLO_BIN` names one that is there already.
 pub(crate) fn build() -> Result<PathBuf> {

@@ -10,6 +10,8 @@ use crate::TestOptions;
 use crate::shell::{cargo, describe, has};
 
 const WASM: &str = "wasm32-wasip2";
+/// What an ordinary build leaves out, and is checked nevertheless.
+const FEATURES: &str = "--features=tombolo/odbc";
 
 /// One line of the summary.
 struct Step {
@@ -34,6 +36,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode> {
             "clippy",
             "--workspace",
             "--all-targets",
+            FEATURES,
             "--",
             "--deny",
             "warnings",
@@ -43,7 +46,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode> {
     if wanted("tests") {
         // One selection of packages for everything: another one would unify
         // features otherwise and compile the engine a second time.
-        let mut tests = command(&["test", "--workspace", "--no-fail-fast"]);
+        let mut tests = command(&["test", "--workspace", "--no-fail-fast", FEATURES]);
         tests.env(
             "TOMBOLO_BIN",
             tombolo_tests::build::target().join("debug/tombolo"),
@@ -86,9 +89,15 @@ fn prerequisites() -> Result<()> {
         ("npm", "npm"),
         ("python3", "python3 python3-venv"),
     ];
+    let libraries = [
+        ("libodbc.so", "unixodbc-dev"),
+        ("odbc/psqlodbcw.so", "odbc-postgresql"),
+    ];
+    tombolo_tests::redmine::tree()?;
     let missing: Vec<(&str, &str)> = needed
         .into_iter()
         .filter(|(program, _)| !has(program))
+        .chain(libraries.into_iter().filter(|(file, _)| !has_library(file)))
         .collect();
     if !missing.is_empty() {
         let programs: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
@@ -100,6 +109,20 @@ fn prerequisites() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Is it in a folder of libraries, the architecture's own or the common one?
+fn has_library(file: &str) -> bool {
+    let folder = |path: &str| {
+        std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
+    folder("/usr/lib")
+        .chain(["/usr/lib".into(), "/usr/local/lib".into()])
+        .any(|path| path.join(file).exists())
 }
 
 fn command(arguments: &[&str]) -> Command {

@@ -191,6 +191,21 @@ fn value_key(value: &[u8]) -> String {
     escape(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
+/// Whether a text is a name: one or more RDNs.
+pub fn is_name(dn: &str) -> bool {
+    let mut rest = dn;
+    loop {
+        let (first, parent) = split(rest);
+        if parse_rdn(first).is_none() {
+            return false;
+        }
+        if parent.trim().is_empty() {
+            return true;
+        }
+        rest = parent;
+    }
+}
+
 /// Is `dn` below `base`, or `base` itself?
 pub fn is_within(dn: &str, base: &str) -> bool {
     let (dn, base) = (key(dn), key(base));

@@ -9,6 +9,7 @@ use tombolo_sdk::host::ldap;
 use tombolo_sdk::{Comparison, Failure, Node, Result, Scalar};
 
 use crate::attribute::Syntax;
+use crate::dn;
 use crate::fault::from_ldap;
 use crate::kind::{ACTIVE, DN, Kind};
 use crate::references;
@@ -103,6 +104,20 @@ fn rewrite(kind: &Kind, filter: &[Node], names: &BTreeMap<String, String>) -> Re
             Node::Test((name, comparison, value)) if is_reference(kind, name) => {
                 push_reference(&mut nodes, name, *comparison, value, names)?;
             }
+            Node::Test((name, comparison, value)) if name == DN && kind.offers_dn() => {
+                push_name(&mut nodes, *comparison, value)?;
+            }
+            // Few attributes have an ordering rule, and where there is none the directory finds nobody instead of
+            // saying so (RFC 4511, section 4.5.1.7: Undefined).
+            Node::Test((
+                name,
+                Comparison::Greater | Comparison::AtLeast | Comparison::Less | Comparison::AtMost,
+                _,
+            )) => {
+                return Err(Failure::unsupported(format!(
+                    "`{name}` may have no order in the directory"
+                )));
+            }
             Node::Test(_) | Node::Present(_) => nodes.push(node.clone()),
             Node::All(children) => nodes.push(Node::All(all(children)?)),
             Node::Any(children) => nodes.push(Node::Any(all(children)?)),
@@ -139,6 +154,26 @@ fn push_active(
         Scalar::Text(rule.disabled.clone()),
     )));
     if wants_active {
+        nodes.push(Node::Negate(last(nodes)));
+    }
+    Ok(())
+}
+
+/// The name of an entry has no substrings, and what is no name equals none: the directory finds nobody for it, whether
+/// it is negated or not.
+fn push_name(nodes: &mut Vec<Node>, comparison: Comparison, value: &Scalar) -> Result<()> {
+    if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+        return Err(Failure::unsupported(
+            "an entry's name is compared by equality only",
+        ));
+    }
+    nodes.push(match value {
+        Scalar::Text(name) if dn::is_name(name) => {
+            Node::Test((DN.to_owned(), Comparison::Equal, value.clone()))
+        }
+        _ => Node::Any(Vec::new()),
+    });
+    if comparison == Comparison::NotEqual {
         nodes.push(Node::Negate(last(nodes)));
     }
     Ok(())
@@ -233,5 +268,23 @@ mod tests {
         ))];
         assert!(rewrite(&kind(), &filter, &BTreeMap::new()).is_err());
         assert!(rewrite(&kind(), &[Node::Negate(0)], &BTreeMap::new()).is_err());
+    }
+    #[test]
+    fn what_the_directory_would_answer_with_nobody_is_unsupported_or_rewritten() {
+        let test = |name: &str, comparison, value: &str| {
+            let node = Node::Test((name.to_owned(), comparison, Scalar::Text(value.to_owned())));
+            rewrite(&kind(), &[node], &BTreeMap::new())
+        };
+        assert!(test("uid", Comparison::Greater, "a").is_err());
+        assert!(test(DN, Comparison::StartsWith, "uid=ana").is_err());
+        let name = "uid=ana,dc=x";
+        assert_eq!(
+            test(DN, Comparison::NotEqual, name).expect("rewritten"),
+            [equal(DN, Scalar::Text(name.to_owned())), Node::Negate(0)]
+        );
+        assert_eq!(
+            test(DN, Comparison::NotEqual, "ana").expect("rewritten"),
+            [Node::Any(vec![]), Node::Negate(0)]
+        );
     }
 }

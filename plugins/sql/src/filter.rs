@@ -108,7 +108,7 @@ impl Context<'_> {
             return None;
         }
         match (&attribute.place, filter) {
-            (Place::Column(column), Filter::Present(_)) => present(ROW, column),
+            (Place::Column(column), Filter::Present(_)) => Some(present(ROW, column)),
             (Place::Column(column), Filter::Test(_, comparison, value)) => {
                 test(ROW, column, attribute.case, *comparison, value)
             }
@@ -116,16 +116,9 @@ impl Context<'_> {
                 self.refers(link, value)
             }
             (Place::Child(child), Filter::Present(_)) => {
-                let any = joined(
-                    child
-                        .parts
-                        .iter()
-                        .map(|(_, column)| present("c", column))
-                        .collect::<Option<_>>()?,
-                    " OR ",
-                    false,
-                );
-                Some(exists(child, any))
+                let parts = child.parts.iter();
+                let any = parts.map(|(_, column)| present("c", column)).collect();
+                Some(exists(child, joined(any, " OR ", false)))
             }
             // Of several rows the first is the value, and a condition does not know which that is.
             (Place::Child(child), Filter::Test(_, comparison, value))
@@ -194,7 +187,7 @@ fn part(child: &Child, attribute: &Attribute, filter: &Filter) -> Option<Conditi
     };
     match filter {
         Filter::Test(_, comparison, value) => test("c", column, attribute.case, *comparison, value),
-        _ => present("c", column),
+        _ => Some(present("c", column)),
     }
 }
 
@@ -228,15 +221,15 @@ fn exists(child: &Child, inner: Condition) -> Condition {
 }
 
 /// The column holds a value.
-fn present(alias: &str, column: &Column) -> Option<Condition> {
+fn present(alias: &str, column: &Column) -> Condition {
     // Only reading tells what is none of the listed values, or stands for none.
     let mut sql = Sql::default();
     sql.column(alias, &column.name).push(" IS NOT NULL");
     let plain = column.values.is_empty() && column.null.is_none();
-    Some(Condition {
+    Condition {
         sql,
         exact: plain && column.kind == Type::Text,
-    })
+    }
 }
 
 /// The column's value compares so.
@@ -247,14 +240,17 @@ fn test(
     comparison: Comparison,
     value: &Scalar,
 ) -> Option<Condition> {
-    let comparable = match (column.kind, value) {
+    let comparable = matches!(
+        (column.kind, value),
         (Type::Text | Type::Reference, Scalar::Text(_))
-        | (Type::Boolean, Scalar::Boolean(_))
-        | (Type::Integer | Type::Decimal, Scalar::Integer(_) | Scalar::Decimal(_))
-        | (Type::Instant, Scalar::Instant(_))
-        | (Type::Binary, Scalar::Bytes(_)) => true,
-        _ => false,
-    };
+            | (Type::Boolean, Scalar::Boolean(_))
+            | (
+                Type::Integer | Type::Decimal,
+                Scalar::Integer(_) | Scalar::Decimal(_)
+            )
+            | (Type::Instant, Scalar::Instant(_))
+            | (Type::Binary, Scalar::Bytes(_))
+    );
     if !comparable {
         // Values of different types are never equal, nor anything else.
         return Some(Condition::constant(false));
@@ -267,10 +263,8 @@ fn test(
         Scalar::Bytes(_) | Scalar::Boolean(_) if comparison != Comparison::Equal => {
             Some(Condition::constant(false))
         }
-        // Truth may be kept as a number, and bytes as whatever there is: `column = ?` might not even compile.
-        Scalar::Bytes(_) => None,
-        // A time may be kept as text, whose order and spelling are its own.
-        Scalar::Instant(_) => None,
+        // A time may be kept as text, whose order and spelling are its own; and bytes as whatever there is.
+        Scalar::Bytes(_) | Scalar::Instant(_) => None,
         Scalar::Boolean(_) => Some(compared(alias, column, " = ", value, false)),
         Scalar::Integer(_) | Scalar::Decimal(_) => {
             let operator = match comparison {
@@ -281,14 +275,10 @@ fn test(
                 Comparison::AtMost => " <= ",
                 _ => return Some(Condition::constant(false)),
             };
-            // Numbers compare as numbers everywhere; but the column may hold what reads as none.
-            Some(compared(
-                alias,
-                column,
-                operator,
-                value,
-                column.null.is_none(),
-            ))
+            // Whole numbers compare as such everywhere; MySQL makes a float of a decimal. And the column may hold what
+            // stands for none.
+            let exact = matches!(value, Scalar::Integer(_)) && column.null.is_none();
+            Some(compared(alias, column, operator, value, exact))
         }
     }
 }

@@ -203,9 +203,11 @@ impl<'m> Group<'m> {
                 sql.column(ROW, name);
             });
         sql.text = self.model.dialect.limited(sql.text, size + 1);
-        let mut rows = sql.query(on, size + 1)?.rows;
+        let found = sql.query(on, size + 1)?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
+        let mut rows = found.rows;
+        // The host may hand out fewer than were asked for.
+        let more = rows.len() > size || found.truncated;
         rows.truncate(size);
         let anchors: Result<Vec<String>> =
             rows.iter().map(|row| key::anchor_of(kind, row)).collect();

@@ -201,9 +201,19 @@ impl<'m> Shape<'m> {
             .filter(|cells| !cells.contains(&Cell::Null))
             .map(Vec::as_slice)
             .collect();
-        for chunk in wanted.chunks(chunk(child.link.len())) {
-            for (owner, value) in child.values(on, chunk)? {
-                found.entry(owner).or_default().push(value);
+        let mut asked: Vec<&[&[Cell]]> = wanted.chunks(chunk(child.link.len())).rev().collect();
+        while let Some(some) = asked.pop() {
+            match child.values(on, some)? {
+                Some(values) => {
+                    for (owner, value) in values {
+                        found.entry(owner).or_default().push(value);
+                    }
+                }
+                // More rows than the host hands out at once: half of the owners have fewer.
+                None => {
+                    let (first, second) = some.split_at(some.len() / 2);
+                    asked.extend([second, first]);
+                }
             }
         }
         Ok(owners
@@ -222,8 +232,12 @@ impl<'m> Shape<'m> {
 }
 
 impl Child {
-    /// The values of these owners, each with the owner's columns as text.
-    fn values(&self, on: &dyn Statements, owners: &[&[Cell]]) -> Result<Vec<(Vec<String>, Value)>> {
+    /// The values of these owners, each with the owner's columns as text; none: they are too many for one answer.
+    fn values(
+        &self,
+        on: &dyn Statements,
+        owners: &[&[Cell]],
+    ) -> Result<Option<Vec<(Vec<String>, Value)>>> {
         let links: Vec<&Name> = self.link.iter().map(|(here, _)| here).collect();
         let mut sql = Sql::new("SELECT ");
         sql.join(
@@ -250,14 +264,18 @@ impl Child {
                 sql.column("c", name);
             },
         );
-        let rows = sql.all(on)?.rows;
-        Ok(rows
-            .iter()
-            .filter_map(|row| {
-                let (owner, cells) = row.split_at(links.len().min(row.len()));
-                Some((key::texts(owner)?, self.value(cells)?))
-            })
-            .collect())
+        let rows = match owners {
+            [_] => sql.all(on)?,
+            _ => sql.query(on, 0)?,
+        };
+        if rows.truncated {
+            return Ok(None);
+        }
+        let value = |row: &Vec<Cell>| {
+            let (owner, cells) = row.split_at(links.len().min(row.len()));
+            Some((key::texts(owner)?, self.value(cells)?))
+        };
+        Ok(Some(rows.rows.iter().filter_map(value).collect()))
     }
 
     /// The value that a row's cells make; none: all of them are empty.

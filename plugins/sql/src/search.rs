@@ -54,10 +54,11 @@ pub fn search(model: &Model, on: &dyn Statements, kind: &Kind, query: &Query) ->
             sql.column(ROW, name);
         });
     sql.text = model.dialect.limited(sql.text, size + 1);
-    let mut rows = sql.query(on, size + 1)?.rows;
-    // The host may hand out fewer than were asked for.
+    let found = sql.query(on, size + 1)?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let more = rows.len() > size;
+    let mut rows = found.rows;
+    // The host may hand out fewer than were asked for.
+    let more = rows.len() > size || found.truncated;
     rows.truncate(size);
     let entries = shape.entries(model, on, &rows)?;
     let cursor = entries

@@ -37,7 +37,7 @@ pub(crate) struct Lite {
     /// Statements that changed something.
     writes: Rc<RefCell<Vec<String>>>,
     /// At most so many rows of one answer.
-    cap: usize,
+    pub(crate) cap: usize,
 }
 
 impl Lite {

@@ -81,6 +81,7 @@
 //! | [`schema`] | the builder of the describe document |
 //! | [`Filter`], [`paging`] | answering searches |
 //! | [`settings`], [`context`], [`state`], [`log`], [`secret`] | what the host offers every connector |
+//! | [`http`] | the host's HTTP client, behind a named target |
 //! | [`ldap`] | the host's LDAP client, behind a named target |
 //! | [`sql`] | the host's SQL client, behind a named target |
 //! | [`host`] | the bare imports, for what has no wrapper |
@@ -97,6 +98,7 @@ mod environment;
 mod export;
 mod failure;
 pub mod filter;
+pub mod http;
 pub mod ldap;
 pub mod paging;
 pub mod schema;

@@ -1,9 +1,14 @@
 //! `describe` and `check`.
 
+#![allow(
+    clippy::unused_async,
+    reason = "checks have one shape, whether they ask or only look"
+)]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tombolo_runtime::{AppSpec, Target};
+use tombolo_runtime::{AppSpec, HttpAuth, SqlDriver, SqlTls, Target};
 
 use crate::case::{Played, cases};
 use crate::describe::{Field, Mutability, Type};
@@ -193,15 +198,32 @@ async fn notices(play: &Play<'_>) -> Played {
     };
     let mut dead = 0;
     for target in spec.targets.values_mut() {
-        // Other kinds of target have no address that a kit could take away without knowing them.
-        if let Target::Ldap(ldap) = target {
-            "ldap://127.0.0.1:9".clone_into(&mut ldap.url);
-            ldap.start_tls = false;
-            ldap.bind_dn.clear();
-            ldap.password = String::new().into();
-            ldap.connect_timeout = Duration::from_secs(2);
-            dead += 1;
+        match target {
+            Target::Ldap(ldap) => {
+                "ldap://127.0.0.1:9".clone_into(&mut ldap.url);
+                ldap.start_tls = false;
+                ldap.bind_dn.clear();
+                ldap.password = String::new().into();
+                ldap.connect_timeout = Duration::from_secs(2);
+            }
+            Target::Http(http) => {
+                "http://127.0.0.1:9".clone_into(&mut http.url);
+                http.auth = HttpAuth::None;
+                http.identity = None;
+            }
+            Target::Sql(sql) => match &mut sql.driver {
+                SqlDriver::Postgresql(server) | SqlDriver::Mysql(server) => {
+                    "127.0.0.1".clone_into(&mut server.host);
+                    server.port = Some(9);
+                    server.tls = SqlTls::Off;
+                    sql.connect_timeout = Duration::from_secs(2);
+                }
+                // A file, and what only a driver knows, have no address.
+                SqlDriver::Sqlite(_) | SqlDriver::Odbc(_) => continue,
+            },
+            _ => continue,
         }
+        dead += 1;
     }
     let empty =
         tempfile::tempdir().map_err(|why| stop("make a directory", "one", why.to_string()))?;

@@ -204,7 +204,8 @@ async fn clear(play: &Play<'_>) -> Played {
             anchor.clone_from(&answer.anchor);
             let now = play.now(kind, &anchor).await?;
             let left = values::of(&now, &field.name);
-            if same(field, &held.values, left) {
+            // A boolean may be one or the other and nothing between.
+            if same(field, &held.values, left) && field.data != Type::Boolean {
                 play.wrong(
                     &said,
                     format!("{} has no value", field.name),
@@ -324,7 +325,21 @@ async fn order(play: &Play<'_>) -> Played {
             &value(1),
         )
         .await?;
-        becomes(play, kind, &mut anchor, &[put(2), cleared], &field, &[]).await?;
+        let asked = play
+            .update(&kind.name, &anchor, &[put(2), cleared], None)
+            .await;
+        let said = asked.asked.clone();
+        let answer = asked.ok("the object without it")?;
+        anchor.clone_from(&answer.anchor);
+        let left = values::of(&answer, &field.name);
+        // What the target makes up for it is not what was put before.
+        if same(&field, &value(2), left) {
+            play.wrong(
+                said,
+                format!("{} has no value", field.name),
+                values::list(left),
+            );
+        }
         if let Some(field) = several(play, kind) {
             let value = |n| {
                 play.stage

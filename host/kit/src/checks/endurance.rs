@@ -210,6 +210,7 @@ async fn parallel(play: &Play<'_>) -> Played {
                 let said = format!("{} at once: {}", crowd.len(), asked.asked);
                 match asked.came {
                     Ok(came) => play.alike(kind, &said, entry, &came),
+                    Err(CallError::Busy { .. }) => {}
                     Err(CallError::Failure(failure))
                         if failure.fault == tombolo_runtime::contract::Fault::Busy => {}
                     Err(error) => play.wrong(said, "the object", values::error(&error)),

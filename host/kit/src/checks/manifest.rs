@@ -1,5 +1,10 @@
 //! The manifest: what can be known of the file without running it.
 
+#![allow(
+    clippy::unused_async,
+    reason = "checks have one shape, whether they ask or only look"
+)]
+
 use crate::case::{Played, cases};
 use crate::play::{Play, skip};
 

@@ -27,8 +27,12 @@ cases! {
         "a cursor goes on on another instance";
         "wit/README.md, Cursors: give all that another instance needs to go on";
         "write into the cursor what you would have kept in memory"
+    Nothing Mandatory "paging/reload" reload
+        "a cursor goes on after a reload, or says that its listing is over";
+        "wit/README.md, Cursors: give all that another instance needs to go on";
+        "write into the cursor what you would have kept in memory, or answer `invalid` for what is gone"
     Nothing Mandatory "paging/forged" forged
-        "a cursor that nobody gave out is `invalid`, or a page, and never a crash";
+        "a cursor that nobody gave out is `invalid`, over, or a page, and never a crash";
         "wit/README.md, Cursors: values; they come back from outside";
         "parse cursors as you would parse anything from outside, and answer `invalid`"
     Write Mandatory "paging/changing" changing
@@ -141,37 +145,57 @@ async fn limit(play: &Play<'_>) -> Played {
 }
 
 async fn instances(play: &Play<'_>) -> Played {
-    let stage = play.stage;
-    for kind in stage.kinds() {
+    for kind in play.stage.kinds() {
         play.crowd(kind).await?;
         let (_, expected) = anchors(play, kind, 100).await?;
-        let warm = play.on(&stage.warm);
-        let (mut found, mut cursor, mut turn) = (Vec::new(), None, 0_u32);
-        loop {
-            // New, kept, new: no two pages in a row come from the same binding.
-            let on = if turn.is_multiple_of(2) { play } else { &warm };
-            let page = on
-                .search(&kind.name, query(4, cursor))
-                .await
-                .ok("the next page, on another instance")?;
-            found.extend(page.entries.into_iter().map(|entry| entry.anchor));
-            cursor = page.cursor;
-            turn += 1;
-            if cursor.is_none() || turn > 10_000 {
-                break;
-            }
-        }
-        play.take_over(&warm);
+        // Every call is on an instance of its own.
+        let (said, found) = anchors(play, kind, 4).await?;
         if found != expected {
             play.wrong(
-                format!(
-                    "search {}, limit 4, each page on another instance",
-                    kind.name
-                ),
+                format!("{said}, each page on another instance"),
                 format!("the {} objects in order", expected.len()),
                 format!("{}, or another order", found.len()),
             );
         }
+    }
+    Ok(())
+}
+
+async fn reload(play: &Play<'_>) -> Played {
+    let stage = play.stage;
+    for kind in stage.kinds() {
+        play.crowd(kind).await?;
+        let (_, expected) = anchors(play, kind, 100).await?;
+        let first = play.search(&kind.name, query(4, None)).await;
+        let first = first.ok("a page")?;
+        let Some(cursor) = first.cursor else { continue };
+        let other = play.on(&stage.warm);
+        let asked = other.search(&kind.name, query(4, Some(cursor))).await;
+        let said = format!("{}, after a reload", asked.asked);
+        match asked.came {
+            Ok(page) => {
+                let seen = first.entries.len();
+                let found: Vec<String> =
+                    page.entries.into_iter().map(|entry| entry.anchor).collect();
+                if !expected[seen.min(expected.len())..].starts_with(&found) {
+                    play.wrong(said, "the objects that follow", "others");
+                }
+            }
+            Err(CallError::Failure(failure))
+                if matches!(failure.fault, Fault::Invalid | Fault::Unavailable) =>
+            {
+                play.note(format!(
+                    "a listing of {} starts over after a reload",
+                    kind.name
+                ));
+            }
+            Err(error) => play.wrong(
+                said,
+                "the next page, or that the listing is over",
+                values::error(&error),
+            ),
+        }
+        play.take_over(&other);
     }
     Ok(())
 }
@@ -204,7 +228,9 @@ async fn forged(play: &Play<'_>) -> Played {
             let said = asked.asked.clone();
             match asked.came {
                 Ok(_) => {}
-                Err(CallError::Failure(failure)) if failure.fault == Fault::Invalid => {}
+                // A listing that the target keeps may be over: that it never was cannot be told.
+                Err(CallError::Failure(failure))
+                    if matches!(failure.fault, Fault::Invalid | Fault::Unavailable) => {}
                 Err(error) => play.wrong(said, "`invalid`, or a page", values::error(&error)),
             }
         }

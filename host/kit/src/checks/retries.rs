@@ -122,7 +122,7 @@ async fn delete(play: &Play<'_>) -> Played {
 }
 
 /// Deadlines from sooner than any call can be to later than most are.
-const MOMENTS: u64 = 24;
+const MOMENTS: u32 = 24;
 
 async fn cut_off(play: &Play<'_>) -> Played {
     let stage = play.stage;
@@ -151,7 +151,7 @@ async fn cut_off(play: &Play<'_>) -> Played {
         for moment in 0..MOMENTS {
             let wanted = play.values(kind, field, stage.sampler.next()).await?;
             let edits = [edit(EditKind::Put, &field.name, wanted.clone())];
-            let time = usual.mul_f64((moment + 1) as f64 * 1.2 / MOMENTS as f64);
+            let time = usual * (6 * (moment + 1)) / (5 * MOMENTS);
             let call = Call {
                 deadline: Instant::now() + time,
                 ..stage.call()

@@ -10,7 +10,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -26,6 +26,10 @@ const TAG_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
 /// Most entries; the oldest go first. Each wasmtime patch and each new build of a connector is another.
 const ENTRIES: usize = 64;
+/// Most bytes of all entries.
+const BYTES: u64 = 2 << 30;
+/// An entry that nobody has used for so long goes.
+const AGE: Duration = Duration::from_hours(90 * 24);
 
 /// The cache directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -160,11 +164,13 @@ impl Cache {
         Ok(())
     }
 
+    /// Lets go of what was not used for long, and of the oldest beyond what the directory may hold. What an entry was
+    /// used last shows in its time: [`get`](Self::get) sets it.
     fn prune(&self) {
         let Ok(listing) = fs::read_dir(&self.directory) else {
             return;
         };
-        let mut entries: Vec<(SystemTime, PathBuf)> = listing
+        let mut entries: Vec<(SystemTime, u64, PathBuf)> = listing
             .filter_map(Result::ok)
             .filter(|entry| {
                 entry
@@ -172,12 +178,23 @@ impl Cache {
                     .extension()
                     .is_some_and(|extension| extension == "cwasm")
             })
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .filter_map(|entry| {
+                let metadata = entry.metadata().ok()?;
+                Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+            })
             .collect();
-        entries.sort();
-        let surplus = entries.len().saturating_sub(ENTRIES);
-        for (_, path) in entries.into_iter().take(surplus) {
-            let _ = fs::remove_file(path);
+        entries.sort_by(|a, b| b.cmp(a));
+        let now = SystemTime::now();
+        let (mut kept, mut bytes) = (0, 0_u64);
+        for (used, size, path) in entries {
+            let stale = now.duration_since(used).is_ok_and(|age| age > AGE);
+            bytes = bytes.saturating_add(size);
+            // The newest stays whatever its size: it has just been compiled.
+            if kept > 0 && (stale || kept >= ENTRIES || bytes > BYTES) {
+                let _ = fs::remove_file(path);
+            } else {
+                kept += 1;
+            }
         }
     }
 
@@ -286,6 +303,29 @@ mod tests {
         );
         fs::set_permissions(path.join("key"), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(Cache::open(&path).is_err());
+    }
+
+    #[test]
+    fn what_nobody_uses_goes_and_so_does_what_takes_too_much_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(directory.path()).unwrap();
+        let age = |path: PathBuf, days: u64, size: Option<u64>| {
+            let file = File::options().append(true).open(path).unwrap();
+            if let Some(size) = size {
+                // Sparse: it takes no room in fact.
+                file.set_len(size).unwrap();
+            }
+            let used = SystemTime::now() - Duration::from_hours(24 * days);
+            file.set_modified(used).unwrap();
+        };
+        age(entry(&cache, Key([1; 32])), 91, None);
+        age(entry(&cache, Key([2; 32])), 2, Some(BYTES));
+        age(entry(&cache, Key([3; 32])), 1, None);
+        entry(&cache, Key([4; 32]));
+        assert!(cache.get(Key([1; 32])).is_none());
+        assert!(!cache.path(Key([2; 32])).exists());
+        assert!(cache.get(Key([3; 32])).is_some());
+        assert!(cache.get(Key([4; 32])).is_some());
     }
 
     #[test]

@@ -13,6 +13,9 @@ const WORDS: [&str; 6] = [
     "api_key",
 ];
 
+/// Keys of secrets whose words are no secrets elsewhere, such as in `tokens` and `token-url`.
+const KEYS: [&str; 3] = ["token", "value", "client-key"];
+
 /// The text with everything starred that looks like a secret; every byte stays at its place.
 pub(super) fn mask(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -35,7 +38,9 @@ pub(super) fn mask(text: &str) -> String {
         let from = if in_secrets {
             Some(0)
         } else {
-            WORDS.iter().filter_map(|word| lowered.find(word)).min()
+            let words = WORDS.iter().filter_map(|word| lowered.find(word));
+            let keys = KEYS.iter().filter_map(|key| find_key(&lowered, key));
+            words.chain(keys).min()
         };
         let value = from.and_then(|from| Some(from + line[from..].find('=')? + 1));
         match value {
@@ -50,6 +55,16 @@ pub(super) fn mask(text: &str) -> String {
         }
     }
     out
+}
+
+/// Where this is a whole key.
+fn find_key(line: &str, key: &str) -> Option<usize> {
+    let inside = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mut found = line.match_indices(key).map(|(at, _)| at);
+    found.find(|at| {
+        let behind = line[at + key.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
+        !line[..*at].ends_with(inside) && behind.starts_with('=')
+    })
 }
 
 /// `"env:NAME"` and `"file:PATH"`, alone on the line: anything behind may be another secret.
@@ -85,6 +100,10 @@ mod tests {
             "d = { url = \"x\", password = \"hünter2\" }\n",
             "[secrets]\nx = \"hunter2\"\n",
             "secrets = { x = \"env:A\", y = \"hunter2\" }\n",
+            "auth = { kind = \"bearer\", token = \"hunter2\" }\n",
+            "token=\"hunter2\"\n",
+            "auth = { header = \"X\", \"value\" = \"hunter2\" }\n",
+            "client-key = \"hunter2\"\n",
             "bind-password = \"\"\"\nhunter2\n\"\"\"\n",
         ] {
             let shown = mask(text);
@@ -98,6 +117,8 @@ mod tests {
         for text in [
             "url = \"ldap://x\"\n",
             "password = \"env:PW\"\n",
+            "token-url = \"https://x\"\n",
+            "tokens = [ { name = \"a\" } ]\n",
             "[secrets]\nk = \"file:s/k\"\n[limits]\nwall = \"soon\"\n",
         ] {
             assert_eq!(mask(text), text);

@@ -59,4 +59,24 @@ mod tests {
         std::fs::rename(&other, &path).unwrap();
         assert!(there.have_changed(&path));
     }
+
+    /// Kubernetes mounts secrets so: each a link through `..data`, which is swapped for another directory as a whole.
+    #[test]
+    fn a_file_behind_a_swapped_link_has_changed() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for (version, text) in [("..1", "old"), ("..2", "new")] {
+            std::fs::create_dir(at(version)).unwrap();
+            std::fs::write(at(version).join("password"), text).unwrap();
+        }
+        symlink("..1", at("..data")).unwrap();
+        symlink("..data/password", at("password")).unwrap();
+        let before = Stamps::take([at("password")]);
+        assert!(!before.have_changed(&at("password")));
+        symlink("..2", at("..data_tmp")).unwrap();
+        std::fs::rename(at("..data_tmp"), at("..data")).unwrap();
+        assert!(before.have_changed(&at("password")));
+        assert_eq!(std::fs::read_to_string(at("password")).unwrap(), "new");
+    }
 }

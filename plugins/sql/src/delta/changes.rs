@@ -22,6 +22,13 @@ const GAPS: usize = 100;
 /// A number of the table, and the key that it stands for; none: it is another kind's.
 type Numbered = (i64, Option<Vec<Cell>>);
 
+/// Some of them, and whether there are more.
+#[derive(Default)]
+struct Numbers {
+    held: Vec<Numbered>,
+    more: bool,
+}
+
 /// The change table.
 pub(super) struct Log<'m> {
     /// Its name.
@@ -67,18 +74,17 @@ pub(super) fn since(
     };
     // The old ones first: they have waited.
     let late = log.late(model, database, &token.gaps, limit)?;
-    let room = limit - u32::try_from(late.len()).unwrap_or(limit).min(limit);
+    let room = limit - u32::try_from(late.held.len()).unwrap_or(limit).min(limit);
     let new = if room == 0 {
-        Vec::new()
+        Numbers::default()
     } else {
         log.after(model, database, token.upto, room)?
     };
-    let full = |found: usize, size: u32| u32::try_from(found).is_ok_and(|found| found >= size);
-    let more = full(late.len(), limit) || full(new.len(), room);
-    for (number, _) in &late {
+    let more = late.more || new.more;
+    for (number, _) in &late.held {
         token.fill(*number);
     }
-    for (number, _) in &new {
+    for (number, _) in &new.held {
         if *number > token.upto + 1 {
             token.gaps.push((token.upto + 1, number - 1, clock));
         }
@@ -88,7 +94,12 @@ pub(super) fn since(
     // A row that changed twice is told once, as it is now.
     let mut order = Vec::new();
     let mut keys = BTreeMap::new();
-    for key in late.into_iter().chain(new).filter_map(|(_, key)| key) {
+    for key in late
+        .held
+        .into_iter()
+        .chain(new.held)
+        .filter_map(|(_, key)| key)
+    {
         let anchor = key::anchor_of(kind, &key)?;
         if keys.insert(anchor.clone(), key).is_none() {
             order.push(anchor);
@@ -159,13 +170,7 @@ impl Log<'_> {
         Ok(token)
     }
 
-    fn after(
-        &self,
-        model: &Model,
-        on: &dyn Statements,
-        upto: i64,
-        limit: u32,
-    ) -> Result<Vec<Numbered>> {
+    fn after(&self, model: &Model, on: &dyn Statements, upto: i64, limit: u32) -> Result<Numbers> {
         let mut sql = self.select();
         sql.push(" AND ")
             .column("c", self.sequence)
@@ -180,9 +185,9 @@ impl Log<'_> {
         on: &dyn Statements,
         gaps: &[(i64, i64, u64)],
         limit: u32,
-    ) -> Result<Vec<Numbered>> {
+    ) -> Result<Numbers> {
         if gaps.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Numbers::default());
         }
         let mut sql = self.select();
         sql.push(" AND (")
@@ -202,10 +207,16 @@ impl Log<'_> {
         on: &dyn Statements,
         mut sql: Sql,
         limit: u32,
-    ) -> Result<Vec<Numbered>> {
+    ) -> Result<Numbers> {
         sql.push(" ORDER BY ").column("c", self.sequence);
         sql.text = model.dialect.limited(sql.text, limit);
-        self.numbers(sql.query(on, limit)?.rows)
+        let found = sql.query(on, limit)?;
+        let full = u32::try_from(found.rows.len()).is_ok_and(|rows| rows >= limit);
+        Ok(Numbers {
+            // The host may hand out fewer than were asked for.
+            more: full || found.truncated,
+            held: self.numbers(found.rows)?,
+        })
     }
 
     fn select(&self) -> Sql {

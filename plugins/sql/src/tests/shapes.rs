@@ -176,6 +176,56 @@ fn values_in_tables_of_their_own_come_and_go_alone() {
 }
 
 #[test]
+fn fewer_rows_than_were_asked_for_end_no_listing() {
+    let (mut lite, sql) = composite();
+    let team = sql
+        .create("group", &[Attribute::new("name", "All")], "r")
+        .expect("created")
+        .anchor;
+    let mut everybody = Vec::new();
+    for no in 10..30 {
+        let anchor = employee(&sql, no, &format!("u{no}")).anchor;
+        let mails = ["a@x", "b@x", "c@x"].map(|address| mail("work", address, None));
+        sql.update("user", &anchor, &[Edit::put("emails", mails)], None, "r")
+            .expect("updated");
+        everybody.push(anchor);
+    }
+    sql.change_members(&team, &everybody, &[], "r")
+        .expect("added");
+    // A target whose max-rows is small.
+    lite.cap = 7;
+    let sql = lite.connector(include_str!("../../examples/composite.toml"));
+    let (mut page, mut seen) = (query(None), Vec::new());
+    loop {
+        let found = sql.search("user", &page).expect("a page");
+        assert!(
+            found
+                .entries
+                .iter()
+                .all(|entry| parts(entry, "emails").len() == 3)
+        );
+        seen.extend(found.entries.into_iter().map(|entry| entry.anchor));
+        page.cursor = found.cursor;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, everybody);
+    let (mut cursor, mut members) = (None, Vec::new());
+    loop {
+        let page = sql
+            .list_members(&team, cursor.as_deref(), 100)
+            .expect("a page");
+        members.extend(page.members);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(members, everybody);
+}
+
+#[test]
 fn values_in_tables_of_their_own_are_searched() {
     let (_, sql) = composite();
     for (no, address, kind) in [(1, "a@x", "work"), (2, "B_@x", "home")] {

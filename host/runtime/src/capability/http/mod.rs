@@ -38,6 +38,7 @@ use crate::bindings::tombolo::connector::http::{
     HeaderValue as Given, Host, HttpError, Request, Response,
 };
 use crate::guest::Guest;
+use crate::interference::Struck;
 use error::Error;
 use exchange::Answer;
 pub(crate) use site::Site;
@@ -65,7 +66,11 @@ async fn send(
     asked: Result<Asked, Error>,
     caller: Caller,
 ) -> Result<Answer, Error> {
-    let sent = async { site?.send(asked?, caller).await }.await;
+    let effect = async { site?.send(asked?, caller).await };
+    let broken = |struck| Error::Lost {
+        maybe_done: struck == Struck::After,
+    };
+    let sent = record.fate().around(effect, broken).await;
     match &sent {
         Ok(answer) => {
             let status = answer.status;

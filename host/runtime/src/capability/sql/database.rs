@@ -104,7 +104,7 @@ impl Database {
                 let reach = Reach::new(name, server, 3306)?;
                 (
                     Dialect::Mysql,
-                    Box::new(mysql::Connector::new(reach, server)?),
+                    Box::new(mysql::Connector::new(reach, server)),
                 )
             }
             SqlDriver::Sqlite(file) => (
@@ -166,7 +166,7 @@ impl Database {
     async fn retrying(&self, work: &Work, deadline: Instant) -> Result<(Answer, Lease), Error> {
         let mut lease = self.pool.checkout(deadline).await?;
         match self.perform(&mut lease, work, deadline).await {
-            Err(Error::Lost { maybe_done: false }) if !lease.fresh => {
+            Err(Error::Unsent) if !lease.fresh => {
                 // Its place goes to the new one.
                 drop(lease);
                 lease = self.pool.connect(deadline).await?;

@@ -75,6 +75,9 @@ pub(crate) enum Error {
         "busy: all {0} connections to the database are in use; raise pool-size of the target or lower `limits.concurrency`"
     )]
     PoolBusy(usize),
+    /// The connection was dead before the statement was sent.
+    #[error("connection to the database lost before anything was sent")]
+    Unsent,
     /// The connection ended under the statement.
     #[error("connection to the database lost{}", doubt(*.maybe_done))]
     Lost {
@@ -137,6 +140,34 @@ fn doubt(maybe_done: bool) -> &'static str {
     }
 }
 
+/// How far a statement had come when its connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It was not sent: it certainly was not executed.
+    Before,
+    /// It was, and only reads.
+    Reading,
+    /// It was, and may have changed something.
+    Changing,
+}
+
+impl Stage {
+    /// Of a statement that has been sent.
+    pub(super) fn sent(reads: bool) -> Self {
+        if reads { Self::Reading } else { Self::Changing }
+    }
+}
+
+impl From<Stage> for Error {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Before => Self::Unsent,
+            Stage::Reading => Self::Lost { maybe_done: false },
+            Stage::Changing => Self::Lost { maybe_done: true },
+        }
+    }
+}
+
 /// What an error means for the connection that it happened on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Aftermath {
@@ -159,7 +190,7 @@ impl Error {
             Self::Login { state } | Self::Database { state, .. } => state,
             Self::TimedOut { .. } => "57014",
             Self::PoolBusy(_) => "53300",
-            Self::Lost { maybe_done: false } => "08006",
+            Self::Unsent | Self::Lost { maybe_done: false } => "08006",
             Self::Lost { maybe_done: true } => "08007",
             Self::TooLarge(_) => "54000",
             Self::Statement(_) => "42601",
@@ -180,7 +211,7 @@ impl Error {
             // The database rolls the whole transaction back with a deadlock, and a following
             // statement would run outside of any.
             Self::Database { state, .. } if state.starts_with("40") => Aftermath::RolledBack,
-            Self::Lost { .. } | Self::Login { .. } => Aftermath::Broken,
+            Self::Unsent | Self::Lost { .. } | Self::Login { .. } => Aftermath::Broken,
             Self::TimedOut { .. } | Self::TooLarge(_) | Self::Value { .. } => Aftermath::Unfinished,
             _ => Aftermath::Sound,
         }

@@ -39,6 +39,7 @@ use wasmtime::component::Resource;
 use super::outbound::Outcome;
 use crate::bindings::tombolo::connector::sql::{Cell, Host, HostTransaction, Rows, SqlError};
 use crate::guest::Guest;
+use crate::interference::Struck;
 use answer::{Answer, weight};
 pub(crate) use database::Database;
 use database::{Asked, Caller, Open};
@@ -103,6 +104,7 @@ fn outcome(error: Option<&Error>) -> Outcome {
             | Error::NoTls
             | Error::TimedOut { .. }
             | Error::PoolBusy(_)
+            | Error::Unsent
             | Error::Lost { .. },
         ) => Outcome::Failed,
         Some(error) => Outcome::Refused(Some(error.state().to_owned())),
@@ -140,7 +142,10 @@ impl Guest {
         work: impl Future<Output = Result<(T, usize), Error>>,
     ) -> wasmtime::Result<Result<T, SqlError>> {
         let call = self.outbound("sql", operation, target, sent)?;
-        let done = work.await;
+        let broken = |struck| Error::Lost {
+            maybe_done: struck == Struck::After,
+        };
+        let done = call.fate().around(work, broken).await;
         let received = done.as_ref().map_or(0, |(_, received)| *received);
         call.end(&outcome(done.as_ref().err()), received);
         match done {

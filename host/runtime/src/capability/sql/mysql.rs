@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Job};
-use super::error::Error;
+use super::error::{Error, Stage};
 use super::reach::{Protection, Reach, handshake};
 use super::session::{Access, Connect, Session};
 use super::value::{self, clock, decimal, text};
@@ -40,7 +40,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(reach: Reach, server: &SqlServer) -> Result<Self, String> {
+    pub(super) fn new(reach: Reach, server: &SqlServer) -> Self {
         let options = OptsBuilder::default()
             .ip_or_hostname(reach.host.clone())
             .tcp_port(reach.port)
@@ -66,12 +66,12 @@ impl Connector {
                     ),
             ),
         };
-        Ok(Self {
+        Self {
             reach,
             options,
             tls,
             password: server.password.clone(),
-        })
+        }
     }
 
     async fn open(&self, tls: Option<SslOpts>) -> Result<Conn, mysql_async::Error> {
@@ -167,8 +167,8 @@ impl Connection {
         parameters: Vec<Value>,
         job: &Job,
     ) -> Result<Answer, Error> {
-        let maybe_done = !job.statement.reads;
-        let lost = |error| failed(&error, maybe_done);
+        let stage = Stage::sent(job.statement.reads);
+        let lost = |error| failed(&error, stage);
         let mut answer = Answer::default();
         let parameters = if parameters.is_empty() {
             Params::Empty
@@ -200,11 +200,11 @@ impl Connection {
         Ok(answer)
     }
 
-    async fn simple(&mut self, statement: &str, maybe_done: bool) -> Result<(), Error> {
+    async fn simple(&mut self, statement: &str, stage: Stage) -> Result<(), Error> {
         self.connection
             .query_drop(statement)
             .await
-            .map_err(|error| failed(&error, maybe_done))
+            .map_err(|error| failed(&error, stage))
     }
 }
 
@@ -223,13 +223,13 @@ impl Session for Connection {
             .connection
             .prep(job.statement.text.as_str())
             .await
-            .map_err(|error| failed(&error, false))?;
+            .map_err(|error| failed(&error, Stage::Before))?;
         if usize::from(statement.num_params()) != parameters.len() {
             let placeholders = usize::from(statement.num_params());
             self.connection
                 .close(statement)
                 .await
-                .map_err(|error| failed(&error, false))?;
+                .map_err(|error| failed(&error, Stage::Before))?;
             return Err(Error::Count {
                 placeholders,
                 given: parameters.len(),
@@ -252,15 +252,15 @@ impl Session for Connection {
             Access::ReadWrite => "START TRANSACTION",
             Access::ReadOnly => "START TRANSACTION READ ONLY",
         };
-        self.simple(statement, false).await
+        self.simple(statement, Stage::Before).await
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
-        self.simple("COMMIT", true).await
+        self.simple("COMMIT", Stage::Changing).await
     }
 
     async fn rollback(&mut self) -> Result<(), Error> {
-        self.simple("ROLLBACK", false).await
+        self.simple("ROLLBACK", Stage::Reading).await
     }
 
     async fn cancel(&mut self) {
@@ -379,16 +379,13 @@ fn utf8(bytes: Vec<u8>, column: &Column) -> Result<String, Error> {
 }
 
 /// What an error of a session means.
-fn failed(error: &mysql_async::Error, maybe_done: bool) -> Error {
+fn failed(error: &mysql_async::Error, stage: Stage) -> Error {
     match error {
         mysql_async::Error::Server(server) => Error::Database {
             state: state(server.code, &server.state).to_owned(),
             message: server.message.clone(),
         },
-        mysql_async::Error::Driver(DriverError::ConnectionClosed) => {
-            Error::Lost { maybe_done: false }
-        }
-        _ => Error::Lost { maybe_done },
+        _ => stage.into(),
     }
 }
 

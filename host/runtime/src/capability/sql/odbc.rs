@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Duration, Instant};
 
 use super::answer::{Answer, Job};
-use super::error::Error;
+use super::error::{Error, Stage};
 use super::session::{Access, Connect, Session};
 use super::value::{self, decimal, text};
 use super::worker::Worker;
@@ -173,7 +173,7 @@ impl Session for Handle {
         self.worker
             .run(|source| {
                 let begun = source.connection.set_autocommit(false);
-                begun.map_err(|error| failed(&error, source.vendor, false))
+                begun.map_err(|error| failed(&error, source.vendor, Stage::Before))
             })
             .await
     }
@@ -184,10 +184,10 @@ impl Session for Handle {
                 let Source { connection, vendor } = source;
                 connection
                     .commit()
-                    .map_err(|error| failed(&error, *vendor, true))?;
+                    .map_err(|error| failed(&error, *vendor, Stage::Changing))?;
                 connection
                     .set_autocommit(true)
-                    .map_err(|error| failed(&error, *vendor, false))
+                    .map_err(|error| failed(&error, *vendor, Stage::Reading))
             })
             .await
     }
@@ -199,7 +199,7 @@ impl Session for Handle {
                 connection
                     .rollback()
                     .and_then(|()| connection.set_autocommit(true))
-                    .map_err(|error| failed(&error, *vendor, false))
+                    .map_err(|error| failed(&error, *vendor, Stage::Reading))
             })
             .await
     }
@@ -212,9 +212,9 @@ impl Session for Handle {
 
 fn run(source: &mut Source, job: &Job, deadline: Instant) -> Result<Answer, Error> {
     let vendor = source.vendor;
-    let maybe_done = !job.statement.reads;
-    let unsent = |error: odbc_api::Error| failed(&error, vendor, false);
-    let lost = |error: odbc_api::Error| failed(&error, vendor, maybe_done);
+    let stage = Stage::sent(job.statement.reads);
+    let unsent = |error: odbc_api::Error| failed(&error, vendor, Stage::Before);
+    let lost = |error: odbc_api::Error| failed(&error, vendor, stage);
     let mut parameters = Vec::with_capacity(job.parameters.len());
     for (position, cell) in job.parameters.iter().enumerate() {
         parameters.push(parameter(cell).map_err(|why| Error::Parameter {
@@ -382,7 +382,7 @@ fn exact(given: String) -> Cell {
 }
 
 /// What an error of a session means.
-fn failed(error: &odbc_api::Error, vendor: Vendor, maybe_done: bool) -> Error {
+fn failed(error: &odbc_api::Error, vendor: Vendor, stage: Stage) -> Error {
     let odbc_api::Error::Diagnostics { record, .. } = error else {
         return Error::Database {
             state: "HY000".to_owned(),
@@ -391,7 +391,7 @@ fn failed(error: &odbc_api::Error, vendor: Vendor, maybe_done: bool) -> Error {
     };
     let given = record.state.as_str();
     if given.starts_with("08") {
-        return Error::Lost { maybe_done };
+        return stage.into();
     }
     Error::Database {
         state: vendor.state(record.native_error, given).to_owned(),

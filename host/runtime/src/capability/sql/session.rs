@@ -19,8 +19,8 @@ pub(super) enum Access {
 /// cancelled and closed.
 #[async_trait]
 pub(super) trait Session: Send {
-    /// Runs one statement to its end. An error that says it was lost says too whether the database may have
-    /// done it: before it was sent, it certainly has not.
+    /// Runs one statement to its end. A connection that turns out to be dead before the statement was sent is
+    /// [`Error::Unsent`]: then, and only then, it may be tried on another.
     async fn run(&mut self, job: &Arc<Job>, deadline: Instant) -> Result<Answer, Error>;
 
     /// Begins a transaction.

@@ -190,7 +190,7 @@ fn run(connection: &Connection, job: &Job) -> Result<Answer, Error> {
         .map(|column| (column.name().to_owned(), is_boolean(column.decl_type())))
         .collect();
     answer.columns(columns.iter().map(|(name, _)| name.as_str()), job)?;
-    let reads = statement.readonly();
+    let before = connection.total_changes();
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(failed)? {
         if answer.is_full(job) {
@@ -205,7 +205,8 @@ fn run(connection: &Connection, job: &Job) -> Result<Answer, Error> {
         answer.push(cells, job)?;
     }
     drop(rows);
-    if !reads {
+    // What a statement that changes no row (a CREATE) would answer is the count of the one before.
+    if connection.total_changes() != before {
         answer.affected = connection.changes();
     }
     Ok(answer)
@@ -247,11 +248,11 @@ fn cell(stored: ValueRef<'_>, boolean: bool) -> Cell {
 fn failed(error: rusqlite::Error) -> Error {
     match error {
         rusqlite::Error::SqliteFailure(error, message) => Error::Database {
-            state: state(&error).to_owned(),
+            state: state(error).to_owned(),
             message: message.unwrap_or_else(|| error.to_string()),
         },
         rusqlite::Error::SqlInputError { error, msg, .. } => Error::Database {
-            state: state(&error).to_owned(),
+            state: state(error).to_owned(),
             message: msg,
         },
         error => Error::Database {
@@ -262,7 +263,7 @@ fn failed(error: rusqlite::Error) -> Error {
 }
 
 /// The nearest SQLSTATE.
-fn state(error: &ffi::Error) -> &'static str {
+fn state(error: ffi::Error) -> &'static str {
     match error.extended_code {
         ffi::SQLITE_CONSTRAINT_UNIQUE
         | ffi::SQLITE_CONSTRAINT_PRIMARYKEY

@@ -70,6 +70,9 @@ const READS: &[&str] = &[
     "SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC",
 ];
 
+/// What makes `WITH` more than a query.
+const CHANGES: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE"];
+
 impl Statement {
     /// Reads what a guest wrote.
     pub(super) fn parse(source: &str, dialect: Dialect) -> Result<Self, Error> {
@@ -80,6 +83,7 @@ impl Statement {
             placeholders: 0,
             first: None,
             ended: false,
+            changes: false,
         };
         while lexer.token()? {}
         let Some(first) = lexer.first else {
@@ -87,7 +91,7 @@ impl Statement {
         };
         check_kind(&first, dialect)?;
         Ok(Self {
-            reads: READS.contains(&first.as_str()),
+            reads: READS.contains(&first.as_str()) && !(first == "WITH" && lexer.changes),
             text: lexer.text,
             placeholders: lexer.placeholders,
         })
@@ -118,6 +122,8 @@ struct Lexer<'a> {
     first: Option<String>,
     /// A `;` has been seen.
     ended: bool,
+    /// A word has been seen that a query with a change in it holds.
+    changes: bool,
 }
 
 impl Lexer<'_> {
@@ -318,6 +324,9 @@ impl Lexer<'_> {
         if self.first.is_none() {
             self.first = Some(word.to_ascii_uppercase());
         }
+        self.changes |= CHANGES
+            .iter()
+            .any(|change| word.eq_ignore_ascii_case(change));
         let escapes = self.dialect == Dialect::Postgres && word.eq_ignore_ascii_case("e");
         if escapes && self.rest[end..].starts_with('\'') {
             return self.quoted(end + 1, '\'', true);

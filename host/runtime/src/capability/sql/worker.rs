@@ -21,18 +21,18 @@ impl<T: 'static> Worker<T> {
         make: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let (tasks, queue) = channel::<Task<T>>();
-        let (made, outcome) = oneshot::channel();
+        let (ready, outcome) = oneshot::channel();
         std::thread::Builder::new()
             .name("sql".to_owned())
             .spawn(move || match make() {
                 Ok(mut owned) => {
                     // Whoever asked may have gone away meanwhile; then nothing follows.
-                    let _ = made.send(Ok(()));
+                    let _ = ready.send(Ok(()));
                     for task in queue {
                         task(&mut owned);
                     }
                 }
-                Err(error) => drop(made.send(Err(error))),
+                Err(error) => drop(ready.send(Err(error))),
             })
             .map_err(|error| Error::Connect(format!("no thread for it: {error}")))?;
         outcome
@@ -48,9 +48,7 @@ impl<T: 'static> Worker<T> {
     ) -> Result<A, Error> {
         let (done, outcome) = oneshot::channel();
         let task: Task<T> = Box::new(move |owned| drop(done.send(task(owned))));
-        self.tasks
-            .send(task)
-            .map_err(|_| Error::Lost { maybe_done: false })?;
+        self.tasks.send(task).map_err(|_| Error::Unsent)?;
         outcome
             .await
             .unwrap_or(Err(Error::Lost { maybe_done: true }))

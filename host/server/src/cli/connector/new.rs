@@ -11,7 +11,7 @@ use crate::cli::Outcome;
 use crate::cli::output::{self, Output};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The connector's name: lower-case letters, digits and hyphens.
     name: String,
     /// The language: rust, python, javascript, go or c.

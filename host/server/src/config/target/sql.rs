@@ -285,7 +285,7 @@ fn parts(url: &str) -> Result<Parts, &'static str> {
     let decoded = |text: &str| {
         percent_encoding::percent_decode_str(text)
             .decode_utf8()
-            .map(|text| text.into_owned())
+            .map(std::borrow::Cow::into_owned)
             .map_err(|_| "is not UTF-8")
     };
     let host = url

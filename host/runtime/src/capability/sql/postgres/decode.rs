@@ -249,7 +249,7 @@ fn interval(months: i32, days: i32, microseconds: i64) -> String {
         }
     }
     let fraction = value::fraction(amount % 1_000_000);
-    if seconds % 60 != 0 || !fraction.is_empty() {
+    if !seconds.is_multiple_of(60) || !fraction.is_empty() {
         time.push_str(&format!("{sign}{}{fraction}S", seconds % 60));
     }
     if !time.is_empty() {
@@ -299,15 +299,19 @@ fn array(kind: &Type, element: &Type, mut reader: Reader<'_>) -> Result<String, 
     }
     let (mut lengths, mut bounds, mut plain) = (Vec::new(), String::new(), true);
     for _ in 0..dimensions {
-        let length =
-            usize::try_from(i32::from_be_bytes(reader.take()?)).map_err(|_| malformed())?;
+        let length = i32::from_be_bytes(reader.take()?);
         let lower = i64::from(i32::from_be_bytes(reader.take()?));
         plain &= lower == 1;
-        bounds.push_str(&format!("[{lower}:{}]", lower + length as i64 - 1));
-        lengths.push(length);
+        bounds.push_str(&format!("[{lower}:{}]", lower + i64::from(length) - 1));
+        lengths.push(usize::try_from(length).map_err(|_| malformed())?);
     }
     if lengths.is_empty() {
         return Ok("{}".to_owned());
+    }
+    // Each element has its length before it: more than that allows is a lie that would cost memory.
+    let count = lengths.iter().copied().try_fold(1, usize::checked_mul);
+    if count.is_none_or(|count| count == 0 || count > reader.raw.len() / 4) {
+        return Err(malformed());
     }
     let mut out = if plain { String::new() } else { bounds + "=" };
     elements(element, &lengths, &mut reader, &mut out)?;
@@ -374,7 +378,8 @@ mod tests {
 
     fn number(weight: i16, sign: u16, scale: u16, groups: &[u16]) -> Result<Cell, Unreadable> {
         let mut raw = Vec::new();
-        raw.extend((groups.len() as u16).to_be_bytes());
+        let count = u16::try_from(groups.len()).expect("few groups");
+        raw.extend(count.to_be_bytes());
         raw.extend(weight.to_be_bytes());
         raw.extend(sign.to_be_bytes());
         raw.extend(scale.to_be_bytes());
@@ -426,6 +431,15 @@ mod tests {
             matches!(cell(&Type::MONEY, Some(&[0; 8])), Err(Unreadable::Type(name)) if name == "money")
         );
         assert!(matches!(cell(&Type::INT4, None), Ok(Cell::Null)));
+        // Two dimensions, a billion times nothing.
+        let lie: Vec<u8> = [2, 0, 23, 1_000_000_000, 1, 0, 1]
+            .iter()
+            .flat_map(|part: &i32| part.to_be_bytes())
+            .collect();
+        assert!(matches!(
+            cell(&Type::INT4_ARRAY, Some(&lie)),
+            Err(Unreadable::Malformed(_))
+        ));
     }
 
     #[test]

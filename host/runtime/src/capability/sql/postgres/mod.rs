@@ -19,7 +19,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::answer::{Answer, Job};
-use super::error::Error;
+use super::error::{Error, Stage};
 use super::reach::{Protection, Reach, handshake};
 use super::session::{Access, Connect, Session};
 use crate::app::SqlServer;
@@ -155,7 +155,7 @@ impl Connection {
             other => other,
         }
         // Nothing was executed yet, so nothing can have been done.
-        .map_err(|error| failed(&error, false))
+        .map_err(|error| failed(&error, Stage::Before))
     }
 
     async fn rows(
@@ -163,7 +163,7 @@ impl Connection {
         statement: &tokio_postgres::Statement,
         job: &Job,
     ) -> Result<Answer, Error> {
-        let maybe_done = !job.statement.reads;
+        let stage = Stage::sent(job.statement.reads);
         let parameters = job.parameters.iter().map(Parameter);
         let mut answer = Answer::default();
         let columns = statement.columns();
@@ -172,12 +172,12 @@ impl Connection {
             .client
             .query_raw(statement, parameters)
             .await
-            .map_err(|error| failed(&error, maybe_done))?;
+            .map_err(|error| failed(&error, stage))?;
         let mut rows = std::pin::pin!(rows);
         while let Some(row) = rows
             .try_next()
             .await
-            .map_err(|error| failed(&error, maybe_done))?
+            .map_err(|error| failed(&error, stage))?
         {
             if answer.is_full(job) {
                 // Read on and thrown away: a statement that is cut off may not have done all that it says.
@@ -186,9 +186,7 @@ impl Connection {
             }
             let mut cells = Vec::with_capacity(columns.len());
             for (index, column) in columns.iter().enumerate() {
-                let Raw(raw) = row
-                    .try_get(index)
-                    .map_err(|error| failed(&error, maybe_done))?;
+                let Raw(raw) = row.try_get(index).map_err(|error| failed(&error, stage))?;
                 let cell = decode::cell(column.type_(), raw).map_err(|why| Error::Value {
                     column: column.name().to_owned(),
                     why: why.to_string(),
@@ -204,12 +202,12 @@ impl Connection {
     async fn simple(
         &self,
         statement: &str,
-        maybe_done: bool,
+        stage: Stage,
     ) -> Result<Vec<SimpleQueryMessage>, Error> {
         self.client
             .simple_query(statement)
             .await
-            .map_err(|error| failed(&error, maybe_done))
+            .map_err(|error| failed(&error, stage))
     }
 }
 
@@ -217,6 +215,12 @@ impl Connection {
 impl Session for Connection {
     async fn run(&mut self, job: &Arc<Job>, _deadline: Instant) -> Result<Answer, Error> {
         let statement = self.prepare(job).await?;
+        if statement.params().len() != job.parameters.len() {
+            return Err(Error::Count {
+                placeholders: statement.params().len(),
+                given: job.parameters.len(),
+            });
+        }
         for (position, (cell, kind)) in job.parameters.iter().zip(statement.params()).enumerate() {
             parameter::check(cell, kind).map_err(|why| Error::Parameter {
                 position: position + 1,
@@ -231,18 +235,18 @@ impl Session for Connection {
             Access::ReadWrite => "BEGIN",
             Access::ReadOnly => "BEGIN READ ONLY",
         };
-        self.simple(statement, false).await.map(drop)
+        self.simple(statement, Stage::Before).await.map(drop)
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
         // In a transaction that an error has ended, COMMIT succeeds and rolls back. Only a statement that such a
         // transaction refuses tells.
-        self.simple("SELECT 1", false).await?;
-        self.simple("COMMIT", true).await.map(drop)
+        self.simple("SELECT 1", Stage::Reading).await?;
+        self.simple("COMMIT", Stage::Changing).await.map(drop)
     }
 
     async fn rollback(&mut self) -> Result<(), Error> {
-        self.simple("ROLLBACK", false).await.map(drop)
+        self.simple("ROLLBACK", Stage::Reading).await.map(drop)
     }
 
     async fn cancel(&mut self) {
@@ -266,10 +270,15 @@ impl Session for Connection {
 }
 
 /// What an error of a session means.
-fn failed(error: &tokio_postgres::Error, maybe_done: bool) -> Error {
+fn failed(error: &tokio_postgres::Error, stage: Stage) -> Error {
     let Some(database) = error.as_db_error() else {
-        return Error::Lost { maybe_done };
+        return stage.into();
     };
+    let sqlstate = database.code().code();
+    // The server's farewell, in the place of an answer.
+    if stage == Stage::Before && sqlstate.starts_with("57P") {
+        return Error::Unsent;
+    }
     let mut message = database.message().to_owned();
     for (what, more) in [("", database.detail()), ("hint: ", database.hint())] {
         if let Some(more) = more {
@@ -279,7 +288,7 @@ fn failed(error: &tokio_postgres::Error, maybe_done: bool) -> Error {
         }
     }
     Error::Database {
-        state: database.code().code().to_owned(),
+        state: sqlstate.to_owned(),
         message,
     }
 }

@@ -511,6 +511,16 @@ async fn trust_and_credentials_are_the_operators() {
         matches!(&error, Error::Tls(why) if why.contains("authority")),
         "{error}"
     );
+    // Connected to the same address, and not the name that its certificate holds.
+    let error = failing(SqlServer {
+        host: "db.localhost".to_owned(),
+        ..good.clone()
+    })
+    .await;
+    assert!(
+        matches!(&error, Error::Tls(why) if why.contains("host name")),
+        "{error:?}"
+    );
     let error = failing(SqlServer {
         password: "wrong-hush".to_owned().into(),
         ..good.clone()

@@ -196,7 +196,7 @@ async fn only_a_file_that_is_a_database_is_opened() {
             .err()
             .expect("refused");
         assert_eq!(error.state(), "08001");
-        assert!(!error.to_string().contains("/"), "{error}");
+        assert!(!error.to_string().contains('/'), "{error}");
     }
     assert!(!folder.0.path().join("none").exists());
 }

@@ -35,6 +35,14 @@ fn placeholders_are_counted_and_spelled_for_the_driver() {
     let mysql = parsed(source, Dialect::Mysql);
     assert_eq!(mysql.text, "SELECT a FROM t WHERE b= ?  AND c IN( ? , ? )");
     assert!(!parsed("UPDATE t SET a=?", Dialect::Sqlite).reads);
+    assert!(parsed("WITH x AS (SELECT 1) SELECT * FROM x", Dialect::Postgres).reads);
+    assert!(
+        !parsed(
+            "WITH x AS (delete FROM t RETURNING a) SELECT * FROM x",
+            Dialect::Postgres
+        )
+        .reads
+    );
 }
 
 #[test]
@@ -180,7 +188,7 @@ fn piece() -> impl Strategy<Value = (String, usize)> {
 proptest! {
     #[test]
     fn exactly_the_placeholders_are_found(pieces in prop::collection::vec(piece(), 0..20)) {
-        let source: String = pieces.iter().map(|(text, _)| format!(" {text} ")).collect();
+        let source = pieces.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(" ");
         let count: usize = pieces.iter().map(|(_, count)| count).sum();
         for dialect in ALL {
             let statement = Statement::parse(&format!("SELECT {source}"), dialect).expect("a statement");

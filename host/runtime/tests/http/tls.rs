@@ -1,14 +1,8 @@
 //! `http` over TLS: authorities, names, pinned keys, client certificates.
 
-mod common;
-#[path = "support/web.rs"]
-mod web;
-
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use common::{answer as said, call, guest, runtime, spec};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -16,9 +10,12 @@ use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tombolo_runtime::{AppSpec, ClientIdentity, HttpAuth, HttpTarget, Reach, Target};
+use tombolo_runtime::{AppSpec, ClientIdentity, HttpTarget, Target};
 use tombolo_tests::pki::{Authority, Pair, openssl};
-use web::{Web, ok};
+
+use crate::common::{guest, runtime, spec};
+use crate::web::{Web, ok};
+use crate::{hr, send};
 
 fn chain(pair: &Pair) -> Vec<CertificateDer<'static>> {
     let found = CertificateDer::pem_file_iter(&pair.certificate).unwrap();
@@ -60,35 +57,14 @@ fn pin(pair: &Pair) -> [u8; 32] {
 
 fn target(url: &str, authority: &Authority) -> HttpTarget {
     HttpTarget {
-        url: url.to_owned(),
         ca: Some(authority.pem().unwrap()),
-        pins: Vec::new(),
-        identity: None,
-        auth: HttpAuth::None,
-        methods: None,
-        reach: Reach::Private,
-        connect_timeout: Duration::from_secs(5),
-        timeout: Duration::from_secs(20),
-        concurrency: 2,
-        rate: None,
+        ..crate::target(url)
     }
 }
 
 /// What `GET /` at this target comes to.
 async fn get(target: HttpTarget) -> String {
-    let runtime = runtime();
-    let component = runtime.load("web", guest("web")).await.unwrap();
-    let targets = [("hr".to_owned(), Target::Http(target))].into();
-    let app = AppSpec {
-        targets,
-        ..spec("app")
-    };
-    let connector = runtime.bind(&component, app).await.unwrap();
-    let entry = connector
-        .get(&call(), "http", "GET hr /", &[])
-        .await
-        .unwrap();
-    said(&entry).to_owned()
+    send(&hr(target).await, "GET hr /").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,115 @@
+//! What is written down of a request, and what is not.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, LazyLock};
+
+use parking_lot::Mutex;
+use tombolo_runtime::{HttpTarget, TokenRequest};
+
+use crate::auth::{client, issuer};
+use crate::common::spec;
+use crate::web::{Web, answer};
+use crate::{basic, bound, send, target, told};
+
+/// What is logged, at every level but the compiler's.
+static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let writer = Arc::clone(&log);
+    tracing_subscriber::fmt()
+        .with_env_filter("trace,cranelift=off,cranelift_codegen=off,regalloc2=off,wasmtime=off,wasmtime_internal_cranelift=off")
+        .with_ansi(false)
+        .with_writer(move || Sink(Arc::clone(&writer)))
+        .init();
+    log
+});
+
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_record_has_one_line_a_request_and_no_content_and_no_log_a_secret() {
+    LazyLock::force(&LOG);
+    let issuer = issuer(3600, &Arc::new(AtomicUsize::new(70))).await;
+    let web = Web::start(|_| answer(404, &[], "the-body-41")).await;
+    let connector = bound(
+        spec("recorded"),
+        vec![
+            (
+                "hr",
+                HttpTarget {
+                    auth: basic(),
+                    ..target(&web.url())
+                },
+            ),
+            (
+                "oauth",
+                HttpTarget {
+                    auth: client(&issuer, TokenRequest::Body),
+                    ..target(&web.url())
+                },
+            ),
+        ],
+    )
+    .await;
+    send(&connector, "POST hr /path-42\nbody-43").await;
+    send(&connector, "GET oauth /path-42").await;
+    send(&connector, "GET nowhere /path-42").await;
+    told(
+        &connector,
+        "wasi",
+        "GET http://hr /path-42",
+        &["x: header-44"],
+    )
+    .await;
+    let log = String::from_utf8_lossy(&LOG.lock()).into_owned();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("host-call") && line.contains("recorded"))
+        .collect();
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    for (line, words) in lines.iter().zip([
+        [
+            "operation=\"post\"",
+            "on=\"hr\"",
+            "outcome=\"refused\" code=\"404\"",
+        ],
+        [
+            "operation=\"get\"",
+            "on=\"oauth\"",
+            "outcome=\"refused\" code=\"404\"",
+        ],
+        ["operation=\"get\"", "on=\"nowhere\"", "outcome=\"denied\""],
+        [
+            "capability=\"wasi:http\"",
+            "on=\"hr\"",
+            "outcome=\"refused\" code=\"404\"",
+        ],
+    ]) {
+        for word in words {
+            assert!(line.contains(word), "{word}: {line}");
+        }
+        for content in ["path-42", "body-4", "the-body", "header-44"] {
+            assert!(!line.contains(content), "{line}");
+        }
+    }
+    let secrets = [
+        "pass-word-77",
+        "c3ZjOnBhc3Mtd29yZC03Nw",
+        "s3cret:/+&",
+        "s3cret%3A",
+        "token-71",
+    ];
+    for secret in secrets {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
