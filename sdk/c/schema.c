@@ -47,38 +47,66 @@ bool tmb_check(const tmb_kind *kind, const tmb_entry *entry) {
   return true;
 }
 
-static char *quoted(const char *text) {
-  char *out = "";
-  for (; *text; text++) {
-    if (*text == '"' || *text == '\\') out = tmb_format("%s\\%c", out, *text);
-    else if ((unsigned char)*text < 0x20) out = tmb_format("%s\\u%04x", out, *text);
-    else out = tmb_format("%s%c", out, *text);
+// Text that grows.
+typedef struct {
+  char *text;
+  size_t length, room;
+} buffer;
+
+static void put(buffer *out, const char *text, size_t length) {
+  if (out->length + length + 1 > out->room) {
+    char *room = tmb_alloc(out->room = (out->length + length + 1) * 2);
+    if (out->length) memcpy(room, out->text, out->length);
+    out->text = room;
   }
-  return tmb_format("\"%s\"", out);
+  memcpy(out->text + out->length, text, length);
+  out->length += length;
+  out->text[out->length] = 0;
 }
 
-static char *field_json(const tmb_field *field) {
-  char *out = tmb_format("{\"name\":%s,\"type\":%s", quoted(field->name), quoted(field->type));
-  if (field->scim) out = tmb_format("%s,\"scim\":%s", out, quoted(field->scim));
-  if (field->to) out = tmb_format("%s,\"to\":%s", out, quoted(field->to));
-  if (field->multi) out = tmb_format("%s,\"multi\":true", out);
-  if (field->required) out = tmb_format("%s,\"required\":true", out);
-  if (field->unique) out = tmb_format("%s,\"unique\":true", out);
-  if (field->case_exact) out = tmb_format("%s,\"caseExact\":true", out);
-  if (field->read_only) out = tmb_format("%s,\"mutability\":\"read-only\"", out);
-  if (field->immutable) out = tmb_format("%s,\"mutability\":\"immutable\"", out);
-  if (field->write_only) out = tmb_format("%s,\"mutability\":\"write-only\"", out);
-  return tmb_format("%s}", out);
+static void raw(buffer *out, const char *text) { put(out, text, strlen(text)); }
+
+static void quoted(buffer *out, const char *name, const char *text) {
+  if (name) raw(out, name);
+  raw(out, "\"");
+  for (; *text; text++) {
+    if (*text == '"' || *text == '\\') raw(out, "\\");
+    if ((unsigned char)*text < 0x20) raw(out, tmb_format("\\u%04x", *text));
+    else put(out, text, 1);
+  }
+  raw(out, "\"");
+}
+
+static void field_json(buffer *out, const tmb_field *field) {
+  quoted(out, "{\"name\":", field->name);
+  quoted(out, ",\"type\":", field->type);
+  if (field->scim) quoted(out, ",\"scim\":", field->scim);
+  if (field->to) quoted(out, ",\"to\":", field->to);
+  if (field->multi) raw(out, ",\"multi\":true");
+  if (field->required) raw(out, ",\"required\":true");
+  if (field->unique) raw(out, ",\"unique\":true");
+  if (field->case_exact) raw(out, ",\"caseExact\":true");
+  if (field->read_only) raw(out, ",\"mutability\":\"read-only\"");
+  if (field->immutable) raw(out, ",\"mutability\":\"immutable\"");
+  if (field->write_only) raw(out, ",\"mutability\":\"write-only\"");
+  raw(out, "}");
 }
 
 char *tmb_describe(void) {
-  char *kinds = "";
+  buffer out = {0};
+  quoted(&out, "{\"name\":", tmb_connector.name);
+  quoted(&out, ",\"version\":", tmb_connector.version);
+  raw(&out, ",\"kinds\":[");
   for (const tmb_kind *kind = tmb_connector.kinds; kind->kind; kind++) {
-    char *fields = "";
-    for (size_t i = 0; i < kind->count; i++) fields = tmb_format("%s%s%s", fields, i ? "," : "", field_json(&kind->fields[i]));
-    kinds = tmb_format("%s%s{\"kind\":%s,\"resource\":%s,\"attributes\":[%s]}", kinds, *kinds ? "," : "",
-                       quoted(kind->kind), quoted(kind->resource), fields);
+    quoted(&out, kind == tmb_connector.kinds ? "{\"kind\":" : ",{\"kind\":", kind->kind);
+    quoted(&out, ",\"resource\":", kind->resource);
+    raw(&out, ",\"attributes\":[");
+    for (size_t i = 0; i < kind->count; i++) {
+      if (i) raw(&out, ",");
+      field_json(&out, &kind->fields[i]);
+    }
+    raw(&out, "]}");
   }
-  return tmb_format("{\"name\":%s,\"version\":%s,\"kinds\":[%s]}", quoted(tmb_connector.name),
-                    quoted(tmb_connector.version), kinds);
+  raw(&out, "]}");
+  return out.text;
 }

@@ -54,8 +54,12 @@ pub fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     component::with_manifest(component, project, &world)
 }
 
-/// Writes a file on the way, with its folders.
+/// Writes a file on the way, with its folders. One that is there already stays untouched: compilers find it in their
+/// caches, and who watches the project sees no change.
 pub(crate) fn write(file: &Path, data: impl AsRef<[u8]>) -> Result<(), BuildError> {
+    if std::fs::read(file).is_ok_and(|found| found == data.as_ref()) {
+        return Ok(());
+    }
     let parent = file.parent().unwrap_or(file);
     std::fs::create_dir_all(parent)
         .and_then(|()| std::fs::write(file, data))

@@ -23,10 +23,17 @@ pub(crate) fn build(project: &Project, world: &World) -> Result<Vec<u8>, BuildEr
     let bindings = scratch.join("bindings");
     generate(&bindings, world)?;
     let made = scratch.join("core.wasm");
+    // zig's own stack of 16 MiB would be a quarter of what an app grants.
     tool::run(
         compiler
             .current_dir(&project.dir)
-            .args(["-mexec-model=reactor", "-Os", "-std=c11", "-Wall"])
+            .args([
+                "-mexec-model=reactor",
+                "-Os",
+                "-std=c11",
+                "-Wall",
+                "-Wl,-z,stack-size=1048576",
+            ])
             .args(
                 project
                     .build

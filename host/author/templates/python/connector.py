@@ -66,9 +66,8 @@ class People(Connector):
 
     def change_members(self, group, add, remove, request):
         self.get("group", group, [])
-        for member in add:
-            if state.get(f"user/{member}") is None:
-                raise Invalid(f"there is no user {member}", attribute="members")
+        for member in [member for member in add if state.get(f"user/{member}") is None]:
+            raise Invalid(f"there is no user {member}", attribute="members")
         for member in remove:
             state.delete(f"member/{group}/{member}")
         for member in add:
