@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tracing::{Instrument as _, info, info_span};
@@ -185,7 +185,7 @@ impl Host {
                 "the body must be `application/scim+json` or `application/json`; say so in `Content-Type`",
             );
         }
-        let body = match tokio::time::timeout_at(deadline, self.body(body)).await {
+        let body = match tokio::time::timeout_at(deadline, self.body(&parts.headers, body)).await {
             Ok(Ok(body)) => body,
             Ok(Err(response)) => return response,
             Err(_) => {
@@ -215,26 +215,50 @@ impl Host {
         response
     }
 
-    async fn body(&self, body: Body) -> Result<Bytes, Response<Body>> {
-        Limited::new(body, self.body_limit)
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes)
-            .map_err(|why| {
-                if why.is::<LengthLimitError>() {
-                    let detail = format!(
-                        "the body is larger than {} bytes, the host's `limits.body`",
-                        self.body_limit
-                    );
-                    respond::error(&tombolo_scim::error::Error::too_large(detail))
-                } else {
-                    respond::refuse(
-                        StatusCode::BAD_REQUEST,
-                        "the body ended before it was whole",
-                    )
+    async fn body(&self, headers: &HeaderMap, mut body: Body) -> Result<Bytes, Response<Body>> {
+        let read = Limited::new(&mut body, self.body_limit).collect().await;
+        match read {
+            Ok(whole) => Ok(whole.to_bytes()),
+            Err(why) if why.is::<LengthLimitError>() => {
+                // Who waits for `100 Continue` has not begun to send, and must not be asked to.
+                if !headers.contains_key(EXPECT) {
+                    linger(&mut body).await;
                 }
-            })
+                let detail = format!(
+                    "the body is larger than {} bytes, the host's `limits.body`",
+                    self.body_limit
+                );
+                Err(respond::error(&tombolo_scim::error::Error::too_large(
+                    detail,
+                )))
+            }
+            Err(_) => Err(respond::refuse(
+                StatusCode::BAD_REQUEST,
+                "the body ended before it was whole",
+            )),
+        }
     }
+}
+
+/// Most bytes that are taken of a body only to throw them away, and the time for it.
+const LINGER_BYTES: usize = 16 << 20;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Takes more of a body that nobody wants: a client that is still sending when the connection closes may lose the
+/// answer (RFC 9112, section 9.6).
+async fn linger(body: &mut Body) {
+    let taken = async {
+        let mut left = LINGER_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(bytes) else {
+                break;
+            };
+            left = rest;
+        }
+    };
+    // Out of time, the answer is sent as it is.
+    let _ = tokio::time::timeout(LINGER, taken).await;
 }
 
 /// Entra says `application/scim+json; charset=utf-8`; others `application/json`. A body without a type is taken for
