@@ -32,11 +32,17 @@ impl MariaDb {
             .prefix("tombolo-mariadb-")
             .tempdir()?;
         certificates(directory.path())?;
+        // Of its own: a server that starts sweeps up temporary tables there, and would take another's.
+        std::fs::create_dir(directory.path().join("tmp"))?;
         crate::as_user::give(directory.path(), SERVICE)?;
         let mut install = crate::as_user::command(&program("mariadb-install-db")?, SERVICE);
         install
             .args(["--no-defaults", "--skip-test-db"])
             .arg("--auth-root-authentication-method=normal")
+            .arg(format!(
+                "--tmpdir={}",
+                directory.path().join("tmp").display()
+            ))
             .arg(format!(
                 "--datadir={}",
                 directory.path().join("data").display()
@@ -97,6 +103,7 @@ impl MariaDb {
         command.arg("--no-defaults").current_dir(at);
         for (name, value) in [
             ("datadir", at.join("data")),
+            ("tmpdir", at.join("tmp")),
             ("socket", at.join("socket")),
             ("pid-file", at.join("pid")),
             ("ssl-ca", at.join("ca.pem")),
