@@ -79,7 +79,7 @@ pub enum Expect {
     /// Another limit ends it.
     Limit,
     /// Its answer breaks the contract.
-    Host,
+    Broken,
 }
 
 impl Expect {
@@ -93,7 +93,7 @@ impl Expect {
             Self::Cpu => &["cpu", "timeout"],
             Self::Memory => &["memory"],
             Self::Limit => &["limit"],
-            Self::Host => &["host"],
+            Self::Broken => &["broken"],
         }
     }
 }
