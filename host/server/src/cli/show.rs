@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use super::Outcome;
 use super::output::{self, Output};
@@ -25,7 +25,7 @@ pub(super) async fn run(layout: &Layout, app: &str, output: Output) -> Outcome {
     };
     match output {
         Output::Json => output::json(&shown)?,
-        Output::Text => print(&shown, running.is_some()).context("cannot print")?,
+        Output::Text => print(&shown, running.is_some()),
     }
     Ok(if shown.state == State::Serving {
         ExitCode::SUCCESS
@@ -34,7 +34,7 @@ pub(super) async fn run(layout: &Layout, app: &str, output: Output) -> Outcome {
     })
 }
 
-fn print(app: &AppStatus, running: bool) -> anyhow::Result<()> {
+fn print(app: &AppStatus, running: bool) {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut row = |name: &str, value: String| {
         if !value.is_empty() {
@@ -69,7 +69,6 @@ fn print(app: &AppStatus, running: bool) -> anyhow::Result<()> {
     for problem in app.problems.iter().chain(&app.warnings) {
         println!("\n{problem}");
     }
-    Ok(())
 }
 
 fn connector(facts: &Facts, row: &mut impl FnMut(&str, String)) {

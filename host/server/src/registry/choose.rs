@@ -194,7 +194,7 @@ impl Builder {
                     app = file.name,
                     "not used in place of the connector's file: {}",
                     why.line()
-                )
+                );
             })
             .ok()?;
         Some(material)

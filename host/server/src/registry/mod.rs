@@ -317,7 +317,9 @@ impl Registry {
                     "the new revision has proved itself"
                 );
             }
-            Some(Verdict::Failed(previous, reason)) => self.take_back(generation, previous, reason),
+            Some(Verdict::Failed(previous, reason)) => {
+                self.take_back(generation, &previous, reason)
+            }
         }
         self.judged.notify_one();
     }
@@ -333,7 +335,7 @@ impl Registry {
 
     /// Serves the revision before a bad one again. Requests under way end on the bad one; what it leaves unsettled in the
     /// journal is settled by whoever is served.
-    fn take_back(&self, bad: &Arc<Generation>, previous: Arc<Generation>, reason: Reason) {
+    fn take_back(&self, bad: &Generation, previous: &Arc<Generation>, reason: Reason) {
         let (app, connector) = (bad.app.name(), bad.connector.as_str());
         let rejected = Rejected {
             sha256: bad.digest.clone(),
@@ -361,7 +363,7 @@ impl Registry {
                     .probation
                     .as_ref()
                     .and_then(Probation::previous)
-                    .unwrap_or_else(|| Arc::clone(&previous));
+                    .unwrap_or_else(|| Arc::clone(previous));
                 entry.generation = Some(previous);
                 entry.trouble = Some(Trouble {
                     since: Timestamp::now(),
