@@ -208,7 +208,7 @@ async fn paging(play: &Play<'_>) -> Played {
             match &first {
                 None => first = Some(members),
                 Some(first) if *first != members => {
-                    play.wrong(said, "the order of the first listing", "another")
+                    play.wrong(said, "the order of the first listing", "another");
                 }
                 Some(_) => {}
             }
