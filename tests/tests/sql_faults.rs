@@ -70,7 +70,7 @@ async fn a_database_that_is_away_is_unavailable_and_back_when_it_is_back() -> Re
 const TIMEOUTS: &str = "connect-timeout = \"2s\"\nstatement-timeout = \"2s\"\n";
 
 /// How many people each client has.
-fn people() -> usize {
+fn each() -> usize {
     let all = std::env::var("TOMBOLO_TEST_PEOPLE")
         .ok()
         .and_then(|n| n.parse().ok())
