@@ -187,7 +187,7 @@ struct Expected {
 /// Creates, changes, puts into a group, and sometimes deletes; each until it is acknowledged.
 async fn client(scim: Scim, who: usize, groups: Vec<String>) -> Result<Vec<(String, Expected)>> {
     let mut people = Vec::new();
-    for n in 0..self::people() {
+    for n in 0..each() {
         let login = format!("c{who}.{n}@example.test");
         let id = create(&scim, &login).await?;
         let display = format!("Display of {login}");
