@@ -36,15 +36,23 @@ impl Tools {
         std::fs::write(home.join("requirements.txt"), &wanted)?;
         std::fs::write(home.join("package.json"), &package)?;
         let venv = home.join("venv");
-        quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
-            .context("no virtual environment (Debian, Ubuntu: apt-get install python3-venv)")?;
+        quiet(
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&venv),
+        )
+        .context("no virtual environment (Debian, Ubuntu: apt-get install python3-venv)")?;
         quiet(
             Command::new(venv.join("bin/pip"))
                 .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
                 .arg(home.join("requirements.txt")),
         )?;
-        quiet(Command::new("npm").args(["install", "--no-audit", "--no-fund"]).current_dir(&home))
-            .context("no npm (Debian, Ubuntu: apt-get install nodejs npm)")?;
+        quiet(
+            Command::new("npm")
+                .args(["install", "--no-audit", "--no-fund"])
+                .current_dir(&home),
+        )
+        .context("no npm (Debian, Ubuntu: apt-get install nodejs npm)")?;
         std::fs::write(mark, format!("{wanted}{package}"))?;
         Ok(Self(home))
     }
@@ -82,7 +90,9 @@ impl Tools {
 /// Runs a program that must succeed.
 pub fn quiet(command: &mut Command) -> Result<()> {
     let name = Path::new(command.get_program()).display().to_string();
-    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start {name}"))?;
     ensure!(
         output.status.success(),
         "{name} failed:\n{}{}",

@@ -40,7 +40,9 @@ async fn from_nothing(language: &str) -> Result<()> {
     let tools = Tools::installed();
     let home = tempfile::tempdir()?;
     let project = home.path().join("staff");
-    let project = project.to_str().context("the directory's name is not UTF-8")?;
+    let project = project
+        .to_str()
+        .context("the directory's name is not UTF-8")?;
     let tombolo = |arguments: &[&str]| -> Result<Value> {
         let output = tools.tombolo(&[&["--output", "json"], arguments].concat())?;
         ensure!(
@@ -52,16 +54,32 @@ async fn from_nothing(language: &str) -> Result<()> {
         Ok(serde_json::from_slice(&output.stdout)?)
     };
 
-    tombolo(&["connector", "new", "staff", "--lang", language, "--dir", project])?;
+    tombolo(&[
+        "connector",
+        "new",
+        "staff",
+        "--lang",
+        language,
+        "--dir",
+        project,
+    ])?;
     let built = tombolo(&["connector", "build", project])?;
     println!("{language}: {built}");
     let file = format!("{project}/staff.wasm");
 
     let began = Instant::now();
     let report = tombolo(&["connector", "test", &file])?;
-    println!("{language}: kit {} in {:.1?}", report["counts"], began.elapsed());
+    println!(
+        "{language}: kit {} in {:.1?}",
+        report["counts"],
+        began.elapsed()
+    );
     ensure!(report["counts"]["failed"] == 0, "{report:#}");
-    ensure!(report["counts"]["passed"].as_u64() > Some(80), "{}", report["counts"]);
+    ensure!(
+        report["counts"]["passed"].as_u64() > Some(80),
+        "{}",
+        report["counts"]
+    );
 
     let directory = Directory::new()?;
     directory.connector("staff", std::path::Path::new(&file))?;
@@ -85,7 +103,10 @@ async fn serves(scim: &Scim) -> Result<()> {
     let ana = scim.post("/Users", &person("Ána")).await?;
     ensure!(ana.status == 201, "{ana:?}");
     let taken = scim.post("/Users", &person("áNA")).await?;
-    ensure!(taken.status == 409 && taken.body["scimType"] == "uniqueness", "{taken:?}");
+    ensure!(
+        taken.status == 409 && taken.body["scimType"] == "uniqueness",
+        "{taken:?}"
+    );
     let bo = scim.post("/Users", &person("bo")).await?;
     ensure!(bo.status == 201, "{bo:?}");
 
@@ -96,9 +117,15 @@ async fn serves(scim: &Scim) -> Result<()> {
     ]);
     let bob = format!("/Users/{}", bo.id());
     let patched = scim.patch(&bob, &patch_op(&changes)).await?;
-    ensure!(patched.status == 200 || patched.status == 204, "{patched:?}");
+    ensure!(
+        patched.status == 200 || patched.status == 204,
+        "{patched:?}"
+    );
     let read = scim.get(&bob).await?;
-    ensure!(read.body["displayName"] == "Bob" && read.body["active"] == false, "{read:?}");
+    ensure!(
+        read.body["displayName"] == "Bob" && read.body["active"] == false,
+        "{read:?}"
+    );
 
     for (filter, expected) in [
         ("userName eq \"BO\"", 1),
@@ -108,10 +135,16 @@ async fn serves(scim: &Scim) -> Result<()> {
         ("userName sw \"zz\"", 0),
     ] {
         let found = scim.find("filter", "/Users", filter).await?;
-        ensure!(found.body["totalResults"] == expected, "{filter}: {found:?}");
+        ensure!(
+            found.body["totalResults"] == expected,
+            "{filter}: {found:?}"
+        );
     }
     let page = scim.get("/Users?startIndex=2&count=1").await?;
-    ensure!(page.resources().len() == 1 && page.body["totalResults"] == 2, "{page:?}");
+    ensure!(
+        page.resources().len() == 1 && page.body["totalResults"] == 2,
+        "{page:?}"
+    );
 
     let group = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
@@ -127,20 +160,34 @@ async fn serves(scim: &Scim) -> Result<()> {
     let changed = scim.patch(&readers, &patch_op(&members)).await?;
     ensure!(changed.status < 300, "{changed:?}");
     let read = scim.get(&readers).await?;
-    let left: Vec<_> = read.body["members"].as_array().into_iter().flatten().map(|m| m["value"].as_str()).collect();
+    let left: Vec<_> = read.body["members"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|m| m["value"].as_str())
+        .collect();
     ensure!(left == [Some(bo.id().as_str())], "{read:?}");
 
-    ensure!(scim.delete(&bob).await?.status == 204, "{bob} is not deleted");
+    ensure!(
+        scim.delete(&bob).await?.status == 204,
+        "{bob} is not deleted"
+    );
     ensure!(scim.get(&bob).await?.status == 404, "{bob} is still there");
     let read = scim.get(&readers).await?;
-    ensure!(read.body["members"].as_array().is_none_or(Vec::is_empty), "{read:?}");
+    ensure!(
+        read.body["members"].as_array().is_none_or(Vec::is_empty),
+        "{read:?}"
+    );
     Ok(())
 }
 
 #[test]
 fn what_is_missing_or_wrong_is_told_with_what_to_do() -> Result<()> {
     let home = tempfile::tempdir()?;
-    let dir = home.path().to_str().context("the directory's name is not UTF-8")?;
+    let dir = home
+        .path()
+        .to_str()
+        .context("the directory's name is not UTF-8")?;
     let fails = |output: std::process::Output, words: &[&str]| -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(!output.status.success(), "it succeeded: {said}");
@@ -149,9 +196,18 @@ fn what_is_missing_or_wrong_is_told_with_what_to_do() -> Result<()> {
         }
         Ok(())
     };
-    fails(run(&["connector", "build", dir])?, &["connector.toml", "tombolo connector new"])?;
-    fails(run(&["connector", "new", "Bad Name", "--lang", "c", "--dir", dir])?, &["Bad Name", "lower-case"])?;
-    fails(run(&["connector", "new", "good", "--lang", "cobol", "--dir", dir])?, &["cobol", "javascript"])?;
+    fails(
+        run(&["connector", "build", dir])?,
+        &["connector.toml", "tombolo connector new"],
+    )?;
+    fails(
+        run(&["connector", "new", "Bad Name", "--lang", "c", "--dir", dir])?,
+        &["Bad Name", "lower-case"],
+    )?;
+    fails(
+        run(&["connector", "new", "good", "--lang", "cobol", "--dir", dir])?,
+        &["cobol", "javascript"],
+    )?;
 
     for (language, install) in [
         ("rust", "rustup target add wasm32-wasip2"),
@@ -161,25 +217,53 @@ fn what_is_missing_or_wrong_is_told_with_what_to_do() -> Result<()> {
         ("c", ".venv/bin/pip install -r requirements.txt"),
     ] {
         let project = format!("{dir}/{language}");
-        let made = run(&["connector", "new", "good", "--lang", language, "--dir", &project])?;
+        let made = run(&[
+            "connector",
+            "new",
+            "good",
+            "--lang",
+            language,
+            "--dir",
+            &project,
+        ])?;
         ensure!(made.status.success(), "{made:?}");
-        let output = run_with(&["connector", "build", &project], &[("PATH", "/nowhere"), ("WASI_SDK_PATH", "")])?;
+        let output = run_with(
+            &["connector", "build", &project],
+            &[("PATH", "/nowhere"), ("WASI_SDK_PATH", "")],
+        )?;
         fails(output, &["is not installed", install])?;
     }
-    fails(run(&["connector", "new", "good", "--lang", "c", "--dir", dir])?, &["is not empty"])
+    fails(
+        run(&["connector", "new", "good", "--lang", "c", "--dir", dir])?,
+        &["is not empty"],
+    )
 }
 
 #[test]
 fn a_compiler_s_words_reach_the_author() -> Result<()> {
     let home = tempfile::tempdir()?;
     let project = home.path().join("p");
-    let dir = project.to_str().context("the directory's name is not UTF-8")?;
+    let dir = project
+        .to_str()
+        .context("the directory's name is not UTF-8")?;
     let tools = Tools::installed();
-    ensure!(tools.tombolo(&["connector", "new", "p", "--lang", "c", "--dir", dir])?.status.success(), "no project");
-    std::fs::write(project.join("src/connector.c"), "#include \"tombolo.h\"\nbool nonsense(void) { return twice; }\n")?;
+    ensure!(
+        tools
+            .tombolo(&["connector", "new", "p", "--lang", "c", "--dir", dir])?
+            .status
+            .success(),
+        "no project"
+    );
+    std::fs::write(
+        project.join("src/connector.c"),
+        "#include \"tombolo.h\"\nbool nonsense(void) { return twice; }\n",
+    )?;
     let output = tools.tombolo(&["connector", "build", dir])?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(!output.status.success() && said.contains("connector.c:2") && said.contains("twice"), "{said}");
+    ensure!(
+        !output.status.success() && said.contains("connector.c:2") && said.contains("twice"),
+        "{said}"
+    );
     ensure!(!project.join("p.wasm").exists(), "a component was left");
     Ok(())
 }
@@ -193,7 +277,17 @@ fn the_sdks_pass_their_own_tests() -> Result<()> {
             .args(["-B", "-m", "unittest", "discover", "-s", "tests"])
             .current_dir(sdk.join("python")),
     )?;
-    quiet(Command::new("node").args(["--test", "test/"]).current_dir(sdk.join("javascript")))
-        .context("no node (Debian, Ubuntu: apt-get install nodejs npm)")?;
-    quiet(tools.command("go").args(["test", "."]).env("GOTOOLCHAIN", "local").current_dir(sdk.join("go")))
+    quiet(
+        Command::new("node")
+            .args(["--test", "test/"])
+            .current_dir(sdk.join("javascript")),
+    )
+    .context("no node (Debian, Ubuntu: apt-get install nodejs npm)")?;
+    quiet(
+        tools
+            .command("go")
+            .args(["test", "."])
+            .env("GOTOOLCHAIN", "local")
+            .current_dir(sdk.join("go")),
+    )
 }
