@@ -70,7 +70,7 @@ async fn a_database_that_is_away_is_unavailable_and_back_when_it_is_back() -> Re
 const TIMEOUTS: &str = "connect-timeout = \"2s\"\nstatement-timeout = \"2s\"\n";
 
 /// How many people each client has.
-fn people() -> usize {
+fn each() -> usize {
     let all = std::env::var("TOMBOLO_TEST_PEOPLE")
         .ok()
         .and_then(|n| n.parse().ok())
@@ -187,7 +187,7 @@ struct Expected {
 /// Creates, changes, puts into a group, and sometimes deletes; each until it is acknowledged.
 async fn client(scim: Scim, who: usize, groups: Vec<String>) -> Result<Vec<(String, Expected)>> {
     let mut people = Vec::new();
-    for n in 0..self::people() {
+    for n in 0..each() {
         let login = format!("c{who}.{n}@example.test");
         let id = create(&scim, &login).await?;
         let display = format!("Display of {login}");
