@@ -188,7 +188,7 @@ impl Redmine {
             .spawn()
             .context("cannot start puma")?;
         let child = self.child.insert(child);
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(4);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if let Some(status) = child.try_wait()? {
                 bail!(
