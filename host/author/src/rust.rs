@@ -1,6 +1,6 @@
 //! Rust: cargo, for `wasm32-wasip2`, which makes a component by itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -34,14 +34,14 @@ pub(crate) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
 
 /// The last `.wasm` file that cargo says it made: the project's own, its dependencies come before.
 fn artifact(messages: &str) -> Option<PathBuf> {
-    let files = messages.lines().filter_map(|line| {
+    let mut files = messages.lines().rev().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let files = message["filenames"].as_array()?;
-        let wasm = |file: &&str| file.ends_with(".wasm");
+        let wasm = |file: &&str| Path::new(file).extension().is_some_and(|end| end == "wasm");
         let file = files.iter().filter_map(Value::as_str).find(wasm)?;
         Some(PathBuf::from(file))
     });
-    files.last()
+    files.next()
 }
 
 fn with_hint(error: BuildError) -> BuildError {
