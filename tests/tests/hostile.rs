@@ -294,7 +294,7 @@ async fn answer(mut connection: TcpStream, here: SocketAddr) -> std::io::Result<
         "/app/endless" => {
             let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
             connection.write_all(head).await?;
-            let chunk = [b"10000\r\n".as_slice(), &[b'x'; 65536], b"\r\n"].concat();
+            let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 65536], b"\r\n"].concat();
             loop {
                 connection.write_all(&chunk).await?;
             }
@@ -347,7 +347,7 @@ async fn every_attack_comes_to_what_it_should_and_no_neighbour_is_harmed() -> Re
     let quiet = during(&stream, tokio::time::sleep(Duration::from_secs(4)))
         .await
         .1;
-    let (_, attacked) = during(&stream, async {
+    let ((), attacked) = during(&stream, async {
         for attack in street.loaded() {
             let began = Instant::now();
             match street.strike(&attack).await {
@@ -364,7 +364,7 @@ async fn every_attack_comes_to_what_it_should_and_no_neighbour_is_harmed() -> Re
     })
     .await;
     let refusals: Vec<_> = street.attacks.clone();
-    let (_, loading) = during(&stream, async {
+    let ((), loading) = during(&stream, async {
         for attack in refusals.iter().filter(|a| a.expect == Expect::Refused) {
             let began = Instant::now();
             match street.refused(attack).await {

@@ -157,8 +157,8 @@ async fn serves(scim: &Scim) -> Result<()> {
         { "op": "Add", "path": "members", "value": [{ "value": bo.id() }] },
         { "op": "Remove", "path": format!("members[value eq \"{}\"]", ana.id()) },
     ]);
-    let changed = scim.patch(&readers, &patch_op(&members)).await?;
-    ensure!(changed.status < 300, "{changed:?}");
+    let patched = scim.patch(&readers, &patch_op(&members)).await?;
+    ensure!(patched.status < 300, "{patched:?}");
     let read = scim.get(&readers).await?;
     let left: Vec<_> = read.body["members"]
         .as_array()

@@ -50,7 +50,7 @@ async fn write(scim: Scim, writer: usize, stop: Arc<AtomicBool>) -> Result<(Vec<
             if matches!(reply.status, 201 | 409) {
                 break;
             }
-            ensure!(matches!(reply.status, 502 | 503 | 504), "{name}: {reply:?}");
+            ensure!(matches!(reply.status, 502..=504), "{name}: {reply:?}");
             refused += 1;
             tries += 1;
             ensure!(tries < 500, "{name} is never taken: {reply:?}");

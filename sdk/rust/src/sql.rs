@@ -227,7 +227,7 @@ impl<T: FromCell> FromCell for Option<T> {
     fn from_cell(cell: &Cell) -> Option<Self> {
         match cell {
             Cell::Null => Some(None),
-            cell => T::from_cell(cell).map(Some),
+            cell @ Cell::Is(_) => T::from_cell(cell).map(Some),
         }
     }
 }

@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    fn complaints(kinds: Value, abilities: Abilities) -> String {
+    fn complaints(kinds: &Value, abilities: Abilities) -> String {
         check(&json!({ "kinds": kinds }), abilities)
             .err()
             .unwrap_or_default()
@@ -146,7 +146,7 @@ mod tests {
                     { "name": "at", "type": "reference", "to": "place" }, { "name": "at", "type": "text" }] }] },
             { "kind": "user", "members": ["user", "robot"], "attributes": [{ "name": "x", "type": "text" }] }
         ]);
-        let said = complaints(kinds, with_members());
+        let said = complaints(&kinds, with_members());
         for expected in [
             "`kinds.0.attributes.1.name`: there are two attributes `login`",
             "`kinds.0.attributes.2.to`: there is no kind `usr`; the kinds are `user`, `user`",
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn members_without_the_interface_are_a_lie() {
         let kinds = || json!([{ "kind": "group", "members": ["group"], "attributes": [{ "name": "x", "type": "text" }] }]);
-        let said = complaints(kinds(), Abilities::default());
+        let said = complaints(&kinds(), Abilities::default());
         assert!(said.contains("`kinds.0.members`"), "{said}");
-        assert_eq!(complaints(kinds(), with_members()), "");
+        assert_eq!(complaints(&kinds(), with_members()), "");
     }
 }

@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(greedy.most(), 2);
         let neighbour = Slots::new(engine, &limits(1, 0));
         let mut held = Vec::new();
-        while let Ok((_, slot)) = greedy.slot(soon(), async {}).await {
+        while let Ok(((), slot)) = greedy.slot(soon(), async {}).await {
             held.push((slot, greedy.place(soon()).await));
         }
         assert_eq!(held.len(), 2);

@@ -318,7 +318,7 @@ impl Registry {
                 );
             }
             Some(Verdict::Failed(previous, reason)) => {
-                self.take_back(generation, &previous, reason)
+                self.take_back(generation, &previous, reason);
             }
         }
         self.judged.notify_one();

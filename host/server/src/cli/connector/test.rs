@@ -96,7 +96,7 @@ async fn played(arguments: Arguments, output: Output) -> Outcome {
     };
     let progress = Progress::new();
     let report = tombolo_kit::run(subject, settings, interrupts(), |event| {
-        tell(&progress, &event)
+        tell(&progress, &event);
     })
     .await?;
     progress.end();
