@@ -46,7 +46,40 @@ impl Condition {
 /// The condition of a filter on rows of the kind; none: it narrows nothing.
 pub fn condition(model: &Model, kind: &Kind, filter: &Filter) -> Option<Condition> {
     let context = Context { model, kind };
-    context.tree(filter, &|filter| context.leaf(filter))
+    tree(filter, &|filter| context.leaf(filter))
+}
+
+fn tree(filter: &Filter, leaf: &dyn Fn(&Filter) -> Option<Condition>) -> Option<Condition> {
+    match filter {
+        Filter::All(children) => {
+            let all = children.len();
+            // What cannot be narrowed narrows nothing, and the others still do.
+            let found: Vec<Condition> = children
+                .iter()
+                .filter_map(|child| tree(child, leaf))
+                .collect();
+            if found.is_empty() && all > 0 {
+                return None;
+            }
+            let whole = found.len() == all;
+            let mut joined = joined(found, " AND ", true);
+            joined.exact &= whole;
+            Some(joined)
+        }
+        Filter::Any(children) => {
+            let found: Option<Vec<Condition>> =
+                children.iter().map(|child| tree(child, leaf)).collect();
+            Some(joined(found?, " OR ", false))
+        }
+        Filter::Not(child) => tree(child, leaf)?.negated(),
+        Filter::Test(name, Comparison::NotEqual, value) => leaf(&Filter::Test(
+            name.clone(),
+            Comparison::Equal,
+            value.clone(),
+        ))?
+        .negated(),
+        other => leaf(other),
+    }
 }
 
 struct Context<'m> {
@@ -55,45 +88,6 @@ struct Context<'m> {
 }
 
 impl Context<'_> {
-    fn tree(
-        &self,
-        filter: &Filter,
-        leaf: &dyn Fn(&Filter) -> Option<Condition>,
-    ) -> Option<Condition> {
-        match filter {
-            Filter::All(children) => {
-                let all = children.len();
-                // What cannot be narrowed narrows nothing, and the others still do.
-                let found: Vec<Condition> = children
-                    .iter()
-                    .filter_map(|child| self.tree(child, leaf))
-                    .collect();
-                if found.is_empty() && all > 0 {
-                    return None;
-                }
-                let whole = found.len() == all;
-                let mut joined = joined(found, " AND ", true);
-                joined.exact &= whole;
-                Some(joined)
-            }
-            Filter::Any(children) => {
-                let found: Option<Vec<Condition>> = children
-                    .iter()
-                    .map(|child| self.tree(child, leaf))
-                    .collect();
-                Some(joined(found?, " OR ", false))
-            }
-            Filter::Not(child) => self.tree(child, leaf)?.negated(),
-            Filter::Test(name, Comparison::NotEqual, value) => leaf(&Filter::Test(
-                name.clone(),
-                Comparison::Equal,
-                value.clone(),
-            ))?
-            .negated(),
-            other => leaf(other),
-        }
-    }
-
     /// A test of the kind's own attributes.
     fn leaf(&self, filter: &Filter) -> Option<Condition> {
         let (Filter::Test(name, ..) | Filter::Present(name) | Filter::Element(name, _)) = filter
@@ -135,7 +129,7 @@ impl Context<'_> {
                 Some(exists(child, inner))
             }
             (Place::Child(child), Filter::Element(_, inner)) => {
-                let mut inner = self.tree(inner, &|filter| part(child, attribute, filter))?;
+                let mut inner = tree(inner, &|filter| part(child, attribute, filter))?;
                 inner.exact &= attribute.field.multi;
                 Some(exists(child, inner))
             }

@@ -46,7 +46,9 @@ pub fn anchors(
         attributes: Vec::new(),
     };
     let there = link.there();
-    there.iter().for_each(|name| shape.also(name));
+    for name in &there {
+        shape.also(name);
+    }
     let asked: BTreeMap<Vec<String>, &[Cell]> = here
         .iter()
         .filter_map(|cells| Some((key::texts(cells)?, cells.as_slice())))
@@ -83,7 +85,9 @@ pub fn cells(
         attributes: Vec::new(),
     };
     let there = link.there();
-    there.iter().for_each(|name| shape.also(name));
+    for name in &there {
+        shape.also(name);
+    }
     let keys: Vec<Vec<Cell>> = anchors
         .iter()
         .filter_map(|anchor| key::cells(kind, anchor))

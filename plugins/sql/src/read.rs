@@ -1,6 +1,7 @@
 //! Rows as objects: what is selected, and what is made of it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use tombolo_sdk::sql::{Cell, Statements};
 use tombolo_sdk::{Attribute as Given, Entry, Part, Result, Scalar, Value};
@@ -81,7 +82,7 @@ impl<'m> Shape<'m> {
     pub fn version(&self, row: &[Cell]) -> Option<String> {
         let (name, _) = self.kind.version.as_ref()?;
         match self.cell(row, name).scalar()? {
-            Scalar::Bytes(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+            Scalar::Bytes(bytes) => Some(hex(bytes)),
             scalar => scalar.to_plain().map(std::borrow::Cow::into_owned),
         }
     }
@@ -231,13 +232,21 @@ impl<'m> Shape<'m> {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// An owner's columns as text, and one of its values.
+type Owned = (Vec<String>, Value);
+
 impl Child {
     /// The values of these owners, each with the owner's columns as text; none: they are too many for one answer.
-    fn values(
-        &self,
-        on: &dyn Statements,
-        owners: &[&[Cell]],
-    ) -> Result<Option<Vec<(Vec<String>, Value)>>> {
+    fn values(&self, on: &dyn Statements, owners: &[&[Cell]]) -> Result<Option<Vec<Owned>>> {
         let links: Vec<&Name> = self.link.iter().map(|(here, _)| here).collect();
         let mut sql = Sql::new("SELECT ");
         sql.join(

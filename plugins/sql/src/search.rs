@@ -107,7 +107,9 @@ fn mentioned(filter: &Filter, names: &mut BTreeSet<String>) {
             names.insert(name.clone());
         }
         Filter::All(children) | Filter::Any(children) => {
-            children.iter().for_each(|child| mentioned(child, names));
+            for child in children {
+                mentioned(child, names);
+            }
         }
         Filter::Not(child) => mentioned(child, names),
     }

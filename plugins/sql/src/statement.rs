@@ -108,7 +108,7 @@ impl Sql {
         };
         match cell {
             Cell::Null => self.push(" IS NULL"),
-            cell => self.push(" = ").bind(cell.clone()),
+            cell @ Cell::Is(_) => self.push(" = ").bind(cell.clone()),
         }
     }
 

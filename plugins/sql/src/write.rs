@@ -212,11 +212,11 @@ impl Child {
     }
 
     fn delete(&self, owner: &[Cell]) -> Sql {
-        let mut owned = Columns::default();
-        self.own(&mut owned, owner);
+        let mut theirs = Columns::default();
+        self.own(&mut theirs, owner);
         let mut sql = Sql::new("DELETE FROM ");
         sql.name(&self.table).push(" WHERE ");
-        sql.join(owned.iter(), " AND ", |sql, (name, cell)| {
+        sql.join(theirs.iter(), " AND ", |sql, (name, cell)| {
             sql.equals(None, name, cell);
         });
         sql
