@@ -477,7 +477,7 @@ impl Settings {
             for (place, call) in kind.calls() {
                 check_call(&format!("kinds.{}.{place}", kind.kind), call, &names)?;
             }
-            let named = kind
+            let references = kind
                 .find
                 .iter()
                 .map(|find| ("find", &find.attribute))
@@ -486,7 +486,7 @@ impl Settings {
                         .iter()
                         .map(|change| ("changes", &change.attribute)),
                 );
-            for (place, name) in named {
+            for (place, name) in references {
                 if !names.contains(name.as_str()) {
                     let place = format!("kinds.{}.{place}", kind.kind);
                     return wrong(&place, &format!("there is no attribute `{name}`"));

@@ -511,7 +511,7 @@ fn settings_that_cannot_be_meant_are_refused_with_their_place() {
         connector.describe().expect_err("wrong settings")
     };
     let says = |failure: &Failure, words: &str| {
-        assert!(failure.message.contains(words), "{}", failure.message)
+        assert!(failure.message.contains(words), "{}", failure.message);
     };
     says(
         &wrong(json!({"get": {"path": "/u/{{ nmae }}"}})),
