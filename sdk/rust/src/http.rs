@@ -4,7 +4,7 @@
 //! use tombolo_sdk::http::Service;
 //! # fn f(name: &str) -> tombolo_sdk::Result<()> {
 //! let service = Service::new("api");
-//! let found = service.get("/users").query("name", name).send()?.json()?;
+//! let found: serde_json::Value = service.get("/users").query("name", name).send()?.json()?;
 //! let made = service.post("/users").json(&serde_json::json!({ "login": name })).send()?;
 //! let gone = service.delete("/users").segment(name).send();
 //! # Ok(()) }
