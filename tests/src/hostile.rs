@@ -78,6 +78,8 @@ pub enum Expect {
     Memory,
     /// Another limit ends it.
     Limit,
+    /// Another limit ends it; or, where each step is slow, the processor clock.
+    LimitOrCpu,
     /// Its answer breaks the contract.
     Broken,
 }
@@ -93,6 +95,7 @@ impl Expect {
             Self::Cpu => &["cpu", "timeout"],
             Self::Memory => &["memory"],
             Self::Limit => &["limit"],
+            Self::LimitOrCpu => &["limit", "cpu"],
             Self::Broken => &["broken"],
         }
     }

@@ -58,8 +58,8 @@ impl Connector {
         }
     }
 
-    /// A connected client; its other half runs by itself until the client is dropped.
-    async fn client(&self) -> Result<Client, Error> {
+    /// A connected client, and its other half.
+    async fn client(&self) -> Result<(Client, Driver), Error> {
         let stream = self.reach.dial().await?;
         let mut config = self.config.clone();
         config.password(self.password.expose_secret());
@@ -69,8 +69,7 @@ impl Connector {
                     .connect_raw(stream, NoTls)
                     .await
                     .map_err(|e| self.refused(&e))?;
-                self.drive(connection);
-                Ok(client)
+                Ok((client, self.drive(connection)))
             }
             Protection::Prefer(tls) | Protection::Require(tls) => {
                 let tls = tls::Connector::new(tls, &self.reach.host)?;
@@ -78,22 +77,22 @@ impl Connector {
                     .connect_raw(stream, tls)
                     .await
                     .map_err(|e| self.refused(&e))?;
-                self.drive(connection);
-                Ok(client)
+                Ok((client, self.drive(connection)))
             }
         }
     }
 
-    fn drive<F>(&self, connection: F)
+    /// Lets the other half run.
+    fn drive<F>(&self, connection: F) -> Driver
     where
         F: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
     {
         let target = self.reach.name.clone();
-        tokio::spawn(async move {
+        Driver(tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(target, %error, "sql connection ended");
             }
-        });
+        }))
     }
 
     /// What the server said may hold addresses: they are for the log.
@@ -123,20 +122,32 @@ impl Connector {
 #[async_trait]
 impl Connect for Connector {
     async fn connect(&self) -> Result<Box<dyn Session>, Error> {
-        let client = self.client().await?;
+        let (client, driver) = self.client().await?;
         client
             .batch_execute(SETUP)
             .await
             .map_err(|error| self.refused(&error))?;
         Ok(Box::new(Connection {
             client,
+            _driver: driver,
             reach: self.reach.clone(),
         }))
     }
 }
 
+/// The other half of a connection; it ends with this. Left alone it would wait for an answer that may never come, and
+/// keep the server's session, its transaction and its locks for as long.
+struct Driver(tokio::task::JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 struct Connection {
     client: Client,
+    _driver: Driver,
     reach: Reach,
 }
 
