@@ -203,6 +203,7 @@ const DEFECTS: &[(&str, &str)] = &[
     ("no-kinds", "describe/schema"),
     ("an-attribute-twice", "describe/schema"),
     ("no-such-reference", "describe/schema"),
+    ("a-path-twice", "describe/consistent"),
     ("describe-varies", "describe/stable"),
     ("describe-reaches-a-target", "describe/reaches-nothing"),
     ("another-name", "manifest/agrees"),

@@ -234,6 +234,9 @@ impl Connector for Broken {
         if self.is("an-attribute-twice") {
             people = people.text("label");
         }
+        if self.is("a-path-twice") {
+            people = people.text("nick").scim("displayname");
+        }
         if self.is("no-such-reference") {
             people = people.reference("office", "building");
         }
