@@ -560,15 +560,19 @@ async fn a_connector_runs_while_it_is_written_and_what_is_saved_is_taken_over() 
     let beside = home.path().join("new");
     std::fs::copy(build::broken()?, &beside)?;
     std::fs::rename(&beside, &file)?;
-    running.wait_for("a new build is taken over")?;
-    let deadline = Instant::now() + Duration::from_mins(1);
-    loop {
-        let schemas = scim.get("/Schemas").await?;
-        // The other one has no titles.
-        if schemas.status == 200 && !schemas.body.to_string().contains("\"title\"") {
-            break;
-        }
-        ensure!(Instant::now() < deadline, "the new build does not serve");
-    }
+    running.wait_for("a new build")?;
+    let user = serde_json::json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "bo", "active": true });
+    let made = scim.post("/Users", &user).await?;
+    ensure!(made.status == 201, "the new build does not serve: {made:?}");
+    running.wait_for("POST")?;
+    // One that is cut off is not taken over, and says why.
+    std::fs::write(&beside, b"\0asm")?;
+    std::fs::rename(&beside, &file)?;
+    let line = running.wait_for("not taken over")?;
+    println!("{line}");
+    ensure!(
+        scim.get("/Users").await?.status == 200,
+        "the last good build does not serve"
+    );
     Ok(())
 }

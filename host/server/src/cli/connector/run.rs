@@ -109,7 +109,7 @@ async fn take_over(sources: &Sources, home: &Home) {
         Err(why) => Err(why),
     };
     match taken {
-        Ok(true) => println!("-- a new build is taken over"),
+        Ok(true) => println!("-- a new build"),
         Ok(false) => {}
         Err(why) => println!("-- not taken over: {why:#}"),
     }
