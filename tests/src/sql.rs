@@ -200,7 +200,7 @@ fn odbc(through: Option<SocketAddr>, port: u16) -> String {
     format!(
         "driver = \"odbc\"\nuser = \"{}\"\npassword = \"env:{PASSWORD_VARIABLE}\"\n\
          connection = \"DRIVER={{PostgreSQL Unicode}};SERVER=127.0.0.1;PORT={port};DATABASE={};SSLMODE=disable;\
-         BoolsAsChar=0;ConnSettings=SET+TimeZone='UTC'\"\n",
+         BoolsAsChar=0;ConnSettings=SET+TimeZone='UTC'%3BSET+idle_in_transaction_session_timeout=3000\"\n",
         crate::postgres::USER,
         crate::postgres::DATABASE
     )
