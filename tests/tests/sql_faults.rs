@@ -27,6 +27,11 @@ async fn a_wire_that_breaks_loses_and_doubles_nothing_in_postgresql() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wire_that_breaks_loses_and_doubles_nothing_through_odbc() -> Result<()> {
+    storm(Engine::Odbc, "hr.postgresql.sql").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wire_that_breaks_loses_and_doubles_nothing_in_mariadb() -> Result<()> {
     storm(Engine::Mariadb, "hr.mysql.sql").await
 }

@@ -64,7 +64,7 @@ pub use call::{Call, CallError, Crowded};
 pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection, Producer,
-    inspect::{Found, look},
+    inspect::{Found, allowed_size, look},
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{CircuitState, Connector, Cost};

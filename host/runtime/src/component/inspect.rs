@@ -45,14 +45,21 @@ pub struct Found {
     pub(crate) line: Line,
 }
 
-/// Validates and reads a file, without compiling or running anything of it.
-pub fn look(bytes: &[u8]) -> Result<Found, LoadError> {
-    if bytes.len() > FILE_BYTES {
+/// Refuses a file by its size alone, so that nobody need read it.
+pub fn allowed_size(bytes: u64) -> Result<(), LoadError> {
+    let size = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if size > FILE_BYTES {
         return Err(LoadError::TooLarge {
-            size: bytes.len(),
+            size,
             limit: FILE_BYTES,
         });
     }
+    Ok(())
+}
+
+/// Validates and reads a file, without compiling or running anything of it.
+pub fn look(bytes: &[u8]) -> Result<Found, LoadError> {
+    allowed_size(bytes.len() as u64)?;
     if !Parser::is_component(bytes) {
         let what = if Parser::is_core_wasm(bytes) {
             "a core module"

@@ -269,10 +269,13 @@ impl Gathering<'_> {
         let app = self.app;
         let name = &app.connector;
         let path = self.layout.connector_file(&name.value);
+        let shown = app.shown_connector();
+        let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        tombolo_runtime::allowed_size(size)
+            .map_err(|why| self.error(&name.span, format!("`{shown}`: {why}")))?;
         let bytes = std::fs::read(&path).map_err(|why| self.no_connector(&why))?;
         // None that can be read is none: where there has to be one, that is said.
         let signature = std::fs::read_to_string(self.layout.signature_file(&name.value)).ok();
-        let shown = app.shown_connector();
         self.material.connector = Code::judge(trust, app, &shown, bytes, signature)?;
         Ok(())
     }

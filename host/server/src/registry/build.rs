@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 use tombolo_engine::{AppConfig, AppError, Engine};
 use tombolo_mapping::Kind;
@@ -113,7 +114,8 @@ impl Builder {
         };
         let inputs = material::inputs(layout, &file);
         let stamps = Stamps::take(inputs.into_iter().chain([path.to_owned()]));
-        let gathered = material::gather_apart(layout, &self.policy.trust, &file, Timestamp::now());
+        let gathered =
+            aside(|| material::gather_apart(layout, &self.policy.trust, &file, Timestamp::now()));
         let missing =
             file.origin == Origin::File && !layout.connector_file(&file.connector.value).exists();
         let mut report = found.report;
@@ -223,6 +225,14 @@ pub(super) enum BuildError {
 /// By which name the app is called as an ECMA connector.
 fn ecma_name(file: &AppFile) -> Option<String> {
     file.ecma.as_ref().map(|ecma| ecma.name.value.clone())
+}
+
+/// Reads and hashes files without keeping an executor's thread from the requests that wait for it.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|executor| executor.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 /// An app put together without an engine, to see whether it would work.
