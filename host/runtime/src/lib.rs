@@ -56,8 +56,8 @@ mod ticker;
 
 pub use app::{
     AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapTarget,
-    Limits, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls,
-    SqliteFile, Target, TokenRequest,
+    Limits, NetTarget, NetTls, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer,
+    SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;
 pub use call::{Call, CallError, Crowded};

@@ -1,16 +1,18 @@
-//! The project's tasks: `cargo xtask dist | demo | test | load | fuzz`.
+//! The project's tasks: `cargo xtask dist | demo | test | load | fuzz | golden`.
 //!
 //! - [`dist`]: what is shipped, built into `dist/`.
 //! - [`demo`]: a running host, and Entra's cycles played against it.
 //! - [`test`]: everything that can be checked, with one closing summary.
 //! - [`load`]: what a request costs; [`members`]: what a large group costs; [`apps`]: what many apps cost.
 //! - [`fuzz`]: SCIM's parsers against inputs that nobody thought of.
+//! - [`golden`]: connectors of a released contract, kept for ever.
 //! - [`shell`], [`table`]: running programs, printing tables.
 
 mod apps;
 mod demo;
 mod dist;
 mod fuzz;
+mod golden;
 mod load;
 mod members;
 mod shell;
@@ -44,6 +46,8 @@ enum Task {
     Load(LoadOptions),
     /// Fuzz SCIM's parsers (needs nightly and cargo-fuzz)
     Fuzz(FuzzOptions),
+    /// Build the connectors of a contract that is about to be released, into tests/golden/VERSION
+    Golden,
 }
 
 #[derive(clap::Args)]
@@ -116,6 +120,7 @@ fn main() -> ExitCode {
             (None, None) => load::run(&options),
         },
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Golden => golden::run_task().map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -12,7 +12,7 @@ use tombolo_engine::{AppConfig, AppError, Engine};
 use tombolo_mapping::Kind;
 use tombolo_runtime::{
     AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, Limits, LoadError,
-    OAuthClient, Runtime, StateStore, Target,
+    NetTarget, OAuthClient, Runtime, StateStore, Target,
 };
 
 use super::Generation;
@@ -459,6 +459,18 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
                 Target::Sql(sql_target(sql, ca, password, file))
             }
             target::Target::Http(http) => Target::Http(http_target(name, http, &mut material)),
+            target::Target::Net(net) => Target::Net(NetTarget {
+                address: net.address.clone(),
+                tls: net.tls,
+                server_name: net.server_name.clone(),
+                ca: material.authorities.remove(name),
+                pins: net.pins.clone(),
+                identity: material.identities.remove(name),
+                reach: net.reach,
+                connect_timeout: net.connect_timeout,
+                idle_timeout: net.idle_timeout,
+                connections: net.connections,
+            }),
         };
         targets.insert(name.clone(), target);
     }
