@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
@@ -13,8 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tombolo_engine::Engine;
 use tombolo_runtime::{CompileWith, Options, Runtime};
-use tombolo_store::Store;
-use tombolo_store::sled::SledStore;
+use tombolo_store::archive;
 use tracing::{error, info, warn};
 
 use super::Outcome;
@@ -26,7 +26,11 @@ use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
 use crate::registry::status::{self, HostStatus};
 use crate::registry::{Builder, Policy, Registry, watch};
+use crate::store;
 use crate::telemetry;
+
+/// So long a starting host waits for its database.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let layout = Layout::new(std::path::absolute(dir)?);
@@ -39,7 +43,12 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         .context("cannot record metrics")?;
 
     let state = layout.dir().join(&host.store);
-    let store = open_store(&state)?;
+    tell_of_another(&state);
+    let opened = store::open(&layout, &host, PATIENCE).await?;
+    if archive::is_unfinished(&*opened.store).await? {
+        bail!("{}", super::store::UNFINISHED);
+    }
+    let store = Arc::clone(&opened.store);
     let guard = Guard::open(&state, host.trusted_proxies.clone())?;
     let engine = Arc::new(Engine::new(Arc::clone(&store)));
     let runtime = runtime(&layout, &host)?;
@@ -148,15 +157,13 @@ pub(super) fn runtime(layout: &Layout, host: &HostFile) -> anyhow::Result<Runtim
     Ok(Runtime::new(options)?)
 }
 
-fn open_store(state: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    std::fs::create_dir_all(state).with_context(|| format!("cannot make `{}`", state.display()))?;
+fn tell_of_another(state: &Path) {
     if let Some(other) = HostStatus::read(state).filter(|other| other.pid != std::process::id()) {
         warn!(
             pid = other.pid,
             "another host may be running on this directory"
         );
     }
-    Ok(Arc::new(SledStore::open(state.join("store"))?))
 }
 
 fn certificate(layout: &Layout, host: &HostFile) -> anyhow::Result<Option<Arc<Certificate>>> {
