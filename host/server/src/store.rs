@@ -70,8 +70,7 @@ async fn reach(options: Options, patience: Duration) -> anyhow::Result<Arc<dyn S
 /// One host a state directory: what is in it beside the store is one host's own, and so is its name among the others.
 fn lock(state: &Path) -> anyhow::Result<File> {
     let path = state.join("lock");
-    let file =
-        File::create(&path).with_context(|| format!("cannot make `{}`", path.display()))?;
+    let file = File::create(&path).with_context(|| format!("cannot make `{}`", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => bail!(

@@ -404,7 +404,10 @@ mod tests {
     }
 
     async fn everything(store: &dyn Store) -> Vec<Pair> {
-        store.scan(Range::all()).await.expect("the scan goes through")
+        store
+            .scan(Range::all())
+            .await
+            .expect("the scan goes through")
     }
 
     #[tokio::test]
@@ -432,10 +435,16 @@ mod tests {
         let (_dir, from) = filled().await;
         let mut bytes = Vec::new();
         backup(&from, &mut bytes, |_| ()).await.expect("a backup");
-        for at in (0..bytes.len()).step_by(bytes.len() / 61).chain([14, 17, 18, bytes.len() - 1]) {
+        for at in (0..bytes.len())
+            .step_by(bytes.len() / 61)
+            .chain([14, 17, 18, bytes.len() - 1])
+        {
             let mut changed = bytes.clone();
             changed[at] ^= 0x10;
-            assert!(verify(&mut changed.as_slice(), |_| ()).await.is_err(), "byte {at}");
+            assert!(
+                verify(&mut changed.as_slice(), |_| ()).await.is_err(),
+                "byte {at}"
+            );
             let cut = &bytes[..at];
             assert!(verify(&mut &*cut, |_| ()).await.is_err(), "cut at {at}");
         }

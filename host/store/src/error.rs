@@ -82,7 +82,10 @@ pub enum StoreError {
         known: u64,
     },
     /// No engine need take a key of this length.
-    #[error("a key of {length} bytes is longer than the store takes ({})", crate::MAX_KEY)]
+    #[error(
+        "a key of {length} bytes is longer than the store takes ({})",
+        crate::MAX_KEY
+    )]
     LongKey {
         /// Its length.
         length: usize,

@@ -75,7 +75,10 @@ async fn backup(dir: &Path, file: &Path, output: Output) -> Outcome {
     let opened = open(dir, None).await?;
     refuse_unfinished(&opened).await?;
     if file.exists() {
-        bail!("`{}` is there already\n  hint: give another name; no backup is written over", file.display());
+        bail!(
+            "`{}` is there already\n  hint: give another name; no backup is written over",
+            file.display()
+        );
     }
     // Under another name until it is whole, readable by its owner only: it holds what the host knows of people.
     let unfinished = file.with_added_extension("unfinished");
@@ -120,7 +123,11 @@ async fn migrate(dir: &Path, from: &Path, output: Output) -> Outcome {
     let bar = Bar::new();
     let totals = archive::copy(&*old.store, &*new.store, |seen| bar.at(seen)).await?;
     bar.end();
-    say(output, totals, "are in the new store; the old one is as it was")
+    say(
+        output,
+        totals,
+        "are in the new store; the old one is as it was",
+    )
 }
 
 async fn check_backup(_: &Path, file: &Path, output: Output) -> Outcome {
@@ -169,7 +176,10 @@ async fn check(dir: &Path, output: Output) -> Outcome {
             .map(|((app, room), keys)| vec![app.clone(), room.clone(), keys.to_string()])
             .collect();
         output::table(&["APP", "WHAT", "KEYS"], &rows);
-        println!("\n{} keys, {} bytes, all readable", totals.pairs, totals.bytes);
+        println!(
+            "\n{} keys, {} bytes, all readable",
+            totals.pairs, totals.bytes
+        );
         if !whole {
             println!("{strange} of the keys are not tombolo's");
         }

@@ -122,8 +122,8 @@ impl Layout {
             Ok(text) => text,
             Err(why) => {
                 let shown = path.strip_prefix(&self.dir).unwrap_or(path);
-                let found = Diagnostic::file(shown, format!("cannot be read: {why}"))
-                    .hint(format!(
+                let found =
+                    Diagnostic::file(shown, format!("cannot be read: {why}")).hint(format!(
                         "`tombolo init {}` writes a working configuration",
                         self.dir.display()
                     ));

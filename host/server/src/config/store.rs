@@ -49,10 +49,7 @@ pub struct DatabaseError {
 }
 
 /// Reads the section: the state directory, and the database if there is one.
-pub(super) fn read(
-    mut section: Section<'_>,
-    sink: &Sink,
-) -> (Option<PathBuf>, Option<Database>) {
+pub(super) fn read(mut section: Section<'_>, sink: &Sink) -> (Option<PathBuf>, Option<Database>) {
     let path = section.text("path").map(|path| path.value.into());
     let engine = section
         .choice(
@@ -112,9 +109,15 @@ fn database(section: &mut Section<'_>, sink: &Sink) -> Option<Database> {
         Err(why) => {
             let message = format!("`store.url` {why}");
             let hint = match why {
-                UrlError::Password => "remove it, and add `password = \"env:NAME\"` or `password = \"file:PATH\"`",
-                UrlError::Options => "remove them; `tls`, `ca`, `server-name`, `schema` and `pool-size` stand beside `url`",
-                _ => "write \"postgresql://USER@HOST[:PORT]/DATABASE\"; several hosts, one of which takes writes, are divided by commas",
+                UrlError::Password => {
+                    "remove it, and add `password = \"env:NAME\"` or `password = \"file:PATH\"`"
+                }
+                UrlError::Options => {
+                    "remove them; `tls`, `ca`, `server-name`, `schema` and `pool-size` stand beside `url`"
+                }
+                _ => {
+                    "write \"postgresql://USER@HOST[:PORT]/DATABASE\"; several hosts, one of which takes writes, are divided by commas"
+                }
             };
             sink.error_hint(url.span, message, hint);
             return None;
@@ -171,7 +174,11 @@ impl Database {
             hint,
         };
         let options = Options::new(&self.url.value).map_err(|why| {
-            wrong(&self.url.span, format!("`store.url` {why}"), "correct it".to_owned())
+            wrong(
+                &self.url.span,
+                format!("`store.url` {why}"),
+                "correct it".to_owned(),
+            )
         })?;
         let mut options = options.schema(&self.schema).connections(self.pool_size);
         if let Some(password) = &self.password {

@@ -153,7 +153,11 @@ mod tests {
 
     #[test]
     fn what_is_only_needed_absent_and_what_is_removed_absent_are_written_and_removed() {
-        let commit = Commit::new().absent("a").put("b", "1").delete("c").delete("d");
+        let commit = Commit::new()
+            .absent("a")
+            .put("b", "1")
+            .delete("c")
+            .delete("d");
         let outcome = decide(&[&commit], &rows(&[("d", "")]));
         assert_eq!(outcome.claims, rows(&[("a", "")]));
         assert_eq!(outcome.puts, rows(&[("b", "1"), ("c", "")]));

@@ -23,9 +23,9 @@ const TRIES: u32 = 5;
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS pair (key bytea PRIMARY KEY, value bytea NOT NULL); \
      CREATE TABLE IF NOT EXISTS settled (writer bytea NOT NULL, number bigint NOT NULL, void boolean NOT NULL, \
      at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (writer, number)); \
-     CREATE TABLE IF NOT EXISTS layout (only boolean PRIMARY KEY, version integer NOT NULL)";
+     CREATE TABLE IF NOT EXISTS layout (one boolean PRIMARY KEY, version integer NOT NULL)";
 const SET_VERSION: &str =
-    "INSERT INTO layout (only, version) VALUES (true, $1) ON CONFLICT (only) DO NOTHING";
+    "INSERT INTO layout (one, version) VALUES (true, $1) ON CONFLICT (one) DO NOTHING";
 const GET_VERSION: &str = "SELECT version FROM layout";
 /// Marks of writers that are long gone. No connection outlives its last word by a day.
 const FORGET: &str = "DELETE FROM settled WHERE at < now() - interval '1 day'";
@@ -44,15 +44,31 @@ pub(super) async fn prepare(reach: &Reach) -> Result<(), StoreError> {
             Err(why) => return Err(why.unwritten()),
         }
     };
-    if found > VERSION {
-        return Err(StoreError::Newer {
-            found: u64::from(found.unsigned_abs()),
-            known: u64::from(VERSION.unsigned_abs()),
-        });
-    }
+    known(found)?;
     warn_of_settings(&session).await;
     let forget = session.batch(FORGET).await;
     forget.map_err(|why| why.unwritten())
+}
+
+/// Whether the database can be used: it answers, lets us in, and what is in it is not newer. Makes nothing.
+pub(super) async fn check(reach: &Reach) -> Result<(), StoreError> {
+    let session = reach.session().await.map_err(|why| why.unwritten())?;
+    match stored(&session).await {
+        Ok(found) => known(found),
+        Err(lost @ Trouble::Lost(_)) => Err(lost.unwritten()),
+        // Not there yet.
+        Err(_) => Ok(()),
+    }
+}
+
+fn known(found: i32) -> Result<(), StoreError> {
+    if found <= VERSION {
+        return Ok(());
+    }
+    Err(StoreError::Newer {
+        found: u64::from(found.unsigned_abs()),
+        known: u64::from(VERSION.unsigned_abs()),
+    })
 }
 
 async fn version(session: &Session, schema: &str) -> Result<i32, Trouble> {
@@ -66,7 +82,9 @@ async fn version(session: &Session, schema: &str) -> Result<i32, Trouble> {
     {
         Err(Trouble::Lost(cause)) => return Err(Trouble::Lost(cause)),
         // It may be there, and ours to use; the tables tell.
-        other => other.err().inspect(|why| tracing::debug!(?why, "no schema was made")),
+        other => other
+            .err()
+            .inspect(|why| tracing::debug!(?why, "no schema was made")),
     };
     session.batch(TABLES).await?;
     let statement = session.statement(SET_VERSION).await?;
@@ -91,7 +109,9 @@ async fn warn_of_settings(session: &Session) {
             continue;
         };
         let rows = session.rows(&statement, &[]).await.unwrap_or_default();
-        let value = rows.first().and_then(|row| row.try_get::<_, String>(0).ok());
+        let value = rows
+            .first()
+            .and_then(|row| row.try_get::<_, String>(0).ok());
         if value.as_deref() == Some("off") {
             tracing::warn!(
                 setting,

@@ -6,7 +6,8 @@ use std::str::FromStr as _;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use super::PostgresStore;
+use super::reach::Reach;
+use super::{PostgresStore, layout};
 use crate::StoreError;
 
 /// How many connections are kept, unless somebody says otherwise.
@@ -144,6 +145,14 @@ impl Options {
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
         self
+    }
+
+    /// Whether the store could be opened. Makes nothing.
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    pub async fn check(self) -> Result<(), StoreError> {
+        layout::check(&Reach::new(self)?).await
     }
 
     /// Opens the store; makes its schema and tables when they are not there.

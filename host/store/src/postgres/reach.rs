@@ -121,9 +121,7 @@ fn client_config(ca: Option<&[u8]>) -> Result<ClientConfig, String> {
         Some(pem) => {
             for certificate in CertificateDer::pem_slice_iter(pem) {
                 let certificate = certificate.map_err(|why| format!("ca: {why}"))?;
-                roots
-                    .add(certificate)
-                    .map_err(|why| format!("ca: {why}"))?;
+                roots.add(certificate).map_err(|why| format!("ca: {why}"))?;
             }
             if roots.is_empty() {
                 return Err("ca: it holds no certificate in PEM form".to_owned());

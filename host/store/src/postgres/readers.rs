@@ -63,7 +63,8 @@ impl Readers {
         let limit = range.max().and_then(|limit| i64::try_from(limit).ok());
         let order = if range.is_reverse() { " DESC" } else { "" };
         let (condition, low, high) = condition(&bounds);
-        let text = format!("SELECT key, value FROM pair WHERE {condition} ORDER BY key{order} LIMIT $3");
+        let text =
+            format!("SELECT key, value FROM pair WHERE {condition} ORDER BY key{order} LIMIT $3");
         let slots = if quick { &self.quick } else { &self.long };
         let rows = self.ask(slots, &text, &[&low, &high, &limit]).await?;
         rows.iter()

@@ -66,7 +66,9 @@ impl Session {
         for setting in TUNING {
             match self.batch(setting).await {
                 Err(Trouble::Lost(cause)) => return Err(Trouble::Lost(cause)),
-                Err(other) => tracing::debug!(?other, setting, "a setting that the server does not know"),
+                Err(other) => {
+                    tracing::debug!(?other, setting, "a setting that the server does not know")
+                }
                 Ok(()) => {}
             }
         }

@@ -104,7 +104,8 @@ struct Terminate(Server);
 
 impl Outage for Terminate {
     async fn strike(&mut self) {
-        let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tombolo'";
+        let all =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tombolo'";
         self.0.sql(all).await;
     }
 }
@@ -145,7 +146,10 @@ async fn a_server_that_is_away_is_named_and_found_again() {
     let asked = Instant::now();
     let error = store.get(b"a").await.expect_err("nobody is there");
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
-    assert!(asked.elapsed() < Duration::from_secs(2), "it says so at once");
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "it says so at once"
+    );
     let error = store
         .commit(Commit::new().put("a", "2"))
         .await
@@ -183,7 +187,13 @@ async fn what_cannot_be_opened_says_why() {
         .sql("UPDATE \"of tests\".layout SET version = 99")
         .await;
     let error = refusal(server.options()).await;
-    let newer = matches!(error, StoreError::Newer { found: 99, known: 1 });
+    let newer = matches!(
+        error,
+        StoreError::Newer {
+            found: 99,
+            known: 1
+        }
+    );
     assert!(newer, "{error}");
 }
 
@@ -204,7 +214,10 @@ async fn a_key_is_as_long_as_an_index_takes_and_no_longer() {
     let longer = [key.as_slice(), b"x"].concat();
     let error = store.commit(Commit::new().put(longer, "1")).await;
     let error = error.expect_err("too long");
-    assert!(matches!(error, CommitError::Store(StoreError::LongKey { .. })), "{error}");
+    assert!(
+        matches!(error, CommitError::Store(StoreError::LongKey { .. })),
+        "{error}"
+    );
     assert_eq!(store.count(&key[..100]).await.ok(), Some(1));
 }
 
@@ -216,7 +229,12 @@ async fn marks_do_not_pile_up() {
         let commit = Commit::new().put(Key::of("n").number(n), "1");
         store.commit(commit).await.expect("the commit goes through");
     }
-    let marks = server.sql("SELECT count(*)::text FROM \"of tests\".settled").await;
-    let marks: u32 = marks.first().and_then(|n| n.parse().ok()).expect("a number");
+    let marks = server
+        .sql("SELECT count(*)::text FROM \"of tests\".settled")
+        .await;
+    let marks: u32 = marks
+        .first()
+        .and_then(|n| n.parse().ok())
+        .expect("a number");
     assert!(marks <= 8, "{marks} marks of at most four writers");
 }

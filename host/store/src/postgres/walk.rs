@@ -20,7 +20,9 @@ impl Pages {
         let begun = async {
             let session = reach.session().await?;
             // A page may be long in being written down, and this one holds no locks that others wait for.
-            let patient = session.batch("SET idle_in_transaction_session_timeout = 0").await;
+            let patient = session
+                .batch("SET idle_in_transaction_session_timeout = 0")
+                .await;
             if let Err(lost @ Trouble::Lost(_)) = patient {
                 return Err(lost);
             }

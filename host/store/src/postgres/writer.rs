@@ -33,8 +33,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_mi
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 const LOCK: &str = "SELECT key, value FROM pair WHERE key = ANY($1) ORDER BY key FOR UPDATE";
 const SHARE: &str = "SELECT key, value FROM pair WHERE key = ANY($1) ORDER BY key FOR SHARE";
-const CLAIM: &str =
-    "INSERT INTO pair (key, value) SELECT * FROM unnest($1::bytea[], $2::bytea[])";
+const CLAIM: &str = "INSERT INTO pair (key, value) SELECT * FROM unnest($1::bytea[], $2::bytea[])";
 const PUT: &str = "INSERT INTO pair (key, value) SELECT * FROM unnest($1::bytea[], $2::bytea[]) \
      ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 const DELETE: &str = "DELETE FROM pair WHERE key = ANY($1)";
@@ -126,7 +125,10 @@ impl Writer {
             Err(error) => error,
         };
         if commits.len() == 1 || !matches!(refused, StoreError::Refused { .. }) {
-            return commits.iter().map(|_| Err(refused.clone().into())).collect();
+            return commits
+                .iter()
+                .map(|_| Err(refused.clone().into()))
+                .collect();
         }
         // One of them asks for what the server does not do: the others must not suffer for it.
         let mut answers = Vec::with_capacity(commits.len());
@@ -157,8 +159,9 @@ impl Writer {
                             trouble
                         }
                         None => {
-                            let (Trouble::Lost(cause) | Trouble::Again(cause) | Trouble::Refused(cause)) =
-                                trouble;
+                            let (Trouble::Lost(cause)
+                            | Trouble::Again(cause)
+                            | Trouble::Refused(cause)) = trouble;
                             return Err(StoreError::Unknown { cause });
                         }
                     }
@@ -245,7 +248,9 @@ impl Writer {
                     tracing::error!(?trouble, "the outcome of a commit is not known");
                     return None;
                 }
-                Err(trouble) => tracing::debug!(?trouble, "the outcome of a commit is asked for again"),
+                Err(trouble) => {
+                    tracing::debug!(?trouble, "the outcome of a commit is asked for again")
+                }
             }
             tokio::time::sleep(jittered(wait)).await;
             wait = (wait * 2).min(WAITS.1);
@@ -281,7 +286,10 @@ impl Writer {
 
 /// Begins, locks, and reads what is there.
 async fn look(session: &Session, locks: &Locks) -> Result<Rows, Trouble> {
-    let (lock, share) = (session.statement(LOCK).await?, session.statement(SHARE).await?);
+    let (lock, share) = (
+        session.statement(LOCK).await?,
+        session.statement(SHARE).await?,
+    );
     let alone: [&(dyn ToSql + Sync); 1] = [&locks.alone];
     let shared: [&(dyn ToSql + Sync); 1] = [&locks.shared];
     let (begun, locked, watched) = tokio::join!(
@@ -332,7 +340,10 @@ async fn write(
     let (claimed, changed, deleted, marked, unmarked, committed) = tokio::join!(
         unless(outcome.claims.is_empty(), session.execute(&claim, &claimed)),
         unless(outcome.puts.is_empty(), session.execute(&put, &changed)),
-        unless(outcome.deletes.is_empty(), session.execute(&delete, &deleted)),
+        unless(
+            outcome.deletes.is_empty(),
+            session.execute(&delete, &deleted)
+        ),
         session.execute(&mark, &marked),
         session.execute(&unmark, &unmarked),
         session.batch("COMMIT"),

@@ -120,9 +120,8 @@ async fn play(store: Arc<dyn Store>, clock: Arc<AtomicU64>, task: u64) -> Vec<(u
         let step = match roll(3) {
             0 => {
                 let value = store.get(&key).await.expect("the read goes through");
-                known = value.map(|bytes| {
-                    u64::from_be_bytes(bytes.try_into().expect("eight bytes"))
-                });
+                known =
+                    value.map(|bytes| u64::from_be_bytes(bytes.try_into().expect("eight bytes")));
                 Step::Read(known)
             }
             1 => {

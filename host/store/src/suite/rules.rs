@@ -419,6 +419,9 @@ pub async fn a_walk_sees_everything(store: &dyn Store) {
         }
         seen.extend(page);
     }
-    let all = store.scan(Range::all()).await.expect("the scan goes through");
+    let all = store
+        .scan(Range::all())
+        .await
+        .expect("the scan goes through");
     assert!(seen == all, "{} of {} pairs", seen.len(), all.len());
 }

@@ -37,7 +37,11 @@ impl Server {
         give(directory.path());
         let mut initdb = command("initdb");
         initdb
-            .args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"])
+            .args([
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+            ])
             .args(["--no-sync", "--username", ROOT, "--pwfile"])
             .arg(&secret)
             .arg("-D")
@@ -75,7 +79,9 @@ impl Server {
 
     /// Runs statements as the superuser; the first column of what comes back.
     pub(super) async fn sql(&self, statements: &str) -> Vec<String> {
-        self.ask("state", statements).await.expect("the statements go through")
+        self.ask("state", statements)
+            .await
+            .expect("the statements go through")
     }
 
     /// Waits until no session of the host is left.
@@ -120,7 +126,12 @@ impl Server {
             .arg("-D")
             .arg(at.join("data"))
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
-            .args(["-c", "unix_socket_directories=", "-c", &format!("port={}", self.port)])
+            .args([
+                "-c",
+                "unix_socket_directories=",
+                "-c",
+                &format!("port={}", self.port),
+            ])
             .current_dir(at)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -174,7 +185,12 @@ fn command(name: &str) -> Command {
     }
     let mut command = Command::new("setpriv");
     command
-        .args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"])
+        .args([
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--init-groups",
+            "--",
+        ])
         .arg(path);
     command
 }
@@ -186,7 +202,10 @@ fn program(name: &str) -> Option<PathBuf> {
         .flatten()
         .flatten()
         .map(|version| version.path().join("bin").join(name))
-        .chain(["/usr/bin", "/usr/local/bin", "/usr/local/pgsql/bin"].map(|at| Path::new(at).join(name)))
+        .chain(
+            ["/usr/bin", "/usr/local/bin", "/usr/local/pgsql/bin"]
+                .map(|at| Path::new(at).join(name)),
+        )
         .filter(|path| path.exists())
         .collect();
     found.sort();
@@ -195,7 +214,10 @@ fn program(name: &str) -> Option<PathBuf> {
 
 fn give(directory: &Path) {
     if is_root() {
-        let given = Command::new("chown").args(["-R", "postgres:"]).arg(directory).status();
+        let given = Command::new("chown")
+            .args(["-R", "postgres:"])
+            .arg(directory)
+            .status();
         assert!(given.expect("chown starts").success());
     }
 }
