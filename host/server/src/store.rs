@@ -82,3 +82,28 @@ fn lock(state: &Path) -> anyhow::Result<File> {
         }
     }
 }
+
+/// Where this host runs, the same over all its lives, and different from every other host's: a name that was made up here
+/// once, this machine's name, and the state directory, which is locked. A state directory that was copied to another machine
+/// with the same name must lose its file `node`.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub fn place(state: &Path) -> anyhow::Result<String> {
+    let file = state.join("node");
+    let node = match std::fs::read_to_string(&file) {
+        Ok(node) => node,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+            let node = uuid::Uuid::new_v4().to_string();
+            crate::files::replace(&file, node.as_bytes())
+                .with_context(|| format!("cannot write `{}`", file.display()))?;
+            node
+        }
+        Err(why) => {
+            return Err(why).with_context(|| format!("cannot read `{}`", file.display()));
+        }
+    };
+    // A machine without a name has its directory all the same.
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Ok(format!("{node} {} {}", machine.trim(), state.display()))
+}

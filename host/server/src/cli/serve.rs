@@ -13,13 +13,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tombolo_engine::Engine;
+use tombolo_engine::hosts::Hosts;
 use tombolo_runtime::{CompileWith, Options, Runtime};
 use tombolo_store::archive;
 use tracing::{error, info, warn};
 
 use super::Outcome;
 use super::output;
-use crate::auth::Guard;
+use crate::auth::{self, Guard};
 use crate::config::{HostFile, Layout};
 use crate::http::route::Face;
 use crate::http::tls::Certificate;
@@ -49,8 +50,19 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         bail!("{}", super::store::UNFINISHED);
     }
     let store = Arc::clone(&opened.store);
+    tombolo_engine::bring_forward(&*store).await?;
+    let hosts = if opened.shared {
+        auth::share_key(&*store, &state).await?;
+        Hosts::join(Arc::clone(&store), store::place(&state)?).await?
+    } else {
+        Hosts::alone()
+    };
+    let engine = Arc::new(if opened.shared {
+        Engine::among(Arc::clone(&store), Arc::clone(&hosts))
+    } else {
+        Engine::new(Arc::clone(&store))
+    });
     let guard = Guard::open(&state, host.trusted_proxies.clone())?;
-    let engine = Arc::new(Engine::new(Arc::clone(&store)));
     let runtime = runtime(&layout, &host)?;
     let circuits = runtime.circuits();
     let registry = Registry::new(
@@ -111,6 +123,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
     let written = engine.drain(host.drain).await;
+    hosts.leave().await;
     teller.end();
     circuits.abort();
     watching.abort();
