@@ -57,8 +57,10 @@ impl Balancer {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone();
-                let first = turn.fetch_add(1, Ordering::Relaxed) % order.len().max(1);
-                order.rotate_left(first.min(order.len()));
+                if !order.is_empty() {
+                    let first = turn.fetch_add(1, Ordering::Relaxed) % order.len();
+                    order.rotate_left(first);
+                }
                 connections.spawn(async move {
                     for host in order {
                         if let Ok(mut host) = TcpStream::connect(host).await {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tombolo_tests::entra::{Dialect, Player, Send};
 use tombolo_tests::host::{Directory, Host, Start, run_with};
 use tombolo_tests::people::{Names, Tenant, USER};
 use tombolo_tests::postgres::Postgres;
-use tombolo_tests::scim::{Reply, Scim};
+use tombolo_tests::scim::Reply;
 use tombolo_tests::shared::{PASSWORD_VARIABLE, on_postgres, with_store};
 use tombolo_tests::slapd::{BASE, Slapd};
 use tombolo_tests::{apps, build};
