@@ -197,9 +197,9 @@ async fn the_store_moves_from_sled_to_postgres_and_back_and_survives_a_backup() 
     done(&["store", "backup", &folder, &at("before.backup")])?;
     let (good, text) = tombolo(&["store", "backup", &folder, &at("before.backup")])?;
     ensure!(!good && text.contains("is there already"), "{text}");
-    let mode = std::fs::metadata(at("before.backup"))?;
-    let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions());
-    ensure!(mode & 0o077 == 0, "others may read the backup: {mode:o}");
+    let facts = std::fs::metadata(at("before.backup"))?.permissions();
+    let permissions = std::os::unix::fs::PermissionsExt::mode(&facts) & 0o777;
+    ensure!(permissions == 0o600, "the backup has mode {permissions:o}");
 
     // To PostgreSQL, where a host serves it; a backup is taken while it does.
     directory.write("tombolo.toml", &on_postgres)?;

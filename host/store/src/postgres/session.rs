@@ -67,7 +67,7 @@ impl Session {
             match self.batch(setting).await {
                 Err(Trouble::Lost(cause)) => return Err(Trouble::Lost(cause)),
                 Err(other) => {
-                    tracing::debug!(?other, setting, "a setting that the server does not know")
+                    tracing::debug!(?other, setting, "a setting that the server does not know");
                 }
                 Ok(()) => {}
             }

@@ -195,7 +195,8 @@ impl Writer {
             return Ok(outcome);
         }
         self.number += 1;
-        match write(&session, &outcome, &self.name, self.number).await {
+        // Boxed: six exchanges at once are a large future.
+        match Box::pin(write(&session, &outcome, &self.name, self.number)).await {
             Ok(()) => {
                 self.session = Some(session);
                 Ok(outcome)
@@ -249,7 +250,7 @@ impl Writer {
                     return None;
                 }
                 Err(trouble) => {
-                    tracing::debug!(?trouble, "the outcome of a commit is asked for again")
+                    tracing::debug!(?trouble, "the outcome of a commit is asked for again");
                 }
             }
             tokio::time::sleep(jittered(wait)).await;

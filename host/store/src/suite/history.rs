@@ -32,15 +32,19 @@ pub(crate) struct Event {
     pub(crate) step: Step,
 }
 
+/// The answer does not fit the value.
+struct Wrong;
+
 impl Step {
     /// The register's value afterwards, if the answer is right for this value.
-    fn after(self, value: Option<u64>) -> Option<Option<u64>> {
-        match self {
-            Self::Read(seen) => (seen == value).then_some(value),
-            Self::Write(new) => Some(new),
-            Self::Swap(from, to, true) => (from == value).then_some(to),
-            Self::Swap(from, _, false) => (from != value).then_some(value),
-        }
+    fn after(self, value: Option<u64>) -> Result<Option<u64>, Wrong> {
+        let (right, then) = match self {
+            Self::Read(seen) => (seen == value, value),
+            Self::Write(new) => (true, new),
+            Self::Swap(from, to, true) => (from == value, to),
+            Self::Swap(from, _, false) => (from != value, value),
+        };
+        if right { Ok(then) } else { Err(Wrong) }
     }
 }
 
@@ -61,7 +65,7 @@ pub(crate) fn is_linearizable(events: &[Event]) -> bool {
             if events[n].asked > first_answer {
                 continue;
             }
-            if let Some(next) = events[n].step.after(value) {
+            if let Ok(next) = events[n].step.after(value) {
                 let mut then = done.clone();
                 then[n / 64] |= 1 << (n % 64);
                 if seen.insert((then.clone(), next)) {

@@ -77,9 +77,10 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
                 let Ok(count @ 1..) = count else { return };
                 let said = &asked[..count];
                 let commits = said.windows(7).any(|word| word == b"COMMIT\0");
-                let weather = match commits {
-                    true => shared.weather.swap(FAIR, Ordering::SeqCst),
-                    false => FAIR,
+                let weather = if commits {
+                    shared.weather.swap(FAIR, Ordering::SeqCst)
+                } else {
+                    FAIR
                 };
                 if weather == BEFORE {
                     shared.torn.notify_waiters();
