@@ -273,11 +273,17 @@ impl App {
         &self,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Error> {
-        let _one = match self.connector.component().manifest().writes {
+        let one = match self.connector.component().manifest().writes {
             Writes::Serial => Some(self.shared.serial.lock().await),
             Writes::Parallel => None,
         };
-        call.await.map_err(|error| self.target(error))
+        let turn = match &one {
+            Some(_) => self.hosts.turn(&self.name).await?,
+            None => None,
+        };
+        let written = call.await;
+        self.hosts.end_turn(turn).await;
+        written.map_err(|error| self.target(error))
     }
 
     /// After a write that failed: an intent that changed nothing ends; one whose

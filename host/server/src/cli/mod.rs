@@ -18,6 +18,7 @@ mod remote;
 mod serve;
 mod show;
 mod simulate;
+mod store;
 mod token;
 
 use output::Output;
@@ -84,6 +85,9 @@ enum Command {
     /// See what those said who could not sign in.
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Back up, restore, migrate and check the store.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Test any SCIM server against what Entra and the RFCs expect of it.
     Conformance(Box<conformance::Arguments>),
     /// Play Entra's provisioning service against any SCIM server.
@@ -129,6 +133,7 @@ impl Cli {
             Command::Token(command) => command.run(output),
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
+            Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,
             Command::Completions { shell } => {
