@@ -42,6 +42,7 @@ mod convert;
 mod create;
 mod delete;
 pub mod error;
+mod expressions;
 mod import;
 mod index;
 mod journal;

@@ -10,6 +10,7 @@ use crate::expressed::{Expressed, Inverse};
 use crate::expression::{Environment, Nowhere};
 use crate::kind::{Kind, KindAttribute};
 use crate::object::{Edit, Object, ObjectValue, Scalar};
+use crate::overlay::same_values;
 use crate::overrides::{Apply, Overrides};
 use crate::place::Place;
 use crate::references::{Reference, References};
@@ -259,6 +260,23 @@ impl Mapping {
         }
         let edits = self.edits(&before, &object);
         Ok(Update { object, edits })
+    }
+
+    /// Has the object what expressions make of the resource? Nothing of that is laid over a resource, so only this says
+    /// whether a change has reached the target. What cannot be said again is taken for right.
+    pub fn is_made(&self, resource: &Resource, references: &References, object: &Object) -> bool {
+        let environment = &self.surroundings(&Nowhere);
+        let lasting = self.expressed.iter().filter(|made| {
+            made.rule.apply == Apply::Always
+                && made.attribute.is_readable()
+                && !made.expression.is_volatile()
+        });
+        lasting.into_iter().all(|made| {
+            match made.read(&self.resource_type, resource, references, environment) {
+                Ok(Some(values)) => same_values(&values, object.get(&made.attribute.name)),
+                Ok(None) | Err(_) => true,
+            }
+        })
     }
 
     /// The object, and the attributes that an expression wants left alone.

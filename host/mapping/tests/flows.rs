@@ -211,6 +211,17 @@ fn ignore_flow_leaves_the_attribute_alone() {
     assert!(created(&mapping, ana()).get("tag").is_empty());
 }
 
+/// A write that was cut off is judged by this: the resource alone does not show what expressions made.
+#[test]
+fn whether_a_change_has_reached_the_target_is_seen_in_what_was_made() {
+    let mapping = named("secret = 'Guid()'");
+    let none = References::new();
+    let object =
+        |cn: &str| -> Object { [("cn".to_owned(), vec![cn.into()])].into_iter().collect() };
+    assert!(mapping.is_made(&resource(ana()), &none, &object("Ana Ruiz")));
+    assert!(!mapping.is_made(&resource(ana()), &none, &object("Eva Ruiz")));
+}
+
 /// A clock, dice that always fall alike, and a target that has some values.
 struct World {
     free: BTreeMap<(String, String), bool>,

@@ -4,7 +4,7 @@
 //! - [`demo`]: a running host, and Entra's cycles played against it.
 //! - [`test`]: everything that can be checked, with one closing summary.
 //! - [`load`]: what a request costs; [`members`]: what a large group costs.
-//! - [`fuzz`]: SCIM's parsers against inputs that nobody thought of.
+//! - [`fuzz`]: the parsers against inputs that nobody thought of.
 //! - [`shell`], [`table`]: running programs, printing tables.
 
 mod demo;
@@ -41,7 +41,7 @@ enum Task {
     Test(TestOptions),
     /// Measure requests a second, latency and CPU a request, on loopback
     Load(LoadOptions),
-    /// Fuzz SCIM's parsers (needs nightly and cargo-fuzz)
+    /// Fuzz the parsers (needs nightly and cargo-fuzz)
     Fuzz(FuzzOptions),
 }
 

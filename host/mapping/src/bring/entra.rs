@@ -21,7 +21,7 @@ pub fn bring(schema: &Schema, object: &str, kind: Option<&Kind>) -> Result<Broug
         notes.push(Note {
             attribute: required,
             fate: Fate::Look,
-            text: "not in the schema; the target requires it, so the connector's suggestion stays"
+            text: "not in the schema; it cannot be missing, so the connector's suggestion stays"
                 .to_owned(),
         });
     }

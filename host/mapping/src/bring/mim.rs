@@ -135,7 +135,7 @@ pub fn bring(agent: &Agent, object: &str, kind: Option<&Kind>) -> Result<Brought
         notes.push(Note {
             attribute: required,
             fate: Fate::Look,
-            text: "has no flow there; the target requires it, so the connector's suggestion stays"
+            text: "has no flow there; it cannot be missing, so the connector's suggestion stays"
                 .to_owned(),
         });
     }

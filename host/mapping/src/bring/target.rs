@@ -103,7 +103,7 @@ impl<'k> Target<'k> {
     }
 
     /// What the connector suggests and the file does not say is not sent there, so it is not sent here; unless the
-    /// target cannot do without it. Returns those.
+    /// target, or the person's employer, cannot do without it. Returns those.
     pub(super) fn unmap_the_rest(&mut self) -> Vec<String> {
         let mut kept = Vec::new();
         for attribute in self.kind.iter().flat_map(|kind| &kind.attributes) {
@@ -113,7 +113,8 @@ impl<'k> Target<'k> {
             if self.overrides.places(&attribute.name) || !attribute.is_writable() {
                 continue;
             }
-            if attribute.required {
+            // Without `active` nobody could be disabled.
+            if attribute.required || path.eq_ignore_ascii_case("active") {
                 kept.push(attribute.name.clone());
             } else if !self.overrides.paths.keys().any(|own| same_path(own, path)) {
                 self.overrides.paths.insert(path.clone(), Choice::Unmapped);
