@@ -99,6 +99,7 @@ pub enum Apply {
 }
 
 impl Apply {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // Serde passes it so.
     fn is_always(&self) -> bool {
         *self == Self::Always
     }

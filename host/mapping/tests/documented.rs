@@ -581,7 +581,7 @@ fn the_documented_sample_of_every_function_passes() {
             found.map_or(Value::Null, |(_, text)| Value::text(*text))
         };
         let value = value_of(sample.expression, read);
-        let text = value.to_text().map(|text| text.into_owned());
+        let text = value.to_text().map(std::borrow::Cow::into_owned);
         if text.as_deref() != Some(sample.output) {
             wrong.push(format!(
                 "{}: {} is {text:?}, not {:?}",

@@ -121,7 +121,7 @@ fn people() -> Vec<Person> {
                 state: dice.one(&["NSW", "QLD", "SA", "qld", "WA"]),
                 city: dice.one(&["Brisbane", "Sydney"]),
                 country: dice.one(&["ES", "AU", "es"]),
-                employee_id: (dice.roll(4) > 0).then(|| format!("{:05}", number)),
+                employee_id: (dice.roll(4) > 0).then(|| format!("{number:05}")),
                 telephone: dice.one(&["+61 (7) 5555-0100", "07 5555 0100", "n/a"]),
                 hired: dice.one(&["2021-03-16T00:00:00Z", "1999-12-31T23:59:59Z"]),
                 leaves: dice.one(&["2030-01-01T00:00:00Z", "2012-01-01T23:00:00Z"]),

@@ -232,7 +232,7 @@ fn dotnet_patterns_mean_what_they_mean_there() {
         assert!(
             value(text, &Value::from(given)) == Ok(Value::from(expected)),
             "{text}: {:?}",
-            value(text, &Value::from(given)).map(|v| v.to_text().map(|t| t.into_owned()))
+            value(text, &Value::from(given)).map(|v| v.to_text().map(std::borrow::Cow::into_owned))
         );
     }
 }

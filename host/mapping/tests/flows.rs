@@ -8,6 +8,7 @@ use tombolo_mapping::expression::Nowhere;
 use tombolo_mapping::overrides::{Apply, Choice, Constant, Formula, Terms};
 use tombolo_mapping::{
     Edit, EditKind, Environment, Kind, Mapping, Object, ObjectValue, Overrides, References, Scalar,
+    Shape,
 };
 use tombolo_scim::{AttributePath, Resource};
 
@@ -501,4 +502,21 @@ fn matching_attributes_come_by_precedence_and_the_domain_from_the_file() {
         Some("an@contoso.com")
     );
     assert_eq!(named("secret = 'Redact([title])'").redacted(), ["secret"]);
+}
+
+/// An ECMA app's attributes stand below one URN, and an expression may leave it out.
+#[test]
+fn expressions_read_an_ecma_apps_attributes_by_their_names() {
+    let overrides: Overrides =
+        toml::from_str("[expressions]\ncn = 'Join(\" \", [title], [sn])'").expect("overrides");
+    let mapping = Shape::Ecma
+        .mapping(&kind(), &overrides)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .expect("users are shown");
+    let body =
+        json!({ tombolo_mapping::ecma::ECMA_URN: { "uid": "ana", "title": "Dr.", "sn": "Ruiz" } });
+    assert_eq!(
+        text(&created(&mapping, body), "cn").as_deref(),
+        Some("Dr. Ruiz")
+    );
 }

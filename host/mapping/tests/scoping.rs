@@ -3,6 +3,9 @@
 use tombolo_mapping::expression::Value;
 use tombolo_mapping::scope::{ClauseTable, FilterTable, Scope, ScopeTable};
 
+/// An operator, what it compares with, and values for which it holds and fails.
+type Row<'t> = (&'t str, Option<&'t str>, &'t [&'t str], &'t [&'t str]);
+
 fn clause(attribute: &str, operator: &str, value: Option<&str>) -> ClauseTable {
     ClauseTable {
         attribute: attribute.to_owned(),
@@ -23,7 +26,7 @@ fn scope(filters: Vec<Vec<ClauseTable>>) -> Scope {
 #[test]
 fn every_operator_does_what_is_documented() {
     // Operator, what it is compared with, and for which values the clause holds and fails.
-    let table: [(&str, Option<&str>, &[&str], &[&str]); 17] = [
+    let table: [Row<'_>; 17] = [
         (
             "EQUALS",
             Some("sales"),

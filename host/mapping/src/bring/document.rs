@@ -169,6 +169,7 @@ pub struct ObjectDefinition {
 /// An attribute.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[allow(clippy::struct_excessive_bools)] // The document's own shape.
 pub struct AttributeDefinition {
     /// Its name.
     pub name: String,

@@ -66,13 +66,13 @@ fn find<'s>(schema: &'s Schema, object: &str) -> Result<&'s ObjectMapping, Bring
 
 fn bring_flow(flow: &AttributeMapping, target: &mut Target<'_>) -> Note {
     let foreign = &flow.target_attribute_name;
-    let note = |fate, text: String| Note {
+    let told = |fate, text: String| Note {
         attribute: foreign.clone(),
         fate,
         text,
     };
     if foreign.eq_ignore_ascii_case("members") || foreign.eq_ignore_ascii_case("member") {
-        return note(
+        return told(
             Fate::Same,
             "members go by the connector's own way".to_owned(),
         );
@@ -80,13 +80,13 @@ fn bring_flow(flow: &AttributeMapping, target: &mut Target<'_>) -> Note {
     let attribute = match target.attribute(foreign) {
         Ok(attribute) => attribute,
         Err(NoTarget::Unknown) => {
-            return note(
+            return told(
                 Fate::Left,
                 "the connector has no attribute of that name".to_owned(),
             );
         }
         Err(NoTarget::ReadOnly) => {
-            return note(
+            return told(
                 Fate::Left,
                 "the connector does not let it be written".to_owned(),
             );
@@ -95,12 +95,12 @@ fn bring_flow(flow: &AttributeMapping, target: &mut Target<'_>) -> Note {
     let node = match flow.source.as_ref().map(node).transpose() {
         Ok(Some(node)) => node,
         Ok(None) => {
-            return note(
+            return told(
                 Fate::Left,
                 "it has no source: Entra only fills in its default".to_owned(),
             );
         }
-        Err(why) => return note(Fate::Left, why),
+        Err(why) => return told(Fate::Left, why),
     };
     let mut to_do = Vec::new();
     let node = if names::is_active(&node) {
@@ -109,22 +109,22 @@ fn bring_flow(flow: &AttributeMapping, target: &mut Target<'_>) -> Note {
         let renamed = names::rename(&node, &mut |name| renamed(name, &mut to_do));
         match renamed {
             Ok(node) => node,
-            Err(why) => return note(Fate::Left, why),
+            Err(why) => return told(Fate::Left, why),
         }
     };
     let terms = terms(flow, &node, &mut to_do);
     // Checked once more: the names are other ones now.
     if let Err(error) = Expression::parse(&node.to_string()) {
-        return note(
+        return told(
             Fate::Left,
             format!("its expression is not understood {error}"),
         );
     }
     let how = target.flow(&attribute, &node, terms);
     if to_do.is_empty() {
-        return note(Fate::Same, how.to_owned());
+        return told(Fate::Same, how.to_owned());
     }
-    note(Fate::Look, format!("{how}; {}", to_do.join("; ")))
+    told(Fate::Look, format!("{how}; {}", to_do.join("; ")))
 }
 
 /// What stands in an expression for one of Entra's attributes.

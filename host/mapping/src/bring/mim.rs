@@ -148,7 +148,7 @@ pub fn bring(agent: &Agent, object: &str, kind: Option<&Kind>) -> Result<Brought
 
 fn bring_flow(flow: &Element, joins: &[String], target: &mut Target<'_>) -> Note {
     let foreign = flow.attribute("cd-attribute").unwrap_or_default();
-    let note = |fate, text: String| Note {
+    let told = |fate, text: String| Note {
         attribute: foreign.to_owned(),
         fate,
         text,
@@ -156,13 +156,13 @@ fn bring_flow(flow: &Element, joins: &[String], target: &mut Target<'_>) -> Note
     let attribute = match target.attribute(foreign) {
         Ok(attribute) => attribute,
         Err(NoTarget::Unknown) => {
-            return note(
+            return told(
                 Fate::Left,
                 "the connector has no attribute of that name".to_owned(),
             );
         }
         Err(NoTarget::ReadOnly) => {
-            return note(
+            return told(
                 Fate::Left,
                 "the connector does not let it be written".to_owned(),
             );
@@ -182,14 +182,14 @@ fn bring_flow(flow: &Element, joins: &[String], target: &mut Target<'_>) -> Note
     if let Some(constant) = flow.child("constant-mapping") {
         let value = constant.child("constant-value").unwrap_or(constant);
         let how = target.flow(&attribute, &Node::Text(value.text().to_owned()), terms);
-        return note(Fate::Same, how.to_owned());
+        return told(Fate::Same, how.to_owned());
     }
     if let Some(script) = flow.child("scripted-mapping") {
         let name = script.child("script-context").map_or("", Element::text);
         let mut sources = Vec::new();
         script.all("src-attribute", &mut sources);
         let sources: Vec<&str> = sources.iter().map(|source| source.text()).collect();
-        return note(
+        return told(
             Fate::Left,
             format!(
                 "the rules extension `{name}` makes it of {}: write an expression for it",
@@ -203,7 +203,7 @@ fn bring_flow(flow: &Element, joins: &[String], target: &mut Target<'_>) -> Note
         child.or_else(|| direct.child("source-attribute"))
     });
     let Some(source) = source.map(Element::text).filter(|name| !name.is_empty()) else {
-        return note(
+        return told(
             Fate::Left,
             "its mapping is neither direct nor a constant".to_owned(),
         );
@@ -211,15 +211,15 @@ fn bring_flow(flow: &Element, joins: &[String], target: &mut Target<'_>) -> Note
     match names::other_standing(source) {
         Some(Standing::Known(path)) => {
             let how = target.flow(&attribute, &Node::Attribute(path), terms);
-            note(Fate::Same, how.to_owned())
+            told(Fate::Same, how.to_owned())
         }
         Some(Standing::Extension(path)) => {
             let how = target.flow(&attribute, &Node::Attribute(path.clone()), terms);
-            note(
+            told(
                 Fate::Look,
                 format!("{how}; SCIM has no place for `{source}`: map it to `{path}` in Entra"),
             )
         }
-        None => note(Fate::Left, format!("no SCIM path can name `{source}`")),
+        None => told(Fate::Left, format!("no SCIM path can name `{source}`")),
     }
 }
