@@ -43,10 +43,9 @@ impl App {
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
         let references = self.references_of_resource(kind, &resource).await?;
-        let object = kind
-            .mapping
-            .to_object(&resource, &references)
-            .map_err(mapping)?;
+        let object = self
+            .new_object(kind, &resource, &references, &r.call())
+            .await?;
         kind.mapping.require(&object).map_err(mapping)?;
 
         let id = Uuid::now_v7().to_string();

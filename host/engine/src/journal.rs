@@ -266,7 +266,7 @@ impl App {
         let references = self.references_of_resource(kind, resource).await?;
         let object = kind
             .mapping
-            .to_object(resource, &references)
+            .to_created_object(resource, &references)
             .map_err(mapping)?;
         match self.find(kind, &object, call).await? {
             Some(entry) => self
@@ -316,7 +316,9 @@ impl App {
         let references = self.references_of_object(kind, &object).await?;
         let mut as_wanted = resource.clone();
         kind.mapping.overlay(&mut as_wanted, &object, &references);
-        let base = if as_wanted == *resource {
+        let wanted = self.references_of_resource(kind, resource).await?;
+        let made = kind.mapping.is_made(resource, &wanted, &object);
+        let base = if made && as_wanted == *resource {
             resource
         } else if within_grace(intent) {
             return Err(Self::unsettled(kind, id));
@@ -432,7 +434,7 @@ impl App {
         Ok(first)
     }
 
-    async fn search_all(
+    pub(crate) async fn search_all(
         &self,
         kind: &Kind,
         filter: Option<Vec<Node>>,
@@ -585,6 +587,11 @@ fn within_grace(intent: &Intent) -> bool {
 /// What cannot be mapped now could be mapped when the write began.
 #[allow(clippy::needless_pass_by_value)] // it is what `map_err` gives
 pub(crate) fn mapping(error: tombolo_mapping::ConvertError) -> Error {
+    if error.is_none_free() {
+        return Error::Taken {
+            message: error.to_string(),
+        };
+    }
     Error::Request(tombolo_scim::error::Error::invalid_value(error.to_string()))
 }
 

@@ -45,6 +45,7 @@ mod create;
 mod delete;
 mod elsewhere;
 pub mod error;
+mod expressions;
 mod fence;
 pub mod hosts;
 mod import;

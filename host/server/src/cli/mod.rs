@@ -12,6 +12,7 @@ mod client;
 mod conformance;
 mod connector;
 mod init;
+mod mapping;
 mod output;
 mod progress;
 mod remote;
@@ -76,6 +77,9 @@ enum Command {
     /// List and inspect connectors.
     #[command(subcommand)]
     Connector(connector::Command),
+    /// Try an app's mapping on a person; bring one over from Entra or MIM, or export it.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Make, list and revoke an app's bearer tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -130,6 +134,7 @@ impl Cli {
             Command::Check { dir, files_only } => check::run(&dir, files_only, output).await,
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
+            Command::Mapping(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
