@@ -88,7 +88,7 @@ impl Runtime {
     /// file without its ending; a manifest in the file overrides it.
     pub async fn load(&self, name: &str, bytes: Vec<u8>) -> Result<Arc<Component>, LoadError> {
         let shared = &self.shared;
-        let (found, bytes) = tokio::task::spawn_blocking(move || looked_at(bytes))
+        let (found, bytes) = tokio::task::spawn_blocking(move || looked_at(&bytes))
             .await
             .map_err(|error| LoadError::Invalid(format!("the validator failed: {error}")))??;
         let code = shared
@@ -175,9 +175,9 @@ impl Runtime {
 }
 
 /// What a look at a file tells, and the file as the compiler is to see it.
-fn looked_at(bytes: Vec<u8>) -> Result<(inspect::Found, Arc<[u8]>), LoadError> {
-    let found = inspect::look(&bytes)?;
-    let bytes = version::current(&bytes, found.line)
+fn looked_at(bytes: &[u8]) -> Result<(inspect::Found, Arc<[u8]>), LoadError> {
+    let found = inspect::look(bytes)?;
+    let bytes = version::current(bytes, found.line)
         .map_err(|error| LoadError::Invalid(error.to_string()))?;
     Ok((found, bytes.into()))
 }

@@ -89,8 +89,8 @@ fn rust(folder: &Path) -> Result<()> {
     }
     run(&mut build)?;
     for (name, _, artifact) in CONNECTORS {
-        let built = directory.join(format!("wasm32-wasip2/connector/{artifact}.wasm"));
-        copy(&built, &folder.join(format!("{name}.wasm")))?;
+        let component = directory.join(format!("wasm32-wasip2/connector/{artifact}.wasm"));
+        copy(&component, &folder.join(format!("{name}.wasm")))?;
     }
     Ok(())
 }

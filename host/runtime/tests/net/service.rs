@@ -129,7 +129,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             ("sent", count) => {
                 stream
                     .write_all(&vec![b'y'; count.parse().unwrap()])
-                    .await?
+                    .await?;
             }
             ("stall", _) => std::future::pending().await,
             ("starttls", _) => return Ok(true),

@@ -81,9 +81,8 @@ impl Endpoint {
         let began = Instant::now();
         let limit = deadline.min(began + self.connect_timeout);
         let places = Arc::clone(&self.places);
-        let place = match timeout_at(limit, places.acquire_owned()).await {
-            Ok(Ok(place)) => place,
-            _ => return Err(Error::Busy(self.most)),
+        let Ok(Ok(place)) = timeout_at(limit, places.acquire_owned()).await else {
+            return Err(Error::Busy(self.most));
         };
         let dialled = async {
             let vetted = egress::vet(&self.host, self.reach, &*self.resolver).await?;
