@@ -1,5 +1,5 @@
 //! A real OpenLDAP on loopback: own certificate authority, ldaps and StartTLS,
-//! the overlays memberof, refint and unique, and accesslog to count writes.
+//! the overlays memberof, refint, unique and syncprov, and accesslog to count writes.
 //! Runs as whoever runs the test, in a temporary directory, and goes away.
 
 use std::collections::BTreeMap;
@@ -312,6 +312,7 @@ olcModuleLoad: memberof
 olcModuleLoad: refint
 olcModuleLoad: unique
 olcModuleLoad: accesslog
+olcModuleLoad: syncprov
 
 dn: cn=schema,cn=config
 objectClass: olcSchemaConfig
@@ -384,6 +385,12 @@ olcOverlay: accesslog
 olcAccessLogDB: cn=accesslog
 olcAccessLogOps: writes
 olcAccessLogSuccess: FALSE
+
+dn: olcOverlay=syncprov,olcDatabase={{2}}mdb,cn=config
+objectClass: olcOverlayConfig
+objectClass: olcSyncProvConfig
+olcOverlay: syncprov
+olcSpSessionlog: 10000
 "
     );
     let file = directory.join("conf.ldif");

@@ -37,11 +37,15 @@ impl Ability {
 
 /// What a connector uses of the host beyond what every connector has: an interface that it imports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the contract explains them")]
 pub enum Capability {
     Http,
     Ldap,
+    LdapSearch,
+    LdapSync,
+    LdapPassword,
+    LdapDirectory,
     Sql,
     Net,
     Reveal,
@@ -52,6 +56,10 @@ impl Capability {
         match self {
             Self::Http => "http",
             Self::Ldap => "ldap",
+            Self::LdapSearch => "ldap-search",
+            Self::LdapSync => "ldap-sync",
+            Self::LdapPassword => "ldap-password",
+            Self::LdapDirectory => "ldap-directory",
             Self::Sql => "sql",
             Self::Net => "net",
             Self::Reveal => "reveal",

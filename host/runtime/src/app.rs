@@ -106,7 +106,7 @@ impl Target {
     /// What must never leave in a message.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         match self {
-            Self::Ldap(target) => Some(&target.password),
+            Self::Ldap(target) => target.bind.secret(),
             Self::Sql(target) => target.secret(),
             Self::Http(target) => target.auth.secret(),
             Self::Net(_) => None,
@@ -124,16 +124,53 @@ pub struct LdapTarget {
     pub start_tls: bool,
     /// Own certificate authorities, PEM; none means the system's.
     pub ca: Option<Vec<u8>>,
-    /// The DN to bind as; empty binds anonymously.
-    pub bind_dn: String,
-    /// The bind password.
-    pub password: SecretString,
+    /// What we show a server that asks for a certificate.
+    pub identity: Option<ClientIdentity>,
+    /// As whom to bind.
+    pub bind: LdapBind,
+    /// What to do about other servers that this one names.
+    pub referrals: Referrals,
     /// How many connections an app may hold.
     pub pool_size: usize,
     /// Time for TCP, TLS and bind together.
     pub connect_timeout: Duration,
     /// Time for one operation, within the call's own deadline.
     pub operation_timeout: Duration,
+}
+
+/// As whom an app is bound to a directory.
+#[derive(Clone, Debug)]
+pub enum LdapBind {
+    /// As nobody.
+    Anonymous,
+    /// With a name and a password.
+    Simple {
+        /// The DN.
+        dn: String,
+        /// Its password.
+        password: SecretString,
+    },
+    /// SASL EXTERNAL: as whom the directory takes the client certificate for.
+    External,
+}
+
+impl LdapBind {
+    fn secret(&self) -> Option<&SecretString> {
+        match self {
+            Self::Simple { password, .. } => Some(password),
+            Self::Anonymous | Self::External => None,
+        }
+    }
+}
+
+/// What to do about a directory's referrals. They are never followed: where they lead, nobody has granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Referrals {
+    /// A search passes over them; what cannot be done without is an error.
+    #[default]
+    Ignore,
+    /// Each is an error, which says where it leads.
+    Error,
 }
 
 /// A preopened directory: the guest sees `/NAME`.

@@ -55,9 +55,9 @@ pub mod stats;
 mod ticker;
 
 pub use app::{
-    AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapTarget,
-    Limits, NetTarget, NetTls, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer,
-    SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
+    AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapBind,
+    LdapTarget, Limits, NetTarget, NetTls, OAuthClient, OdbcSource, Rate, Referrals, Reuse,
+    SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;
 pub use call::{Call, CallError, Crowded};

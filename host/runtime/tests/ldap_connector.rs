@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tombolo_runtime::contract::{
-    Attribute, Comparison, Edit, EditKind, Entry, Fault, Node, Query, Scalar, Value,
+    Attribute, Change, Comparison, Edit, EditKind, Entry, Fault, Node, Query, Scalar, Value,
 };
 use tombolo_runtime::{
-    AppSpec, Call, CallError, Connector, LdapTarget, Limits, Options, Reuse, Runtime, Target, state,
+    AppSpec, Call, CallError, Connector, LdapBind, LdapTarget, Limits, Options, Referrals, Reuse,
+    Runtime, Target, state,
 };
 
 #[path = "support/slapd.rs"]
@@ -188,8 +189,12 @@ fn spec(server: &Slapd, password: &str, settings: Json) -> AppSpec {
         url: server.ldaps(),
         start_tls: false,
         ca: Some(server.ca()),
-        bind_dn: ADMIN.to_owned(),
-        password: password.to_owned().into(),
+        identity: None,
+        bind: LdapBind::Simple {
+            dn: ADMIN.to_owned(),
+            password: password.to_owned().into(),
+        },
+        referrals: Referrals::Ignore,
         pool_size: 4,
         connect_timeout: Duration::from_secs(5),
         operation_timeout: Duration::from_secs(10),
@@ -631,7 +636,14 @@ async fn members_come_and_go_without_overlays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_come_and_go_with_memberof_and_refint() {
-    let app = App::start(Settings { memberof: true }, settings()).await;
+    let app = App::start(
+        Settings {
+            memberof: true,
+            ..Settings::default()
+        },
+        settings(),
+    )
+    .await;
     members_come_and_go(&app).await;
     let (user, group) = (app.user("ana").await, app.group("team").await);
     app.change(&group, &[&user], &[]).await.unwrap();
@@ -661,7 +673,14 @@ async fn members_come_and_go_in_unique_names_and_posix_groups() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_group_is_changed_in_portions() {
-    let app = App::start(Settings { memberof: true }, settings()).await;
+    let app = App::start(
+        Settings {
+            memberof: true,
+            ..Settings::default()
+        },
+        settings(),
+    )
+    .await;
     let mut ldif = String::new();
     for number in 0..1200 {
         use std::fmt::Write as _;
@@ -788,4 +807,65 @@ async fn what_is_wrong_is_said_with_its_fault_and_without_the_password() {
         fault(app.connector.check(&call()).await),
         Fault::Unavailable
     );
+}
+
+#[tokio::test]
+async fn a_password_signs_in_and_must_be_changed_where_that_is_asked() {
+    let app = App::start(Settings::default(), settings()).await;
+    let user = app.user("ana").await;
+    let dn = format!("uid=ana,{PEOPLE}");
+    for (password, must_change) in [("f1rst-password", false), ("s3cond \"password\" €", true)] {
+        app.connector
+            .set_password(
+                &call(),
+                &user.anchor,
+                password.to_owned().into(),
+                must_change,
+            )
+            .await
+            .unwrap();
+        assert!(app.server.accepts(&dn, password), "{password}");
+    }
+    assert_eq!(app.shown(&user.anchor, "pwdReset"), ["TRUE"]);
+    let nobody = app
+        .connector
+        .set_password(&call(), "no-such-anchor", "x".to_owned().into(), false)
+        .await;
+    assert_eq!(fault(nobody), Fault::NotFound);
+}
+
+#[tokio::test]
+async fn what_changed_and_what_is_gone_is_told_after_a_token() {
+    let remembers = Settings {
+        sync: Some(100),
+        ..Settings::default()
+    };
+    let app = App::start(remembers, settings()).await;
+    let (kept, doomed) = (app.user("kept").await, app.user("doomed").await);
+    let since = async |token: Option<&str>| app.connector.since(&call(), "user", token, 10).await;
+    let start = since(None).await.unwrap();
+    assert!(start.changes.is_empty() && !start.more);
+    app.put("user", &kept, &[("title", Some(text("Boss")))])
+        .await
+        .unwrap();
+    app.connector
+        .delete(&call(), "user", &doomed.anchor, "request-2")
+        .await
+        .unwrap();
+    let told = since(Some(&start.token)).await.unwrap();
+    assert!(!told.more && told.changes.len() == 2, "{told:?}");
+    for change in told.changes {
+        match change {
+            Change::Changed(entry) => {
+                assert_eq!(entry.anchor, kept.anchor);
+                assert!(entry.attributes.contains(&attribute("title", text("Boss"))));
+            }
+            Change::Gone(anchor) => assert_eq!(anchor, doomed.anchor),
+        }
+    }
+    assert_eq!(fault(since(Some("c0ffee")).await), Fault::Invalid);
+
+    let forgets = App::start(Settings::default(), settings()).await;
+    let refused = forgets.connector.since(&call(), "user", None, 10).await;
+    assert_eq!(fault(refused), Fault::Unsupported);
 }

@@ -300,6 +300,56 @@ fn a_password_is_never_sent_unencrypted_across_a_network() {
     assert_eq!(report.errors(), 1, "{:#?}", lines(&report));
 }
 
+#[test]
+fn a_directory_is_signed_in_to_in_one_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = |url: &str, lines: &str| {
+        format!(
+            "connector = \"c\"\n[auth]\n{TOKEN}\n[targets.d]\nkind = \"ldap\"\nurl = \"{url}\"\n{lines}\n"
+        )
+    };
+    let certificate = "client-certificate = \"tls/me.pem\"\nclient-key = \"file:tls/key.pem\"\nreferrals = \"error\"";
+    let external = |lines: &str| format!("bind = \"external\"\n{lines}");
+    let tls = "ldaps://ldap.example.org";
+    write(
+        dir.path(),
+        &[
+            ("connectors/c.wasm", ""),
+            ("tombolo.toml", ""),
+            ("tls/me.pem", include_str!("tls/one.cert.pem")),
+            ("tls/key.pem", include_str!("tls/one.key.pem")),
+            ("apps/good.toml", &app(tls, &external(certificate))),
+            ("apps/nobody.toml", &app(tls, "bind = \"anonymous\"")),
+            (
+                "apps/plain.toml",
+                &app("ldap://localhost", &external(certificate)),
+            ),
+            ("apps/bare.toml", &app(tls, &external(""))),
+            (
+                "apps/both.toml",
+                &app(
+                    tls,
+                    &external(&format!(
+                        "bind-dn = \"cn=x\"\npassword = \"env:PATH\"\n{certificate}"
+                    )),
+                ),
+            ),
+            ("apps/nameless.toml", &app(tls, "bind = \"simple\"")),
+            ("apps/kerberos.toml", &app(tls, "bind = \"gssapi\"")),
+            ("apps/chased.toml", &app(tls, "referrals = \"follow\"")),
+        ],
+    );
+    private(&dir.path().join("tls/key.pem"));
+    let report = check(dir.path());
+    expect(&report, "apps/plain.toml:6:7", "no TLS to show it in");
+    expect(&report, "apps/bare.toml:4:1", "has none");
+    expect(&report, "apps/both.toml:7:8", "nobody uses");
+    expect(&report, "apps/nameless.toml:7:8", "no `bind-dn`");
+    expect(&report, "apps/kerberos.toml:7:8", "no Kerberos");
+    expect(&report, "apps/chased.toml:7:13", "`follow`");
+    assert_eq!(report.errors(), 6, "{:#?}", lines(&report));
+}
+
 /// An app on `c` with a target of kind `http`, whose table goes on with these lines from line 6 on.
 fn web(lines: &str) -> String {
     format!("connector = \"c\"\n[auth]\n{TOKEN}\n[targets.web]\nkind = \"http\"\n{lines}\n")

@@ -1,9 +1,11 @@
 //! The host's `ldap` capability in the shapes that this connector needs.
 
 use tombolo_sdk::host::ldap::{self, LdapEntry, Modification, Scope, SearchPage, SearchRequest};
-use tombolo_sdk::{Failure, Result};
+use tombolo_sdk::host::{ldap_password, ldap_sync};
+use tombolo_sdk::ldap::changes::{Answer, Content, REFRESH_REQUIRED, Start};
+use tombolo_sdk::{Failure, Result, Secret};
 
-use crate::fault::{NO_SUCH_OBJECT, from_ldap};
+use crate::fault::{NO_SUCH_OBJECT, PROTOCOL_ERROR, UNAVAILABLE_EXTENSION, from_ldap};
 
 /// The name of the target in the manifest.
 const TARGET: &str = "directory";
@@ -147,4 +149,37 @@ pub fn delete(dn: &str) -> Result<()> {
 /// `(name=value)`, with the value escaped.
 pub fn equals(name: &str, value: &str) -> String {
     format!("({name}={})", ldap::escape(value))
+}
+
+/// Sets the password of an entry, by the directory's own operation.
+pub fn set_password(dn: &str, value: &Secret) -> Result<()> {
+    ldap_password::modify(TARGET, dn, value, None).map_err(|error| match error.code {
+        // RFC 4511, section 4.12: an extended operation that the server does not know.
+        Some(PROTOCOL_ERROR) => Failure::unsupported(format!(
+            "the directory has no operation for passwords (RFC 3062): {}",
+            error.message
+        ))
+        .code(PROTOCOL_ERROR),
+        _ => from_ldap(error),
+    })
+}
+
+/// What has changed.
+pub fn changes(content: &Content, start: &Start, limit: u32) -> Result<Answer> {
+    ldap_sync::poll(TARGET, content.request(), start, limit).map_err(|error| match error.code {
+        Some(REFRESH_REQUIRED) => Failure::invalid(format!(
+            "the token is too old for the directory: start over with a full reading; it said: {}",
+            error.message
+        ))
+        .code(REFRESH_REQUIRED),
+        Some(UNAVAILABLE_EXTENSION) => Failure::unsupported(format!(
+            "the directory does not tell what has changed (overlay syncprov): {}",
+            error.message
+        ))
+        .code(UNAVAILABLE_EXTENSION),
+        None if error.message.starts_with("that is no cookie") => {
+            Failure::invalid("that is no token of this directory: start over with a full reading")
+        }
+        _ => from_ldap(error),
+    })
 }

@@ -3,6 +3,10 @@
 use tombolo_sdk::host::ldap::LdapError;
 use tombolo_sdk::{Failure, Fault};
 
+/// The server does not understand the request.
+pub const PROTOCOL_ERROR: u32 = 2;
+/// The server does not know a control that the request cannot do without.
+pub const UNAVAILABLE_EXTENSION: u32 = 12;
 /// The entry, or a parent of it, is not there.
 pub const NO_SUCH_OBJECT: u32 = 32;
 /// A value to delete is not there.

@@ -15,10 +15,12 @@
 //! | [`entry`], [`create`], [`update`] | reading and writing entries |
 //! | [`references`], [`members`] | DNs in values |
 //! | [`filter`] | searching |
+//! | [`password`], [`delta`] | passwords, and what has changed |
 
 pub mod anchor;
 pub mod attribute;
 pub mod create;
+pub mod delta;
 pub mod directory;
 pub mod dn;
 pub mod entry;
@@ -26,14 +28,15 @@ pub mod fault;
 pub mod filter;
 pub mod kind;
 pub mod members;
+pub mod password;
 pub mod references;
 pub mod settings;
 pub mod update;
 
 use tombolo_sdk::schema::Description;
 use tombolo_sdk::{
-    Attribute, Connector, Edit, Entry, Failure, MemberPage, Members, Page, Query, Read, Result,
-    Write, host,
+    Attribute, Changes, Connector, Delta, Edit, Entry, Failure, MemberPage, Members, Page,
+    Password, Query, Read, Result, Secret, Write, host,
 };
 
 use crate::kind::Kind;
@@ -159,4 +162,17 @@ impl Members for Directory {
     }
 }
 
-tombolo_sdk::export!(Directory: read, write, members; manifest = "manifest.json");
+impl Password for Directory {
+    fn set_password(&self, anchor: &str, value: &Secret, must_change: bool) -> Result<()> {
+        password::set(&self.settings, anchor, value, must_change)
+    }
+}
+
+impl Delta for Directory {
+    fn since(&self, kind: &str, token: Option<&str>, limit: u32) -> Result<Changes> {
+        let kind = Kind::of(&self.settings, kind)?;
+        delta::since(&self.settings, &kind, token, limit)
+    }
+}
+
+tombolo_sdk::export!(Directory: read, write, members, password, delta; manifest = "manifest.json");

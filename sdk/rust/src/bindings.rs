@@ -21,6 +21,10 @@ mod base {
                 import tombolo:connector/http@1.0.0;
                 import tombolo:connector/net@1.0.0;
                 import tombolo:connector/ldap@1.0.0;
+                import tombolo:connector/ldap-search@1.0.0;
+                import tombolo:connector/ldap-sync@1.0.0;
+                import tombolo:connector/ldap-password@1.0.0;
+                import tombolo:connector/ldap-directory@1.0.0;
                 import tombolo:connector/sql@1.0.0;
             }
         ",

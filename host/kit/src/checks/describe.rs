@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tombolo_runtime::{AppSpec, HttpAuth, NetTls, SqlDriver, SqlTls, Target};
+use tombolo_runtime::{AppSpec, HttpAuth, LdapBind, NetTls, SqlDriver, SqlTls, Target};
 
 use crate::case::{Played, cases};
 use crate::describe::{Field, Mutability, Type};
@@ -161,8 +161,8 @@ async fn notices(play: &Play<'_>) -> Played {
             Target::Ldap(ldap) => {
                 "ldap://127.0.0.1:9".clone_into(&mut ldap.url);
                 ldap.start_tls = false;
-                ldap.bind_dn.clear();
-                ldap.password = String::new().into();
+                ldap.bind = LdapBind::Anonymous;
+                ldap.identity = None;
                 ldap.connect_timeout = Duration::from_secs(2);
             }
             Target::Http(http) => {

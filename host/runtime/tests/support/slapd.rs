@@ -1,5 +1,6 @@
 //! An OpenLDAP server of one's own: free loopback ports, a temporary directory, the current user, TLS with a
-//! certificate authority of its own, and the overlays `unique` and, if asked for, `memberof` and `refint`.
+//! certificate authority of its own, and the overlays `unique` and `ppolicy` and, if asked for, `memberof` and `refint`,
+//! `sssvlv`, `syncprov`. Whoever has a certificate of the same authority with `o=clients` is the entry of his `cn`.
 //!
 //! Needs `slapd` and `openssl`. Used by unit and integration tests alike (`#[path]`), hence the allowances.
 #![allow(dead_code, unreachable_pub, clippy::pedantic)]
@@ -22,6 +23,10 @@ pub const PASSWORD: &str = "Sw0rdf1sh-of-the-test-server";
 pub struct Settings {
     /// Load the overlays `memberof` and `refint`.
     pub memberof: bool,
+    /// Load the overlay `sssvlv`.
+    pub sorted: bool,
+    /// Load the overlay `syncprov`, which remembers so many changes; none: only the entries there are.
+    pub sync: Option<usize>,
 }
 
 /// A running server; dropped, it ends and its files go.
@@ -107,6 +112,72 @@ impl Slapd {
     /// Where it is, for command line tools.
     pub fn ca_path(&self) -> PathBuf {
         self.directory.path().join("ca.pem")
+    }
+
+    /// A certificate with its key, PEM: for SASL EXTERNAL as `cn=NAME` below the suffix.
+    pub fn client(&self, name: &str) -> (Vec<u8>, String) {
+        let at = self.directory.path();
+        let subject = format!("/O=clients/CN={name}");
+        let openssl = |arguments: &[&str]| {
+            run(Command::new("openssl").args(arguments).current_dir(at));
+        };
+        openssl(&[
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            "client.key",
+            "-out",
+            "client.csr",
+            "-subj",
+            &subject,
+        ]);
+        fs::write(at.join("client.ext"), "extendedKeyUsage=clientAuth\n").expect("ext");
+        openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            "client.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "30",
+            "-out",
+            "client.pem",
+            "-extfile",
+            "client.ext",
+        ]);
+        let read = |name: &str| fs::read(at.join(name)).expect("a file");
+        let key = String::from_utf8(read("client.key")).expect("PEM");
+        (read("client.pem"), key)
+    }
+
+    /// Can this entry sign in with this password?
+    pub fn accepts(&self, dn: &str, password: &str) -> bool {
+        Command::new("ldapwhoami")
+            .args(["-x", "-H", &self.ldap(), "-D", dn, "-w", password])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("ldapwhoami")
+            .success()
+    }
+
+    /// Changes entries given as LDIF.
+    pub fn modify(&self, ldif: &str) {
+        let file = self.directory.path().join("modify.ldif");
+        fs::write(&file, ldif).expect("ldif");
+        run(self
+            .tool("ldapmodify")
+            .arg("-f")
+            .arg(file)
+            .stdout(Stdio::null()));
     }
 
     /// Adds entries given as LDIF.
@@ -284,6 +355,8 @@ olcTLSCACertificateFile: {at}/ca.pem
 olcTLSCertificateFile: {at}/server.pem
 olcTLSCertificateKeyFile: {at}/server.key
 olcTLSProtocolMin: 3.3
+olcTLSVerifyClient: try
+olcAuthzRegexp: \"^cn=([^,]+),o=clients$\" \"cn=$1,{SUFFIX}\"
 
 dn: cn=module,cn=config
 objectClass: olcModuleList
@@ -294,6 +367,8 @@ olcModuleLoad: memberof
 olcModuleLoad: refint
 olcModuleLoad: unique
 olcModuleLoad: ppolicy
+olcModuleLoad: sssvlv
+olcModuleLoad: syncprov
 
 dn: cn=schema,cn=config
 objectClass: olcSchemaConfig
@@ -361,6 +436,29 @@ objectClass: olcRefintConfig
 olcOverlay: {3}refint
 olcRefintAttribute: member manager
 ",
+        );
+    }
+    let mut number = if settings.memberof { 4 } else { 2 };
+    let mut overlay = |name: &str, class: &str, more: &str| {
+        text.push_str(&format!(
+            "
+dn: olcOverlay={{{number}}}{name},olcDatabase={{1}}mdb,cn=config
+objectClass: olcOverlayConfig
+objectClass: {class}
+olcOverlay: {{{number}}}{name}
+{more}"
+        ));
+        number += 1;
+    };
+    if settings.sorted {
+        overlay("sssvlv", "olcSssVlvConfig", "");
+    }
+    if let Some(remembered) = settings.sync {
+        let log = format!("olcSpSessionlog: {remembered}\n");
+        overlay(
+            "syncprov",
+            "olcSyncProvConfig",
+            if remembered > 0 { &log } else { "" },
         );
     }
     text

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tombolo_runtime::Referrals;
+
 pub use self::http::{Auth, HttpTarget, Identity, OAuth};
 pub use self::net::NetTarget;
 use super::reader::{Located, Section, Sink, suggestion};
@@ -25,16 +27,29 @@ pub struct LdapTarget {
     pub start_tls: bool,
     /// PEM file of the authorities to trust instead of the system's.
     pub ca: Option<Located<PathBuf>>,
+    /// Our certificate.
+    pub identity: Option<Identity>,
     /// Who binds.
-    pub bind_dn: String,
-    /// With which password.
-    pub password: Option<Located<SecretSource>>,
+    pub bind: LdapBind,
+    /// What is done about referrals.
+    pub referrals: Referrals,
     /// How many connections are kept.
     pub pool_size: usize,
     /// How long a connection may take to come up.
     pub connect_timeout: Duration,
     /// How long one operation may take.
     pub operation_timeout: Duration,
+}
+
+/// Who binds to a directory.
+#[derive(Clone, Debug)]
+pub enum LdapBind {
+    /// Nobody.
+    Anonymous,
+    /// A name with its password.
+    Simple(String, Option<Located<SecretSource>>),
+    /// Whom the directory takes our certificate for.
+    External,
 }
 
 /// A named endpoint, granted to the connector.
@@ -64,7 +79,10 @@ impl Target {
     /// The password, token or key of its account.
     pub fn secret(&self) -> Option<&Located<SecretSource>> {
         match self {
-            Self::Ldap(target) => target.password.as_ref(),
+            Self::Ldap(target) => match &target.bind {
+                LdapBind::Simple(_, password) => password.as_ref(),
+                LdapBind::Anonymous | LdapBind::External => None,
+            },
             Self::Sql(target) => target.password.as_ref(),
             Self::Http(target) => target.auth.secret(),
             Self::Net(_) => None,
@@ -74,9 +92,10 @@ impl Target {
     /// Our certificate for it.
     pub fn identity(&self) -> Option<&Identity> {
         match self {
+            Self::Ldap(target) => target.identity.as_ref(),
             Self::Http(target) => target.identity.as_ref(),
             Self::Net(target) => target.identity.as_ref(),
-            Self::Ldap(_) | Self::Sql(_) => None,
+            Self::Sql(_) => None,
         }
     }
 }
@@ -149,18 +168,33 @@ fn ldap(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option<LdapTarget
         value: PathBuf::from(path.value),
         span: path.span,
     });
-    let bind_dn = section
-        .text("bind-dn")
-        .map(|dn| dn.value)
-        .unwrap_or_default();
-    let password = section.parsed("password", SecretSource::parse);
-    if !bind_dn.is_empty() && password.is_none() && !section.has("password") {
+    let identity = http::identity(name, section, sink);
+    let bind = ldap_bind(name, section, sink);
+    let plain = url.as_ref().filter(|url| {
+        url.value.starts_with("ldap:")
+            && !start_tls
+            && (identity.is_some() || matches!(bind, Some(LdapBind::External)))
+    });
+    if let Some(url) = plain {
         sink.error_hint(
-            section.span(),
-            format!("`targets.{name}` has a `bind-dn` and no `password`"),
-            "add `password = \"env:NAME\"` or `password = \"file:PATH\"`",
+            url.span.clone(),
+            format!("`targets.{name}` has a client certificate, and no TLS to show it in"),
+            "use \"ldaps://\", or set `start-tls = true`",
         );
     }
+    if matches!(bind, Some(LdapBind::External)) && !section.has("client-certificate") {
+        sink.error_hint(
+            section.span(),
+            format!("`targets.{name}` binds as its certificate, and has none"),
+            "add `client-certificate = \"PATH\"` and `client-key = \"file:PATH\"`",
+        );
+    }
+    let referrals = section
+        .choice(
+            "referrals",
+            &[("ignore", Referrals::Ignore), ("error", Referrals::Error)],
+        )
+        .unwrap_or_default();
     let pool_size = section
         .integer("pool-size", 1..=1024)
         .and_then(|n| usize::try_from(n).ok())
@@ -175,12 +209,74 @@ fn ldap(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option<LdapTarget
         url: url?.value,
         start_tls,
         ca,
-        bind_dn,
-        password,
+        identity,
+        bind: bind?,
+        referrals,
         pool_size,
         connect_timeout,
         operation_timeout,
     })
+}
+
+/// `bind`, `bind-dn` and `password`. Without the first, the other two say it.
+fn ldap_bind(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option<LdapBind> {
+    let method = section.text("bind");
+    let dn = section
+        .text("bind-dn")
+        .map(|dn| dn.value)
+        .unwrap_or_default();
+    let password = section.parsed("password", SecretSource::parse);
+    let named = !dn.is_empty();
+    let unused = named || section.has("password");
+    if !dn.is_empty() && password.is_none() && !section.has("password") {
+        sink.error_hint(
+            section.span(),
+            format!("`targets.{name}` has a `bind-dn` and no `password`"),
+            "add `password = \"env:NAME\"` or `password = \"file:PATH\"`",
+        );
+    }
+    let Some(method) = method else {
+        return Some(if dn.is_empty() {
+            LdapBind::Anonymous
+        } else {
+            LdapBind::Simple(dn, password)
+        });
+    };
+    let (message, hint) = match method.value.as_str() {
+        "simple" if named => return Some(LdapBind::Simple(dn, password)),
+        "anonymous" if !unused => return Some(LdapBind::Anonymous),
+        "external" if !unused => return Some(LdapBind::External),
+        "simple" => ("has no `bind-dn`", "add `bind-dn` and `password`"),
+        "anonymous" | "external" => (
+            "has a `bind-dn` or `password` that nobody uses",
+            "remove them, or write `bind = \"simple\"`",
+        ),
+        "gssapi" => {
+            sink.error_hint(
+                method.span,
+                format!("`targets.{name}.bind` cannot be `gssapi`: this host has no Kerberos"),
+                "use `bind = \"external\"` with a client certificate, or a `bind-dn` and its `password`",
+            );
+            return None;
+        }
+        other => {
+            sink.error_hint(
+                method.span,
+                format!("`targets.{name}.bind` cannot be `{other}`"),
+                suggestion(other, &["anonymous", "simple", "external"]),
+            );
+            return None;
+        }
+    };
+    sink.error_hint(
+        method.span,
+        format!(
+            "`targets.{name}` binds as `{}`, and {message}",
+            method.value
+        ),
+        hint,
+    );
+    None
 }
 
 fn is_loopback(url: &str) -> bool {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tombolo_engine::{AppConfig, AppError, Engine};
 use tombolo_mapping::Kind;
 use tombolo_runtime::{
-    AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, Limits, LoadError,
+    AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, LdapBind, Limits, LoadError,
     NetTarget, OAuthClient, Runtime, StateStore, Target,
 };
 
@@ -446,8 +446,16 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
                 url: ldap.url.clone(),
                 start_tls: ldap.start_tls,
                 ca: material.authorities.remove(name),
-                bind_dn: ldap.bind_dn.clone(),
-                password: material.passwords.remove(name).unwrap_or_default(),
+                identity: material.identities.remove(name),
+                bind: match &ldap.bind {
+                    target::LdapBind::Anonymous => LdapBind::Anonymous,
+                    target::LdapBind::Simple(dn, _) => LdapBind::Simple {
+                        dn: dn.clone(),
+                        password: material.passwords.remove(name).unwrap_or_default(),
+                    },
+                    target::LdapBind::External => LdapBind::External,
+                },
+                referrals: ldap.referrals,
                 pool_size: ldap.pool_size,
                 connect_timeout: ldap.connect_timeout,
                 operation_timeout: ldap.operation_timeout,

@@ -1,159 +1,28 @@
-//! The operations: search, add, modify, rename, delete.
+//! One target of one app: its operations, and which of them may be tried again.
 //!
-//! An operation is tried again, once, where that is certain to be safe: a search
+//! An operation is tried again, once, where that is certain to be safe: what changes nothing
 //! whenever a pooled connection turns out to be dead, a write only when nothing of
 //! it was sent. Otherwise the error says that the outcome is unknown, and who asked
 //! has to look.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use ldap3::controls::{Control, ControlType, PagedResults};
-use ldap3::{Ldap, LdapError, LdapResult, Mod, SearchOptions};
+use ldap3::{LdapError, LdapResult};
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::connect::Endpoint;
-use super::entry::Entry;
+use super::connect::{Connection, Endpoint};
 use super::error::{self, Error};
 use super::escape::within_bounds;
 use super::guarded;
-use super::listing::Listings;
+use super::operation::{self, Answer, Operation, Question, Write};
 use super::pool::{Lease, Pool};
-use crate::app::LdapTarget;
+use super::search::{self, Found, Part, Search};
+use super::shelf::Shelf;
+use super::sync::{Batch, Poll, Rounds};
+use crate::app::{LdapTarget, Referrals};
 
-/// What a page holds if the caller does not say.
-const DEFAULT_PAGE: u32 = 500;
-const MAX_PAGE: u32 = 1000;
-
-/// How far down to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// The entry itself.
-    Base,
-    /// Its children.
-    OneLevel,
-    /// It and everything below.
-    Subtree,
-}
-
-/// A search, or its continuation.
-#[derive(Clone, Debug)]
-pub(crate) struct Search {
-    /// Where to look.
-    pub(crate) base: String,
-    /// How far down.
-    pub(crate) scope: Scope,
-    /// RFC 4515 text.
-    pub(crate) filter: String,
-    /// What to return; empty means all user attributes.
-    pub(crate) attributes: Vec<String>,
-    /// Where the last page ended.
-    pub(crate) cursor: Option<Vec<u8>>,
-    /// Entries in a page; 0 leaves it to the host.
-    pub(crate) limit: u32,
-}
-
-impl Search {
-    /// Do both ask for the same, apart from the page?
-    pub(super) fn continues(&self, other: &Self) -> bool {
-        self.scope == other.scope
-            && self.base == other.base
-            && self.filter == other.filter
-            && self.attributes == other.attributes
-    }
-}
-
-/// A page of a search.
-#[derive(Debug)]
-pub(crate) struct Found {
-    /// The entries.
-    pub(crate) entries: Vec<Entry>,
-    /// How to go on; none ends the listing.
-    pub(crate) cursor: Option<Vec<u8>>,
-}
-
-/// One change of a modify operation.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// Add values.
-    Add(String, Vec<Vec<u8>>),
-    /// Delete these values, or all if there are none.
-    Delete(String, Vec<Vec<u8>>),
-    /// Let these be all the values.
-    Replace(String, Vec<Vec<u8>>),
-    /// RFC 4525.
-    Increment(String, Vec<u8>),
-}
-
-/// A write.
-#[derive(Clone, Debug)]
-pub(crate) enum Write {
-    /// A new entry.
-    Add(Entry),
-    /// Changes of one entry.
-    Modify(String, Vec<Change>),
-    /// A new RDN, and perhaps a new parent. The old RDN's value goes.
-    Rename {
-        /// What the entry is called.
-        dn: String,
-        /// Its new RDN.
-        rdn: String,
-        /// Its new parent.
-        parent: Option<String>,
-    },
-    /// The end of an entry.
-    Delete(String),
-}
-
-impl Write {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Add(_) => "add",
-            Self::Modify(..) => "modify",
-            Self::Rename { .. } => "rename",
-            Self::Delete(_) => "delete",
-        }
-    }
-
-    fn dn(&self) -> &str {
-        match self {
-            Self::Add(Entry { dn, .. })
-            | Self::Modify(dn, _)
-            | Self::Rename { dn, .. }
-            | Self::Delete(dn) => dn,
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        match self {
-            Self::Add(entry) => match entry
-                .attributes
-                .iter()
-                .find(|(_, values)| values.is_empty())
-            {
-                Some((name, _)) => Err(Error::Request(format!(
-                    "attribute `{name}` is added without a value"
-                ))),
-                None => Ok(()),
-            },
-            Self::Modify(_, changes) if changes.is_empty() => {
-                Err(Error::Request("a modify without a change".to_owned()))
-            }
-            Self::Modify(_, changes) => {
-                let empty = changes.iter().find_map(|change| match change {
-                    Change::Add(name, values) if values.is_empty() => Some(name),
-                    _ => None,
-                });
-                empty.map_or(Ok(()), |name| {
-                    Err(Error::Request(format!(
-                        "attribute `{name}` is added without a value"
-                    )))
-                })
-            }
-            Self::Rename { .. } | Self::Delete(_) => Ok(()),
-        }
-    }
-}
+/// How long a listing is kept for its next page: long enough for a slow reader, short enough for a server's patience.
+const LISTING: Duration = Duration::from_mins(2);
 
 /// For whom an operation is done.
 #[derive(Clone, Copy, Debug)]
@@ -166,10 +35,20 @@ pub(crate) struct Caller<'a> {
     pub(crate) max_answer: usize,
 }
 
-/// One target of one app: a pool of bound connections, and the searches that have more pages.
+/// A search that has more pages, or a sorted list that is kept in order.
+struct Listing {
+    connection: Connection,
+    /// The server's.
+    cookie: Vec<u8>,
+    /// What was asked: a cursor continues its own search and no other.
+    search: Search,
+}
+
+/// One target of one app: a pool of bound connections, and what goes on over several calls.
 pub(crate) struct Directory {
-    pool: Pool,
-    listings: Arc<Listings>,
+    pub(super) pool: Pool,
+    pub(super) rounds: Rounds,
+    listings: Arc<Shelf<Listing>>,
     operation_timeout: Duration,
 }
 
@@ -177,15 +56,16 @@ impl Directory {
     /// Checks the target; nothing is connected yet. The error is for the operator.
     pub(crate) fn new(name: &str, target: &LdapTarget) -> Result<Self, String> {
         let pool = Pool::new(Endpoint::new(name, target)?, target.pool_size);
-        let listings = Listings::new(pool.size().max(2));
+        let most = pool.size().max(2);
         Ok(Self {
             pool,
-            listings,
+            rounds: Rounds::new(most),
+            listings: Shelf::new(most, LISTING),
             operation_timeout: target.operation_timeout,
         })
     }
 
-    /// One page of a search.
+    /// One part of a search.
     pub(crate) async fn search(&self, search: &Search, caller: Caller<'_>) -> Result<Found, Error> {
         let started = Instant::now();
         let result = self.search_untold(search, caller).await;
@@ -202,59 +82,61 @@ impl Directory {
     }
 
     async fn search_untold(&self, search: &Search, caller: Caller<'_>) -> Result<Found, Error> {
-        within_bounds(&search.filter).map_err(Error::Filter)?;
-        if ldap3::parse_filter(&search.filter).is_err() {
-            return Err(Error::Filter("it is not RFC 4515 text".to_owned()));
+        search.check()?;
+        check_filter(&search.filter)?;
+        let mut deadline = self.deadline(caller);
+        if let Some(limit) = search.time_limit {
+            deadline = deadline.min(Instant::now() + limit);
         }
-        let deadline = self.deadline(caller);
         if let Some(cursor) = &search.cursor {
             // A slot first: a listing taken off the shelf must not wait, and then be lost.
             let slot = self.pool.slot(deadline).await?;
-            let listing = self
+            let kept = self
                 .listings
-                .take(cursor, search)
-                .ok_or(Error::ListingExpired)?;
-            let lease = Lease::new(listing.connection, slot);
-            return match self
-                .page(lease, search, listing.cookie, deadline, caller.max_answer)
-                .await
-            {
-                Err(Error::Lost { .. }) => Err(Error::ListingExpired),
-                other => other,
-            };
+                .take(cursor, |listing| listing.search.continues(search))
+                .and_then(|mut kept| kept.connection.is_alive().then_some(kept));
+            // A window is a place in a list: another connection finds it too.
+            let starts_over = matches!(search.part, Part::Window { .. });
+            if let Some(kept) = kept {
+                let lease = Lease::new(kept.connection, slot);
+                match self
+                    .part(lease, search, &kept.cookie, deadline, caller.max_answer)
+                    .await
+                {
+                    Err(Error::Lost { .. }) if !starts_over => return Err(Error::ListingExpired),
+                    Err(Error::Lost { .. }) => {}
+                    other => return other,
+                }
+            } else if !starts_over {
+                return Err(Error::ListingExpired);
+            }
         }
         let lease = self.pool.checkout(deadline).await?;
         let fresh = lease.fresh;
         match self
-            .page(lease, search, Vec::new(), deadline, caller.max_answer)
+            .part(lease, search, &[], deadline, caller.max_answer)
             .await
         {
             Err(Error::Lost { .. }) if !fresh => {
                 let lease = self.pool.connect(deadline).await?;
-                self.page(lease, search, Vec::new(), deadline, caller.max_answer)
+                self.part(lease, search, &[], deadline, caller.max_answer)
                     .await
             }
             other => other,
         }
     }
 
-    async fn page(
+    async fn part(
         &self,
         mut lease: Lease,
         search: &Search,
-        cookie: Vec<u8>,
+        cookie: &[u8],
         deadline: Instant,
         max_answer: usize,
     ) -> Result<Found, Error> {
         let started = Instant::now();
-        let work = read_page(
-            &mut lease.connection.ldap,
-            search,
-            cookie,
-            deadline,
-            max_answer,
-        );
-        let (entries, result, cookie) = match timeout_at(deadline, guarded(work)).await {
+        let work = search::read(&mut lease.connection, search, cookie, deadline, max_answer);
+        let read = match timeout_at(deadline, guarded(work)).await {
             Err(_) => {
                 return Err(Error::TimedOut {
                     what: "the search",
@@ -264,33 +146,73 @@ impl Directory {
             Ok(None) => return Err(Error::Malformed("a search")),
             Ok(Some(outcome)) => outcome?,
         };
-        if wants_bind(&result) {
-            return Err(Error::Lost {
-                operation: "search",
-                maybe_done: false,
-            });
-        }
-        if let Err(error) = verdict("search", result) {
+        if let Err(error) = self.verdict("search", read.result, read.referrals) {
             self.return_after(&error, lease);
             return Err(error);
         }
-        let cursor = if cookie.is_empty() {
+        let cursor = if read.cookie.is_empty() {
             self.pool.give_back(lease);
             None
         } else {
-            Some(self.listings.keep(lease.connection, cookie, search))
+            let key = self.listings.keep(Listing {
+                connection: lease.connection,
+                cookie: read.cookie,
+                search: Search {
+                    cursor: None,
+                    ..search.clone()
+                },
+            });
+            Some(key.to_vec())
         };
-        Ok(Found { entries, cursor })
+        Ok(Found {
+            entries: read.entries,
+            cursor,
+            position: read.position,
+        })
     }
 
     /// One write.
     pub(crate) async fn write(&self, write: &Write, caller: Caller<'_>) -> Result<(), Error> {
+        self.operate(Operation::Write(write), caller)
+            .await
+            .map(drop)
+    }
+
+    /// One question.
+    pub(crate) async fn ask(
+        &self,
+        question: &Question,
+        caller: Caller<'_>,
+    ) -> Result<Answer, Error> {
+        self.operate(Operation::Ask(question), caller).await
+    }
+
+    /// What has changed.
+    pub(crate) async fn poll(&self, poll: &Poll, caller: Caller<'_>) -> Result<Batch, Error> {
         let started = Instant::now();
-        let result = self.write_untold(write, caller).await;
+        check_filter(&poll.filter)?;
+        let result = poll
+            .go(self, self.deadline(caller), caller.max_answer)
+            .await;
+        let entries = result.as_ref().map_or(0, |changes| changes.changes.len());
         self.tell(
             caller,
-            write.name(),
-            write.dn(),
+            "poll",
+            &poll.base,
+            started,
+            entries,
+            result.as_ref().err(),
+        );
+        result
+    }
+
+    async fn operate(&self, operation: Operation<'_>, caller: Caller<'_>) -> Result<Answer, Error> {
+        let started = Instant::now();
+        let result = self.operate_untold(operation, caller).await;
+        self.tell(
+            caller,
+            operation.name(),
+            operation.dn(),
             started,
             0,
             result.as_ref().err(),
@@ -298,68 +220,78 @@ impl Directory {
         result
     }
 
-    async fn write_untold(&self, write: &Write, caller: Caller<'_>) -> Result<(), Error> {
-        write.check()?;
+    async fn operate_untold(
+        &self,
+        operation: Operation<'_>,
+        caller: Caller<'_>,
+    ) -> Result<Answer, Error> {
+        operation.check()?;
         let deadline = self.deadline(caller);
         let lease = self.pool.checkout(deadline).await?;
         let fresh = lease.fresh;
-        match self.write_once(lease, write, deadline).await {
+        match self
+            .once(lease, operation, deadline, caller.max_answer)
+            .await
+        {
             Err(Error::Lost {
                 maybe_done: false, ..
             }) if !fresh => {
                 let lease = self.pool.connect(deadline).await?;
-                self.write_once(lease, write, deadline).await
+                self.once(lease, operation, deadline, caller.max_answer)
+                    .await
             }
             other => other,
         }
     }
 
-    async fn write_once(
+    async fn once(
         &self,
         mut lease: Lease,
-        write: &Write,
+        operation: Operation<'_>,
         deadline: Instant,
-    ) -> Result<(), Error> {
+        max_answer: usize,
+    ) -> Result<Answer, Error> {
         let started = Instant::now();
-        let operation = write.name();
-        let result = match timeout_at(
-            deadline,
-            guarded(perform(&mut lease.connection.ldap, write)),
-        )
-        .await
-        {
+        let name = operation.name();
+        let connection = &mut lease.connection;
+        if !operation.may_cross(connection.privacy) {
+            self.pool.give_back(lease);
+            return Err(Error::Unprotected);
+        }
+        connection.guard.begin(max_answer);
+        let work = guarded(operation::perform(&mut connection.ldap, operation));
+        let done = match timeout_at(deadline, work).await {
             Err(_) => {
                 return Err(Error::TimedOut {
-                    what: operation,
+                    what: name,
                     after: started.elapsed(),
                 });
             }
-            Ok(None) => return Err(Error::Malformed(operation)),
+            Ok(None) => return Err(Error::Malformed(name)),
             // Refused by the connection's own task, which had ended: no byte was sent.
             Ok(Some(Err(LdapError::OpSend { .. }))) => {
-                return Err(Error::Lost {
-                    operation,
-                    maybe_done: false,
-                });
+                return Err(connection.lost(name, false, max_answer));
             }
             Ok(Some(Err(_))) => {
-                return Err(Error::Lost {
-                    operation,
-                    maybe_done: true,
-                });
+                return Err(connection.lost(name, operation.changes(), max_answer));
             }
-            Ok(Some(Ok(result))) => result,
+            Ok(Some(Ok(done))) => done,
         };
-        if wants_bind(&result) {
-            return Err(Error::Lost {
-                operation,
-                maybe_done: false,
-            });
-        }
-        match verdict(operation, result) {
-            Ok(()) => {
+        connection.guard.taken();
+        let judged = match operation.answer(&done) {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => {
+                let mut result = done.result;
+                result.text = operation.discreet(result.text);
+                self.verdict(name, result, Vec::new())
+                    .map(|()| Answer::Done)
+            }
+            Err(error) => Err(error),
+        };
+        match judged {
+            Ok(answer) => {
                 self.pool.give_back(lease);
-                Ok(())
+                Ok(answer)
             }
             Err(error) => {
                 self.return_after(&error, lease);
@@ -368,15 +300,49 @@ impl Directory {
         }
     }
 
-    /// A server that is busy or going down may serve the next caller better over a new connection.
-    fn return_after(&self, error: &Error, lease: Lease) {
-        if !matches!(error.code(), Some(51 | 52)) {
+    /// A server that is busy or going down may serve the next caller better over a new connection, and one that has
+    /// lost the bind certainly does.
+    pub(super) fn return_after(&self, error: &Error, lease: Lease) {
+        let unbound = matches!(error, Error::Lost { .. });
+        if !unbound && !matches!(error.code(), Some(51 | 52)) {
             self.pool.give_back(lease);
         }
     }
 
     fn deadline(&self, caller: Caller<'_>) -> Instant {
         caller.deadline.min(Instant::now() + self.operation_timeout)
+    }
+
+    pub(super) fn verdict(
+        &self,
+        operation: &'static str,
+        result: LdapResult,
+        passed_over: Vec<String>,
+    ) -> Result<(), Error> {
+        if wants_bind(&result) {
+            return Err(Error::Lost {
+                operation,
+                maybe_done: false,
+            });
+        }
+        let tells = self.pool.endpoint.referrals == Referrals::Error;
+        match result.rc {
+            0 if tells && !passed_over.is_empty() => Err(Error::Referral {
+                operation,
+                to: passed_over,
+            }),
+            0 => Ok(()),
+            error::REFERRAL => {
+                tracing::warn!(operation, referrals = ?result.refs, "ldap referral not followed");
+                let to = if tells { result.refs } else { Vec::new() };
+                Err(Error::Referral { operation, to })
+            }
+            code => Err(Error::Result {
+                operation,
+                code,
+                text: result.text,
+            }),
+        }
     }
 
     /// Names what was done, never a value.
@@ -410,120 +376,16 @@ impl Directory {
     }
 }
 
-async fn read_page(
-    ldap: &mut Ldap,
-    search: &Search,
-    cookie: Vec<u8>,
-    deadline: Instant,
-    max_answer: usize,
-) -> Result<(Vec<Entry>, LdapResult, Vec<u8>), Error> {
-    let lost = |_: LdapError| Error::Lost {
-        operation: "search",
-        maybe_done: false,
-    };
-    let scope = match search.scope {
-        Scope::Base => ldap3::Scope::Base,
-        Scope::OneLevel => ldap3::Scope::OneLevel,
-        Scope::Subtree => ldap3::Scope::Subtree,
-    };
-    // The server should stop working when nobody waits any more.
-    let seconds = deadline.saturating_duration_since(Instant::now()).as_secs() + 1;
-    ldap.with_search_options(
-        SearchOptions::new().timelimit(i32::try_from(seconds).unwrap_or(i32::MAX)),
-    );
-    if search.scope != Scope::Base {
-        let size = if search.limit == 0 {
-            DEFAULT_PAGE
-        } else {
-            search.limit.min(MAX_PAGE)
-        };
-        ldap.with_controls(PagedResults {
-            size: size.cast_signed(),
-            cookie,
-        });
+fn check_filter(filter: &str) -> Result<(), Error> {
+    within_bounds(filter).map_err(Error::Filter)?;
+    if ldap3::parse_filter(filter).is_err() {
+        return Err(Error::Filter("it is not RFC 4515 text".to_owned()));
     }
-    let mut stream = ldap
-        .streaming_search(
-            &search.base,
-            scope,
-            &search.filter,
-            search.attributes.clone(),
-        )
-        .await
-        .map_err(lost)?;
-    let mut entries = Vec::new();
-    let mut size = 0_usize;
-    while let Some(item) = stream.next().await.map_err(lost)? {
-        // Continuation references point at other servers; they are not followed.
-        if item.is_ref() || item.is_intermediate() {
-            continue;
-        }
-        let entry = Entry::read(item).ok_or(Error::Malformed("a search"))?;
-        size += entry.size();
-        if size > max_answer {
-            return Err(Error::TooLarge(max_answer));
-        }
-        entries.push(entry);
-    }
-    let result = stream.finish().await;
-    let cookie = result
-        .ctrls
-        .iter()
-        .find(|Control(kind, _)| matches!(kind, Some(ControlType::PagedResults)))
-        .map_or_else(Vec::new, |Control(_, raw)| {
-            raw.parse::<PagedResults>().cookie
-        });
-    Ok((entries, result, cookie))
-}
-
-async fn perform(ldap: &mut Ldap, write: &Write) -> Result<LdapResult, LdapError> {
-    match write {
-        Write::Add(entry) => {
-            let attributes = entry
-                .attributes
-                .iter()
-                .map(|(name, values)| (name.as_bytes(), set(values)))
-                .collect::<Vec<_>>();
-            ldap.add(&entry.dn, attributes).await
-        }
-        Write::Modify(dn, changes) => {
-            let changes = changes
-                .iter()
-                .map(|change| match change {
-                    Change::Add(name, values) => Mod::Add(name.as_bytes(), set(values)),
-                    Change::Delete(name, values) => Mod::Delete(name.as_bytes(), set(values)),
-                    Change::Replace(name, values) => Mod::Replace(name.as_bytes(), set(values)),
-                    Change::Increment(name, by) => Mod::Increment(name.as_bytes(), by.as_slice()),
-                })
-                .collect::<Vec<_>>();
-            ldap.modify(dn, changes).await
-        }
-        Write::Rename { dn, rdn, parent } => ldap.modifydn(dn, rdn, true, parent.as_deref()).await,
-        Write::Delete(dn) => ldap.delete(dn).await,
-    }
-}
-
-fn set(values: &[Vec<u8>]) -> HashSet<&[u8]> {
-    values.iter().map(Vec::as_slice).collect()
+    Ok(())
 }
 
 /// Active Directory forgets the bind of a long-lived connection, and says so
 /// instead of closing it. Nothing was done then.
 fn wants_bind(result: &LdapResult) -> bool {
     result.rc == 1 && result.text.to_ascii_lowercase().contains("bind")
-}
-
-fn verdict(operation: &'static str, result: LdapResult) -> Result<(), Error> {
-    match result.rc {
-        0 => Ok(()),
-        error::REFERRAL => {
-            tracing::warn!(operation, referrals = ?result.refs, "ldap referral not followed");
-            Err(Error::Referral { operation })
-        }
-        code => Err(Error::Result {
-            operation,
-            code,
-            text: result.text,
-        }),
-    }
 }

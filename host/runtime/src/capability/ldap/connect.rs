@@ -1,19 +1,32 @@
 //! From a target in the operator's file to a bound connection.
+//!
+//! TLS is made here and not by the library, because what comes out of it passes the [`guard`](super::guard) first.
 
 use std::sync::Arc;
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Duration, Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 use url::Url;
 
+use super::ber::{ENUMERATED, INTEGER, Reader, SEQUENCE, element, number};
 use super::error::Error;
+use super::guard::{self, Guard, Refusal};
 use super::guarded;
-use crate::app::LdapTarget;
+use crate::app::{LdapBind, LdapTarget, Referrals};
 use crate::capability::tls::{self, Trust};
 use crate::egress::{self, Reach, Unreached};
+
+/// What an answer to a bind or to StartTLS may be long.
+const SMALL: usize = 64 << 10;
+
+/// RFC 4511, section 4.14.1.
+const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 
 /// How the session is protected.
 #[derive(Clone)]
@@ -26,15 +39,39 @@ enum Protection {
     Direct(Arc<ClientConfig>),
 }
 
+/// As whom.
+#[derive(Clone)]
+enum Bind {
+    Anonymous,
+    Simple {
+        dn: String,
+        password: SecretString,
+    },
+    /// SASL EXTERNAL (RFC 4513, section 5.2.3): as the certificate says.
+    External,
+}
+
+/// What a connection's bytes are safe from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Privacy {
+    /// Everybody on the way can read them.
+    None,
+    /// They do not leave this machine.
+    Loopback,
+    /// TLS, the server's name verified.
+    Tls,
+}
+
 /// A checked target.
 pub(super) struct Endpoint {
     /// The target's name in the app's file, for logs.
     pub(super) name: String,
+    /// What to do about referrals.
+    pub(super) referrals: Referrals,
     host: String,
     port: u16,
     protection: Protection,
-    bind_dn: String,
-    password: SecretString,
+    bind: Bind,
     connect_timeout: Duration,
 }
 
@@ -42,6 +79,10 @@ pub(super) struct Endpoint {
 pub(super) struct Connection {
     /// The library's handle; the last one dropped closes the connection.
     pub(super) ldap: Ldap,
+    /// What stands between the library and the server.
+    pub(super) guard: Guard,
+    /// Who can read along.
+    pub(super) privacy: Privacy,
     /// When it was last used.
     pub(super) used: Instant,
     /// The same socket, to look at without the library.
@@ -59,7 +100,19 @@ impl Connection {
             Ok(_) => false,
             Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
         };
-        !self.ldap.is_closed() && quiet()
+        !self.guard.has_ended() && !self.ldap.is_closed() && quiet()
+    }
+
+    /// What a lost connection was lost by.
+    pub(super) fn lost(&self, operation: &'static str, maybe_done: bool, most: usize) -> Error {
+        match self.guard.refusal() {
+            Some(Refusal::TooLarge) => Error::TooLarge(most),
+            Some(Refusal::Malformed) => Error::Malformed(operation),
+            None => Error::Lost {
+                operation,
+                maybe_done,
+            },
+        }
     }
 }
 
@@ -85,6 +138,7 @@ impl Endpoint {
         let config = || {
             tls::client_config(Trust {
                 ca: target.ca.as_deref(),
+                identity: target.identity.as_ref(),
                 ..Trust::default()
             })
             .map(Arc::new)
@@ -100,13 +154,31 @@ impl Endpoint {
             ("ldap", false) => (Protection::None, 389),
             _ => return Err(wrong("the scheme is ldaps or ldap")),
         };
+        let plain = matches!(protection, Protection::None);
+        if plain && target.identity.is_some() {
+            return Err(
+                "client-certificate: without ldaps:// or start-tls there is no TLS to show it in"
+                    .to_owned(),
+            );
+        }
+        let bind = match &target.bind {
+            LdapBind::Anonymous => Bind::Anonymous,
+            LdapBind::Simple { dn, password } => Bind::Simple {
+                dn: dn.clone(),
+                password: password.clone(),
+            },
+            LdapBind::External if target.identity.is_none() => {
+                return Err("bind: \"external\" needs a client-certificate to bind as".to_owned());
+            }
+            LdapBind::External => Bind::External,
+        };
         Ok(Self {
             name: name.to_owned(),
+            referrals: target.referrals,
             host: host.to_owned(),
             port: url.port().unwrap_or(default_port),
             protection,
-            bind_dn: target.bind_dn.clone(),
-            password: target.password.clone(),
+            bind,
             connect_timeout: target.connect_timeout,
         })
     }
@@ -120,20 +192,16 @@ impl Endpoint {
             after: limit - started,
         };
         let result = async {
-            let stream = timeout_at(limit, self.dial(limit))
+            let (stream, loopback) = timeout_at(limit, self.dial(limit))
                 .await
                 .map_err(|_| timed_out("connecting to the directory"))??;
-            let (mut ldap, socket) = timeout_at(limit, self.protect(stream))
+            let mut connection = timeout_at(limit, self.protect(stream, loopback))
                 .await
                 .map_err(|_| timed_out("the TLS handshake with the directory"))??;
-            timeout_at(limit, self.bind(&mut ldap))
+            timeout_at(limit, self.bind(&mut connection))
                 .await
                 .map_err(|_| timed_out("the bind to the directory"))??;
-            Ok(Connection {
-                ldap,
-                used: Instant::now(),
-                socket,
-            })
+            Ok(connection)
         }
         .await;
         let ms = started.elapsed().as_millis();
@@ -153,15 +221,16 @@ impl Endpoint {
     }
 
     /// Resolves once, and connects to the first vetted address that answers.
-    async fn dial(&self, limit: Instant) -> Result<TcpStream, Error> {
+    async fn dial(&self, limit: Instant) -> Result<(TcpStream, bool), Error> {
         let vetted = egress::vet(&self.host, Reach::Private, &egress::System).await?;
         // A directory on this machine may be plain; over a network a password may not.
         let plain = matches!(self.protection, Protection::None);
-        if plain && !self.bind_dn.is_empty() && !vetted.is_loopback() {
+        let loopback = vetted.is_loopback();
+        if plain && !matches!(self.bind, Bind::Anonymous) && !loopback {
             return Err(Error::ClearPassword);
         }
         match vetted.connect(self.port, limit).await {
-            Ok(stream) => Ok(stream),
+            Ok(stream) => Ok((stream, loopback)),
             Err(Unreached::TimedOut) => Err(Error::TimedOut {
                 what: "connecting to the directory",
                 after: self.connect_timeout,
@@ -170,27 +239,35 @@ impl Endpoint {
         }
     }
 
-    async fn protect(&self, stream: TcpStream) -> Result<(Ldap, std::net::TcpStream), Error> {
-        let stream = stream
-            .into_std()
-            .map_err(|e| Error::Connect(e.kind().to_string()))?;
-        let socket = stream
-            .try_clone()
-            .map_err(|e| Error::Connect(e.kind().to_string()))?;
-        let settings = LdapConnSettings::new().set_std_stream(StdStream::Tcp(stream));
-        let (scheme, settings) = match &self.protection {
-            Protection::None => ("ldap", settings),
-            Protection::StartTls(config) => (
-                "ldap",
-                settings.set_starttls(true).set_config(Arc::clone(config)),
-            ),
-            Protection::Direct(config) => ("ldaps", settings.set_config(Arc::clone(config))),
+    async fn protect(&self, stream: TcpStream, loopback: bool) -> Result<Connection, Error> {
+        let failed = |e: std::io::Error| Error::Connect(e.kind().to_string());
+        // A second handle on the socket: the standard library makes one, tokio does not.
+        let stream = stream.into_std().map_err(failed)?;
+        let socket = stream.try_clone().map_err(failed)?;
+        let mut stream = TcpStream::from_std(stream).map_err(failed)?;
+        let (far, near) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
+        near.set_nonblocking(true).map_err(failed)?;
+        let near = UnixStream::from_std(near).map_err(failed)?;
+        let (guard, privacy) = match &self.protection {
+            Protection::None if loopback => (Guard::post(stream, near), Privacy::Loopback),
+            Protection::None => (Guard::post(stream, near), Privacy::None),
+            Protection::StartTls(config) => {
+                start_tls(&mut stream).await?;
+                let stream = self.handshake(stream, config).await?;
+                (Guard::post(stream, near), Privacy::Tls)
+            }
+            Protection::Direct(config) => {
+                let stream = self.handshake(stream, config).await?;
+                (Guard::post(stream, near), Privacy::Tls)
+            }
         };
-        // The stream is connected already: the host in this URL is the name that TLS verifies.
-        let url = format!("{scheme}://{}:{}", self.host, self.port);
-        match guarded(LdapConnAsync::with_settings(settings, &url)).await {
-            None => Err(Error::Malformed("StartTLS")),
-            Some(Err(error)) => Err(self.handshake_failed(error)),
+        let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(far));
+        match guarded(LdapConnAsync::with_settings(settings, "ldapi:///")).await {
+            None => Err(Error::Malformed("the connection")),
+            Some(Err(_)) => Err(Error::Lost {
+                operation: "connecting",
+                maybe_done: false,
+            }),
             Some(Ok((connection, ldap))) => {
                 let target = self.name.clone();
                 tokio::spawn(async move {
@@ -198,27 +275,37 @@ impl Endpoint {
                         tracing::debug!(target, %error, "ldap connection ended");
                     }
                 });
-                Ok((ldap, socket))
+                Ok(Connection {
+                    ldap,
+                    guard,
+                    privacy,
+                    used: Instant::now(),
+                    socket,
+                })
             }
         }
     }
 
-    fn handshake_failed(&self, error: LdapError) -> Error {
-        match error {
-            LdapError::LdapResult { result } => Error::StartTls { code: result.rc },
-            LdapError::Rustls { source } => self.tls_failed(&source),
-            LdapError::Io { source } => match source
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            {
-                Some(inner) => self.tls_failed(inner),
-                None => Error::Tls(format!(
-                    "the server ended the connection ({}): is this its TLS port?",
-                    source.kind()
-                )),
-            },
-            _ => Error::Tls("the server ended the connection".to_owned()),
-        }
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        config: &Arc<ClientConfig>,
+    ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
+        let name = ServerName::try_from(self.host.clone())
+            .map_err(|_| Error::Tls("the host in `url` is no name to verify".to_owned()))?;
+        TlsConnector::from(Arc::clone(config))
+            .connect(name, stream)
+            .await
+            .map_err(|error| {
+                let inner = error.get_ref().and_then(|e| e.downcast_ref());
+                match inner {
+                    Some(inner) => self.tls_failed(inner),
+                    None => Error::Tls(format!(
+                        "the server ended the connection ({}): is this its TLS port?",
+                        error.kind()
+                    )),
+                }
+            })
     }
 
     fn tls_failed(&self, error: &rustls::Error) -> Error {
@@ -227,20 +314,28 @@ impl Endpoint {
         Error::Tls(tls::explain(error))
     }
 
-    async fn bind(&self, ldap: &mut Ldap) -> Result<(), Error> {
-        if self.bind_dn.is_empty() {
-            return Ok(());
-        }
-        let password = self.password.expose_secret();
-        if password.is_empty() {
-            return Err(Error::EmptyPassword);
-        }
-        let result = match guarded(ldap.simple_bind(&self.bind_dn, password)).await {
+    async fn bind(&self, connection: &mut Connection) -> Result<(), Error> {
+        connection.guard.begin(SMALL);
+        let asked = match &self.bind {
+            Bind::Anonymous => return Ok(()),
+            Bind::Simple { dn, password } => {
+                let password = password.expose_secret();
+                if password.is_empty() {
+                    return Err(Error::EmptyPassword);
+                }
+                guarded(connection.ldap.simple_bind(dn, password)).await
+            }
+            Bind::External => guarded(connection.ldap.sasl_external_bind()).await,
+        };
+        let result = match asked {
             None => return Err(Error::Malformed("the bind")),
             Some(Err(_)) => {
-                return Err(Error::Lost {
-                    operation: "bind",
-                    maybe_done: false,
+                return Err(match connection.lost("bind", false, SMALL) {
+                    // With TLS 1.3 a server refuses a client certificate after the handshake: it hangs up.
+                    Error::Lost { .. } if matches!(self.bind, Bind::External) => Error::Tls(
+                        "the server ended the connection after it was shown `client-certificate`: does it trust the authority that signed it?".to_owned(),
+                    ),
+                    error => error,
                 });
             }
             Some(Ok(result)) => result,
@@ -250,9 +345,50 @@ impl Endpoint {
             code => Err(Error::Bind {
                 code,
                 text: result.text,
+                external: matches!(self.bind, Bind::External),
             }),
         }
     }
+}
+
+/// Asks for TLS (RFC 4511, section 4.14), before anything else is said.
+async fn start_tls<S>(stream: &mut S) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let failed = |_: std::io::Error| Error::Tls("the server ended the connection".to_owned());
+    let request = element(0x77, &element(0x80, START_TLS));
+    let request = element(SEQUENCE, &[number(INTEGER, 1), request].concat());
+    stream.write_all(&request).await.map_err(failed)?;
+    let mut got = Vec::new();
+    let malformed = || Error::Malformed("StartTLS");
+    let length = loop {
+        match guard::message(&got, SMALL) {
+            Ok(Some(length)) => break length,
+            Ok(None) if stream.read_buf(&mut got).await.map_err(failed)? > 0 => {}
+            Ok(None) => return Err(Error::Tls("the server ended the connection".to_owned())),
+            Err(_) => return Err(malformed()),
+        }
+    };
+    // What comes in the clear behind the answer would count as said by the server over TLS.
+    if length != got.len() {
+        return Err(malformed());
+    }
+    match extended_result(&got) {
+        Some(0) => Ok(()),
+        Some(code) => Err(Error::StartTls { code }),
+        None => Err(malformed()),
+    }
+}
+
+/// The result code of the answer to the first request.
+fn extended_result(message: &[u8]) -> Option<u32> {
+    let mut parts = Reader::inside(message, SEQUENCE).ok()?;
+    if parts.number(INTEGER).ok()? != 1 {
+        return None;
+    }
+    let mut result = Reader::new(parts.take(0x78).ok()?);
+    u32::try_from(result.number(ENUMERATED).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -264,8 +400,9 @@ mod tests {
             url: url.to_owned(),
             start_tls,
             ca: None,
-            bind_dn: String::new(),
-            password: String::new().into(),
+            identity: None,
+            bind: LdapBind::Anonymous,
+            referrals: Referrals::Ignore,
             pool_size: 2,
             connect_timeout: Duration::from_secs(1),
             operation_timeout: Duration::from_secs(1),
@@ -298,6 +435,46 @@ mod tests {
             assert!(Endpoint::new("d", &target(url, false)).is_err(), "{url}");
         }
         assert!(Endpoint::new("d", &target("ldaps://h", true)).is_err());
+    }
+
+    #[test]
+    fn a_certificate_needs_tls_and_external_needs_a_certificate() {
+        let external = |url, start_tls| {
+            let target = LdapTarget {
+                bind: LdapBind::External,
+                ..target(url, start_tls)
+            };
+            Endpoint::new("d", &target).err()
+        };
+        let why = external("ldaps://h", false).expect("refused");
+        assert!(why.contains("client-certificate"), "{why}");
+        let shown = LdapTarget {
+            identity: Some(crate::app::ClientIdentity {
+                certificate: Vec::new(),
+                key: String::new().into(),
+            }),
+            ..target("ldap://h", false)
+        };
+        assert!(Endpoint::new("d", &shown).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_answer_to_start_tls_in_the_clear_is_refused() {
+        let answer = |code: i64| {
+            let result = [
+                number(ENUMERATED, code),
+                element(0x04, b""),
+                element(0x04, b""),
+            ];
+            let parts = [number(INTEGER, 1), element(0x78, &result.concat())];
+            element(SEQUENCE, &parts.concat())
+        };
+        let injected = [answer(0), answer(0)].concat();
+        for (said, good) in [(answer(0), true), (answer(52), false), (injected, false)] {
+            let (mut near, mut far) = tokio::io::duplex(1 << 10);
+            far.write_all(&said).await.expect("said");
+            assert_eq!(start_tls(&mut near).await.is_ok(), good);
+        }
     }
 
     #[tokio::test]

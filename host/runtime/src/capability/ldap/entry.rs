@@ -53,6 +53,12 @@ impl Entry {
     }
 }
 
+/// The URLs of a `SearchResultReference` (RFC 4511, section 4.5.3).
+pub(super) fn references(result: ResultEntry) -> Vec<String> {
+    let urls = result.0.expect_constructed().unwrap_or_default();
+    urls.into_iter().filter_map(text).collect()
+}
+
 fn text(tag: StructureTag) -> Option<String> {
     String::from_utf8(tag.expect_primitive()?).ok()
 }

@@ -46,13 +46,20 @@ pub(crate) enum Error {
     )]
     ClearPassword,
     /// The bind was refused.
-    #[error("the directory refuses the bind of this app ({code} {}{}): check `bind-dn` and `password` of the target", name(*.code), detail(.text))]
+    #[error("the directory refuses the bind of this app ({code} {}{}): check {} of the target", name(*.code), detail(.text), if *.external { "`client-certificate`, and whom the directory takes its subject for" } else { "`bind-dn` and `password`" })]
     Bind {
         /// RFC 4511 result code.
         code: u32,
         /// What the server said.
         text: String,
+        /// By certificate?
+        external: bool,
     },
+    /// A password of an entry would cross a network in the clear, or the server wants TLS for it.
+    #[error(
+        "a password is sent over a protected connection only: use ldaps:// or set start-tls = true"
+    )]
+    Unprotected,
     /// The server answered, and not with success.
     #[error("{operation}: {code} {}{}{}", name(*.code), detail(.text), hint(*.code))]
     Result {
@@ -65,11 +72,14 @@ pub(crate) enum Error {
     },
     /// Another server holds the entry.
     #[error(
-        "{operation}: the directory refers to another server, and referrals are never followed: point the target at the server that holds the entry"
+        "{operation}: the directory refers to another server{}, and referrals are never followed: point the target at the server that holds the entry",
+        told(.to)
     )]
     Referral {
         /// What was asked.
         operation: &'static str,
+        /// Where to; empty unless the operator wants it told.
+        to: Vec<String>,
     },
     /// Time is up.
     #[error("timed out: {what} took longer than {after:?}")]
@@ -103,6 +113,17 @@ pub(crate) enum Error {
     /// Nothing can be made of the answer.
     #[error("the directory's answer to {0} is not LDAP")]
     Malformed(&'static str),
+    /// The server will not sort like that, or not at all.
+    #[error("the directory does not sort by {} ({code} {})", .attribute.as_deref().unwrap_or("that"), name(*.code))]
+    Sort {
+        /// The result of the sort.
+        code: u32,
+        /// The key at fault, if the server says it.
+        attribute: Option<String>,
+    },
+    /// The cookie is none of this request's.
+    #[error("that is no cookie of this request: start over")]
+    Cookie,
     /// The filter cannot be used.
     #[error("the filter cannot be used: {0}")]
     Filter(String),
@@ -130,6 +151,7 @@ impl Error {
                 Some(*code)
             }
             Self::Referral { .. } => Some(REFERRAL),
+            Self::Sort { code, .. } => Some(*code),
             _ => None,
         }
     }
@@ -174,8 +196,26 @@ pub(super) fn name(code: u32) -> &'static str {
         68 => "entryAlreadyExists",
         69 => "objectClassModsProhibited",
         71 => "affectsMultipleDSAs",
+        76 => "virtualListViewError",
         80 => "other",
+        // RFC 4533, section 2.5.
+        4096 => "e-syncRefreshRequired",
         _ => "unnamed result",
+    }
+}
+
+/// Server and name, as far as they are RFC 4516 URLs that hold nothing else.
+fn told(to: &[String]) -> String {
+    let shown: Vec<&str> = to
+        .iter()
+        .map(|url| url.split('?').next().unwrap_or_default())
+        .filter(|url| url.starts_with("ldap") && !url.contains('@'))
+        .take(4)
+        .collect();
+    if shown.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", shown.join(", "))
     }
 }
 
@@ -196,6 +236,7 @@ fn hint(code: u32) -> &'static str {
         11 => {
             " (the server limits how much one search may cost; raise the limits of the bind DN or index the attributes searched)"
         }
+        4096 => " (the directory no longer knows what has changed since: start over)",
         _ => "",
     }
 }

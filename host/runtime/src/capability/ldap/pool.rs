@@ -34,15 +34,20 @@ pub(super) struct Lease {
     pub(super) connection: Connection,
     /// Made for this call: if it is dead, the directory is, not the pool.
     pub(super) fresh: bool,
-    _slot: Slot,
+    slot: Slot,
 }
 
 impl Lease {
+    /// A connection that outlives its slot.
+    pub(super) fn apart(self) -> (Connection, Slot) {
+        (self.connection, self.slot)
+    }
+
     pub(super) fn new(connection: Connection, slot: Slot) -> Self {
         Self {
             connection,
             fresh: false,
-            _slot: slot,
+            slot,
         }
     }
 }
@@ -78,7 +83,7 @@ impl Pool {
             Some(connection) => Ok(Lease {
                 connection,
                 fresh: false,
-                _slot: slot,
+                slot,
             }),
             None => self.connect_in(slot, deadline).await,
         }
@@ -97,7 +102,7 @@ impl Pool {
         Ok(Lease {
             connection,
             fresh: true,
-            _slot: slot,
+            slot,
         })
     }
 
@@ -109,8 +114,12 @@ impl Pool {
 
     /// Returns a connection on which the last operation ended well.
     pub(super) fn give_back(&self, lease: Lease) {
-        let Lease { mut connection, .. } = lease;
-        if connection.ldap.is_closed() {
+        self.shelve(lease.connection);
+    }
+
+    /// The same, of a connection whose slot has gone back already.
+    pub(super) fn shelve(&self, mut connection: Connection) {
+        if connection.guard.has_ended() || connection.ldap.is_closed() {
             return;
         }
         connection.used = Instant::now();

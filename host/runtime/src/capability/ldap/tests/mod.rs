@@ -4,24 +4,37 @@ use std::fmt::Write as _;
 
 use tokio::time::{Duration, Instant};
 
-use super::client::{Caller, Change, Directory, Found, Scope, Search, Write};
+use super::client::{Caller, Directory};
 use super::entry::Entry;
 use super::error::Error;
-use crate::app::LdapTarget;
+use super::operation::{Change, Write};
+use super::search::{Found, Part, Scope, Search};
+use crate::app::{LdapBind, LdapTarget, Referrals};
 
-#[path = "../../../tests/support/slapd.rs"]
+mod beyond;
+mod hostile;
+
+#[path = "../../../../tests/support/slapd.rs"]
 mod slapd;
 use slapd::{ADMIN, PASSWORD, Settings, Slapd};
 
 const PEOPLE: &str = "ou=people,dc=example,dc=test";
+
+fn simple(dn: &str, password: &str) -> LdapBind {
+    LdapBind::Simple {
+        dn: dn.to_owned(),
+        password: password.to_owned().into(),
+    }
+}
 
 fn target(url: String, server: &Slapd) -> LdapTarget {
     LdapTarget {
         url,
         start_tls: false,
         ca: Some(server.ca()),
-        bind_dn: ADMIN.to_owned(),
-        password: PASSWORD.to_owned().into(),
+        identity: None,
+        bind: simple(ADMIN, PASSWORD),
+        referrals: Referrals::Ignore,
         pool_size: 2,
         connect_timeout: Duration::from_secs(5),
         operation_timeout: Duration::from_secs(10),
@@ -42,12 +55,13 @@ fn caller() -> Caller<'static> {
 
 fn search(filter: &str, limit: u32) -> Search {
     Search {
-        base: PEOPLE.to_owned(),
-        scope: Scope::OneLevel,
-        filter: filter.to_owned(),
-        attributes: vec!["uid".to_owned()],
-        cursor: None,
-        limit,
+        part: Part::Page(limit),
+        ..Search::new(
+            PEOPLE.to_owned(),
+            Scope::OneLevel,
+            filter.to_owned(),
+            vec!["uid".to_owned()],
+        )
     }
 }
 
@@ -124,7 +138,7 @@ async fn ldaps_and_start_tls_verify_authority_and_name() {
 async fn a_refused_bind_says_so_and_names_no_password() {
     let server = Slapd::start(Settings::default());
     let wrong = LdapTarget {
-        password: "wrong-hush".to_owned().into(),
+        bind: simple(ADMIN, "wrong-hush"),
         ..target(server.ldaps(), &server)
     };
     let error = check(&wrong).await.expect_err("the wrong password");
@@ -132,7 +146,7 @@ async fn a_refused_bind_says_so_and_names_no_password() {
     assert!(error.to_string().contains("bind-dn"), "{error}");
     assert!(!format!("{error} {error:?} {wrong:?}").contains("hush"));
     let empty = LdapTarget {
-        password: String::new().into(),
+        bind: simple(ADMIN, ""),
         ..wrong
     };
     assert!(matches!(check(&empty).await, Err(Error::EmptyPassword)));
@@ -160,8 +174,9 @@ async fn a_silent_server_costs_the_callers_time_and_no_more() {
         url: format!("ldap://localhost:{port}"),
         start_tls: false,
         ca: None,
-        bind_dn: ADMIN.to_owned(),
-        password: "x".to_owned().into(),
+        identity: None,
+        bind: simple(ADMIN, "x"),
+        referrals: Referrals::Ignore,
         pool_size: 1,
         connect_timeout: Duration::from_mins(1),
         operation_timeout: Duration::from_mins(1),
@@ -309,8 +324,7 @@ async fn a_size_limit_and_an_answer_too_large_are_clear_errors() {
         .expect("the pool is not harmed");
 
     let reader = LdapTarget {
-        bind_dn: "cn=reader,dc=example,dc=test".to_owned(),
-        password: "reader".to_owned().into(),
+        bind: simple("cn=reader,dc=example,dc=test", "reader"),
         ..target(server.ldaps(), &server)
     };
     let reader = directory(&reader);

@@ -11,9 +11,14 @@
 //! # Ok(()) }
 //! ```
 
+mod account;
+pub mod changes;
+pub mod sorted;
+
 use crate::host::ldap as raw;
 use crate::{Failure, Fault, Result};
 
+pub use account::RootDse;
 pub use raw::{LdapEntry, LdapError, Modification, Scope, SearchPage, SearchRequest};
 
 /// One change of [`Directory::modify`]: what to do, with which attribute, with which values.
