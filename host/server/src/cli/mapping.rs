@@ -400,7 +400,7 @@ fn print_tables(name: &str, brought: &Brought) -> anyhow::Result<()> {
         let mut table = toml::Table::new();
         table.insert("scope".to_owned(), toml::Value::try_from(&scope)?);
         for line in toml::to_string(&table)?.lines() {
-            println!("# {line}");
+            println!("{}", format!("# {line}").trim_end());
         }
     }
     Ok(())
