@@ -56,7 +56,7 @@ mod ticker;
 
 pub use app::{
     AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapTarget,
-    Limits, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls,
+    Limits, OAuthClient, OdbcSource, Rate, Reuse, Room, SqlDriver, SqlServer, SqlTarget, SqlTls,
     SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;

@@ -257,6 +257,7 @@ impl Inner {
             Some(mut instance) => {
                 let memory = instance.guest().limiter.memory();
                 instance.guest().journal.end();
+                instance.guest().call.record.close();
                 instance.guest().call.transactions.end();
                 if reuse == Reuse::Warm {
                     // Nobody waits for a place that an idle instance holds.

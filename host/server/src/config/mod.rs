@@ -7,7 +7,7 @@
 //! | [`reader`] | walks TOML and collects everything that is wrong |
 //! | `json` | TOML values as JSON |
 //! | [`value`] | durations, sizes, dates |
-//! | [`secret`] | `env:NAME` and `file:PATH` |
+//! | [`secret`] | `env:NAME`, `file:PATH` and `PROVIDER:KEY`; who has secrets |
 //! | [`host`] | `tombolo.toml` |
 //! | [`app`] | `apps/NAME.toml` |
 //! | [`auth`] | `[auth]` in it |
@@ -127,6 +127,7 @@ impl Layout {
         let (host, mut found) = HostFile::read(&source);
         let host = host.unwrap_or_default();
         found.extend(trust::check(&host.connectors, &self.dir, &source));
+        found.extend(secret::check(&host.secret_providers, &self.dir, &source));
         if let Some(tls) = &host.tls {
             let files = [("certificate", &tls.certificate), ("key", &tls.key)];
             let authorities = tls.client_ca.iter().map(|file| ("client-ca", file));
