@@ -66,6 +66,7 @@ attacks! {
     requests_that_smuggle,
     resolves_names,
     reveals_without_leave,
+    searches_its_memory,
     secret_in_the_log,
     sleeps_for_ever,
     snoops_environment,
