@@ -110,10 +110,8 @@ impl Host for Filed<'_> {
     ) -> wasmtime::Result<Option<ErrorCode>> {
         let found = self.library.table.get(&error)?;
         let io = found.downcast_ref::<io::Error>();
-        if io
-            .and_then(io::Error::get_ref)
-            .is_some_and(|inner| inner.is::<Full>())
-        {
+        let inner = io.and_then(io::Error::get_ref);
+        if matches!(inner, Some(inner) if inner.is::<Full>()) {
             return Ok(Some(ErrorCode::Quota));
         }
         self.library.filesystem_error_code(error)

@@ -47,7 +47,7 @@ impl Growth {
 pub(crate) struct Quota {
     app: String,
     name: String,
-    root: PathBuf,
+    top: PathBuf,
     room: Room,
     ledger: Arc<Mutex<Ledger>>,
     told: parking_lot::Mutex<Option<Instant>>,
@@ -55,7 +55,10 @@ pub(crate) struct Quota {
 
 /// The ledgers of all apps: who shares a directory shares what is known of it.
 #[derive(Default)]
-pub(crate) struct Ledgers(parking_lot::Mutex<HashMap<(PathBuf, Room), Weak<Mutex<Ledger>>>>);
+pub(crate) struct Ledgers(parking_lot::Mutex<HashMap<Key, Weak<Mutex<Ledger>>>>);
+
+/// A directory, and what it may hold: a walk ends where there is more.
+type Key = (PathBuf, Room);
 
 /// What is known of one directory.
 #[derive(Default)]
@@ -82,14 +85,14 @@ pub(super) struct Change {
 
 impl Quota {
     pub(super) fn new(app: &str, directory: &Directory, ledgers: &Ledgers) -> Self {
-        let root = &directory.host;
-        let root = root.canonicalize().unwrap_or_else(|_| root.clone());
+        let top = &directory.host;
+        let top = top.canonicalize().unwrap_or_else(|_| top.clone());
         Self {
             app: app.to_owned(),
             name: directory.name.clone(),
             room: directory.room,
-            ledger: ledgers.of(&root, directory.room),
-            root,
+            ledger: ledgers.of(&top, directory.room),
+            top,
             told: parking_lot::Mutex::default(),
         }
     }
@@ -133,10 +136,10 @@ impl Quota {
 }
 
 impl Ledgers {
-    fn of(&self, root: &Path, room: Room) -> Arc<Mutex<Ledger>> {
+    fn of(&self, top: &Path, room: Room) -> Arc<Mutex<Ledger>> {
         let mut all = self.0.lock();
         all.retain(|_, ledger| ledger.strong_count() > 0);
-        let key = (root.to_owned(), room);
+        let key = (top.to_owned(), room);
         if let Some(ledger) = all.get(&key).and_then(Weak::upgrade) {
             return ledger;
         }
@@ -167,13 +170,13 @@ impl Change {
     fn look_for_room(&mut self, growth: Growth) -> io::Result<()> {
         let (ledger, room) = (&mut *self.ledger, self.quota.room);
         if ledger.walked.is_none_or(|at| at.elapsed() >= STALE) {
-            ledger.walk(&self.quota.root, room)?;
+            ledger.walk(&self.quota.top, room)?;
         }
         if ledger.has_room(growth, room) {
             return Ok(());
         }
         if ledger.walked.is_some_and(|at| at.elapsed() >= PATIENCE) {
-            ledger.walk(&self.quota.root, room)?;
+            ledger.walk(&self.quota.top, room)?;
             if ledger.has_room(growth, room) {
                 return Ok(());
             }
@@ -230,10 +233,10 @@ impl Ledger {
             )
     }
 
-    fn walk(&mut self, root: &Path, room: Room) -> io::Result<()> {
+    fn walk(&mut self, top: &Path, room: Room) -> io::Result<()> {
         self.walked = None;
-        let found = walk(root, room).inspect_err(|why| {
-            tracing::warn!(directory = %root.display(), %why, "what the directory holds cannot be counted, so nothing may be written there");
+        let found = walk(top, room).inspect_err(|why| {
+            tracing::warn!(directory = %top.display(), %why, "what the directory holds cannot be counted, so nothing may be written there");
         })?;
         (self.bytes, self.files) = (found.bytes, found.files);
         self.over = found.bytes > room.bytes || found.files > room.files;
@@ -271,9 +274,9 @@ fn identity(found: &Metadata) -> (u64, u64) {
 }
 
 /// Counts what is under a directory, without following a link out of it; ends early when it is more than there may be.
-fn walk(root: &Path, room: Room) -> io::Result<Growth> {
+fn walk(top: &Path, room: Room) -> io::Result<Growth> {
     let (mut held, mut seen) = (Growth::default(), HashSet::new());
-    let mut left = vec![root.to_owned()];
+    let mut left = vec![top.to_owned()];
     while let Some(directory) = left.pop() {
         let entries = match std::fs::read_dir(&directory) {
             Ok(entries) => entries,
@@ -320,10 +323,10 @@ mod tests {
         files: 10,
     };
 
-    fn quota(root: &Path, ledgers: &Ledgers) -> Arc<Quota> {
+    fn quota(top: &Path, ledgers: &Ledgers) -> Arc<Quota> {
         let directory = Directory {
             name: "data".to_owned(),
-            host: root.to_owned(),
+            host: top.to_owned(),
             writable: true,
             room: ROOM,
         };

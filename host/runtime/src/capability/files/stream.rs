@@ -108,16 +108,16 @@ impl Growing {
     }
 }
 
-fn write(change: Change, file: Arc<File>, at: At, bytes: &[u8]) -> io::Result<u64> {
+fn write(change: Change, file: &Arc<File>, at: At, bytes: &[u8]) -> io::Result<u64> {
     let length = bytes.len() as u64;
     let start = match at {
         At::Offset(offset) => offset,
         At::End => file.metadata()?.len(),
     };
-    let growing = Growing::begin(change, Arc::clone(&file), start.saturating_add(length))?;
+    let growing = Growing::begin(change, Arc::clone(file), start.saturating_add(length))?;
     let written = match at {
         At::Offset(offset) => file.write_all_at(bytes, offset),
-        At::End => append(&file, bytes),
+        At::End => append(file, bytes),
     };
     growing.settle();
     written.map(|()| length)
@@ -145,7 +145,7 @@ impl OutputStream for Writer {
         let (file, quota, at) = (Arc::clone(&self.file), Arc::clone(&self.quota), self.at);
         self.state = State::Writing(spawn(async move {
             let change = quota.begin().await;
-            let written = tokio::task::spawn_blocking(move || write(change, file, at, &bytes));
+            let written = tokio::task::spawn_blocking(move || write(change, &file, at, &bytes));
             written.await.map_err(io::Error::other)?
         }));
         Ok(())

@@ -299,3 +299,88 @@ pub(in crate::config) fn check(
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::HostFile;
+
+    fn read(text: &str) -> (BTreeMap<String, ProviderFile>, Vec<String>) {
+        let at = Path::new("tombolo.toml");
+        let source = Source::new(Path::new(""), at, text.to_owned());
+        let (host, found) = HostFile::read(&source);
+        let said = found.into_iter().map(|found| found.message).collect();
+        (host.unwrap_or_default().secret_providers, said)
+    }
+
+    #[test]
+    fn a_vault_needs_its_address_and_who_the_host_is_there() {
+        let (providers, found) = read(
+            "[secret-providers.v]\nkind = \"vault\"\nurl = \"https://vault.example.org:8200\"\n\
+             auth = { kind = \"kubernetes\", role = \"host\" }\n",
+        );
+        assert!(found.is_empty(), "{found:?}");
+        let Some(ProviderFile::Vault(vault)) = providers.get("v") else {
+            panic!("{providers:?}");
+        };
+        assert_eq!((vault.mount.as_str(), vault.refresh), ("secret", REFRESH));
+        assert!(
+            matches!(&vault.auth, VaultAuth::Jwt { mount, jwt: SecretSource::File(path), .. }
+                if mount == "kubernetes" && path == Path::new(POD_TOKEN))
+        );
+        for (text, words) in [
+            (
+                "auth = { kind = \"token\", token = \"file:t\" }",
+                "url` is missing",
+            ),
+            ("url = \"https://v\"", "auth` is missing"),
+            (
+                "url = \"http://vault.example.org\"\nauth = { kind = \"token\", token = \"file:t\" }",
+                "unencrypted",
+            ),
+            (
+                "url = \"https://u:p@v\"\nauth = { kind = \"token\", token = \"file:t\" }",
+                "credentials",
+            ),
+            (
+                "url = \"https://v\"\nmount = \"../sys\"\nauth = { kind = \"token\", token = \"file:t\" }",
+                "must be a path",
+            ),
+            (
+                "url = \"https://v\"\nauth = { kind = \"token\", token = \"hunter2\" }",
+                "env:NAME",
+            ),
+            (
+                "url = \"https://v\"\nauth = { kind = \"token\", token = \"other:x\" }",
+                "env:NAME",
+            ),
+            (
+                "url = \"https://v\"\nauth = { kind = \"approle\", role-id = \"r\" }",
+                "secret-id` is missing",
+            ),
+        ] {
+            let (_, found) = read(&format!("[secret-providers.v]\nkind = \"vault\"\n{text}\n"));
+            assert!(
+                found.iter().any(|said| said.contains(words)),
+                "{text}: {found:?}"
+            );
+            assert!(
+                !found.iter().any(|said| said.contains("hunter2")),
+                "{found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_provider_cannot_have_the_name_of_a_notation() {
+        for name in ["env", "file", "Vault", "a_b", "1st"] {
+            let (_, found) = read(&format!(
+                "[secret-providers.{name}]\nkind = \"directory\"\npath = \"x\"\n"
+            ));
+            assert!(
+                found.iter().any(|said| said.contains("cannot be the name")),
+                "{name}"
+            );
+        }
+    }
+}

@@ -39,6 +39,7 @@ attacks! {
     failure_says_gone,
     failure_waits_for_ever,
     failure_with_secret,
+    fills_a_directory,
     floods_stdout,
     forged_cursor,
     hangs_on_a_silent_target,

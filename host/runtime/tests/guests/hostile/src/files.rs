@@ -41,7 +41,13 @@ pub(crate) fn behave(kind: &str, root: &str) -> Option<String> {
 }
 
 fn stopped(why: &Error) -> String {
-    format!("{:?}", why.kind())
+    match why.raw_os_error() {
+        // WASI's `dquot`, for which the standard library has no kind here.
+        Some(19) => "over-quota".to_owned(),
+        // What this libc makes of any failure of a stream, without asking for its code.
+        Some(29) => "unwritten".to_owned(),
+        _ => format!("{why:?}"),
+    }
 }
 
 /// Does it over and over; answers how often that went well.
