@@ -46,6 +46,7 @@ pub mod redmine;
 pub mod revision;
 pub mod roster;
 pub mod scim;
+pub mod server;
 pub mod slapd;
 pub mod soap;
 pub mod sql;
