@@ -23,6 +23,7 @@ use tombolo_store::Store;
 use tracing::Instrument;
 
 use crate::error::Error;
+use crate::hosts::Hosts;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::shared::Shared;
@@ -152,6 +153,7 @@ pub struct App {
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) hosts: Arc<Hosts>,
     pub(crate) keys: Keys,
     pub(crate) shared: Arc<Shared>,
     pub(crate) writes: TaskTracker,
@@ -163,6 +165,7 @@ impl App {
     pub(crate) fn new(
         config: AppConfig,
         store: Arc<dyn Store>,
+        hosts: Arc<Hosts>,
         shared: Arc<Shared>,
         writes: TaskTracker,
     ) -> Result<Arc<Self>, AppError> {
@@ -187,11 +190,13 @@ impl App {
             catalog,
             kinds,
             store,
+            hosts,
             shared,
             writes,
             settling: AtomicBool::new(false),
         });
         app.settle_in_background();
+        app.settle_after_departures();
         Ok(app)
     }
 
@@ -354,11 +359,17 @@ impl App {
     /// A write goes on when its client has gone away: half a write is worse
     /// than an answer that nobody reads.
     async fn to_its_end<T: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         match self.writes.spawn(write.in_current_span()).await {
-            Ok(result) => result,
+            Ok(result) => {
+                // What could not be written down at the end has to be asked for.
+                if let Err(Error::Store(_)) = &result {
+                    self.settle_in_background();
+                }
+                result
+            }
             Err(panic) => {
                 tracing::error!(app = self.name, %panic, "a write ended in a defect of the host");
                 Err(Error::Defect)

@@ -43,10 +43,9 @@ impl App {
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
         let references = self.references_of_resource(kind, &resource).await?;
-        let object = kind
-            .mapping
-            .to_object(&resource, &references)
-            .map_err(mapping)?;
+        let object = self
+            .new_object(kind, &resource, &references, &r.call())
+            .await?;
         kind.mapping.require(&object).map_err(mapping)?;
 
         let id = Uuid::now_v7().to_string();
@@ -273,11 +272,17 @@ impl App {
         &self,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Error> {
-        let _one = match self.connector.component().manifest().writes {
+        let one = match self.connector.component().manifest().writes {
             Writes::Serial => Some(self.shared.serial.lock().await),
             Writes::Parallel => None,
         };
-        call.await.map_err(|error| self.target(error))
+        let turn = match &one {
+            Some(_) => self.hosts.turn(&self.name).await?,
+            None => None,
+        };
+        let written = call.await;
+        self.hosts.end_turn(turn).await;
+        written.map_err(|error| self.target(error))
     }
 
     /// After a write that failed: an intent that changed nothing ends; one whose

@@ -10,12 +10,22 @@
 //! | app, `g`, member id, group id | nothing: memberships, read backwards |
 //! | app, `i`, id | [`Intent`](crate::record::Intent): at most one a resource |
 //! | app, `s`, key | the connector's own state |
+//! | app, `d`, type, anchor | nothing: an object that was deleted, where several hosts share the store |
+//! | app, `w`, digest | when, and id: what was asked for in a POST, where several hosts share the store |
+//!
+//! Anchors and values that are long are shortened ([`short`]).
 //!
 //! Ids are UUIDs of version 7: the order of the keys is the order in which the
 //! objects were first seen, and stays so.
 
+use std::borrow::Cow;
+
+use sha2::{Digest as _, Sha256};
 use tombolo_store::Key;
 use tombolo_store::key::last_text;
+
+/// The room of intents.
+pub(crate) const INTENTS: &str = "i";
 
 /// The keys of one app.
 #[derive(Clone, Debug)]
@@ -43,7 +53,7 @@ impl Keys {
     }
 
     pub(crate) fn anchor(&self, ty: &str, anchor: &str) -> Key {
-        self.room("a").text(ty).text(anchor)
+        self.room("a").text(ty).text(&short(anchor))
     }
 
     pub(crate) fn anchors(&self, ty: &str) -> Key {
@@ -51,11 +61,11 @@ impl Keys {
     }
 
     pub(crate) fn unique(&self, ty: &str, attribute: &str, value: &str) -> Key {
-        self.room("u").text(ty).text(attribute).text(value)
+        self.room("u").text(ty).text(attribute).text(&short(value))
     }
 
     pub(crate) fn indexed(&self, ty: &str, attribute: &str, value: &str) -> Key {
-        self.room("x").text(ty).text(attribute).text(value)
+        self.room("x").text(ty).text(attribute).text(&short(value))
     }
 
     pub(crate) fn members(&self, group: &str) -> Key {
@@ -75,11 +85,19 @@ impl Keys {
     }
 
     pub(crate) fn intents(&self) -> Key {
-        self.room("i")
+        self.room(INTENTS)
     }
 
     pub(crate) fn intent(&self, id: &str) -> Key {
         self.intents().text(id)
+    }
+
+    pub(crate) fn deleted(&self, ty: &str, anchor: &str) -> Key {
+        self.room("d").text(ty).text(&short(anchor))
+    }
+
+    pub(crate) fn wish(&self, digest: &[u8]) -> Key {
+        self.room("w").bytes(digest)
     }
 
     pub(crate) fn states(&self) -> Key {
@@ -89,6 +107,24 @@ impl Keys {
     pub(crate) fn state(&self, key: &str) -> Key {
         self.states().text(key)
     }
+}
+
+/// Values up to this many bytes stand in keys as they are.
+const LONG: usize = 600;
+/// Of longer ones so many stand there, and a digest of the whole.
+const HEAD: usize = 200;
+
+/// A value as it stands in a key: whatever comes from a target or a client, the key has a place in every engine.
+pub(crate) fn short(value: &str) -> Cow<'_, str> {
+    if value.len() <= LONG {
+        return Cow::Borrowed(value);
+    }
+    let head = &value[..value.floor_char_boundary(HEAD)];
+    let mut text = format!("{head}\u{2026}");
+    for byte in Sha256::digest(value.as_bytes()) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    Cow::Owned(text)
 }
 
 /// The id that ends `key`; empty for a key that ends in none, which the store

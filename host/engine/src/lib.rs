@@ -26,10 +26,12 @@
 //! | `create`, `update`, `delete`, `members`, `password` | the writes, a file each |
 //! | `read`, `list`, `import` | reading: one resource, a query, everything |
 //! | `journal` | intents, and settling them |
+//! | [`hosts`], `fence`, `elsewhere` | several hosts on one store: who lives, who may end what, whose answer is older |
 //! | `replay` | the same POST again |
 //! | `reconcile` | what a target's entry does to the mirror |
 //! | `stand_in` | what a target makes up for what was cleared |
 //! | `record`, `keys`, `index` | what is kept, and under which keys |
+//! | `versions` | what these looked like before |
 //! | `shared` | what outlives a reload of an app: locks, freshness, counts |
 //! | `state` | the connectors' own small store |
 //! | [`error`] | every way to fail, and its SCIM answer |
@@ -41,7 +43,11 @@ pub mod app;
 mod convert;
 mod create;
 mod delete;
+mod elsewhere;
 pub mod error;
+mod expressions;
+mod fence;
+pub mod hosts;
 mod import;
 mod index;
 mod journal;
@@ -60,6 +66,7 @@ mod shared;
 mod stand_in;
 mod state;
 mod update;
+mod versions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -72,13 +79,17 @@ use tombolo_store::Store;
 
 pub use app::{Answer, App, AppConfig, AppError, Freshness, Request};
 pub use error::Error;
+pub use versions::bring_forward;
 
+use fence::Fence;
+use hosts::Hosts;
 use shared::Shared;
 use state::ConnectorState;
 
 /// The engine of one host: a store, and what its apps share across reloads.
 pub struct Engine {
     store: Arc<dyn Store>,
+    hosts: Arc<Hosts>,
     shared: Mutex<HashMap<String, Arc<Shared>>>,
     writes: TaskTracker,
 }
@@ -86,7 +97,18 @@ pub struct Engine {
 impl Engine {
     /// An engine over `store`, which nobody else may write to.
     pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::over(store, Hosts::alone())
+    }
+
+    /// An engine over `store`, which these hosts write to, this one among them.
+    pub fn among(store: Arc<dyn Store>, hosts: Arc<Hosts>) -> Self {
+        let fenced = Fence::new(store, Arc::clone(&hosts));
+        Self::over(Arc::new(fenced), hosts)
+    }
+
+    fn over(store: Arc<dyn Store>, hosts: Arc<Hosts>) -> Self {
         Self {
+            hosts,
             store,
             shared: Mutex::default(),
             writes: TaskTracker::new(),
@@ -113,7 +135,9 @@ impl Engine {
                 .or_insert_with(|| Arc::new(Shared::beside(&of_app)));
             Arc::clone(of_space)
         };
-        App::new(config, Arc::clone(&self.store), shared, self.writes.clone())
+        let hosts = Arc::clone(&self.hosts);
+        let store = Arc::clone(&self.store);
+        App::new(config, store, hosts, shared, self.writes.clone())
     }
 
     /// The durable key-value state that the connector of `app` may use.

@@ -344,6 +344,8 @@ impl App {
         call: &Call,
         settle: bool,
     ) -> Result<(), Error> {
+        // Read before the target is asked: another host may write the group meanwhile.
+        let before = self.load(kind, group).await?;
         let mut anchors = BTreeSet::new();
         let mut cursor: Option<String> = None;
         let mut cursors = BTreeSet::new();
@@ -391,7 +393,7 @@ impl App {
             commit = self.put_member(commit, group, id, ty);
         }
         if !commit.is_empty() {
-            let Some(stored) = self.load(kind, group).await? else {
+            let Some(stored) = before else {
                 return Ok(());
             };
             let record = stored.next(&stored.record.anchor, stored.record.resource.clone());

@@ -81,6 +81,9 @@ pub(crate) struct Intent {
     /// Given to the connector with the write; stable for as long as it lives.
     pub(crate) request: String,
     pub(crate) begun: Timestamp,
+    /// The host that works on it, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
     pub(crate) step: Step,
 }
 

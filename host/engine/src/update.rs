@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tombolo_mapping::Object;
+use tombolo_mapping::{Object, Update};
 use tombolo_runtime::contract::{Entry, Fault};
 use tombolo_scim::patch::{MemberEdit, PatchRequest};
 use tombolo_scim::resource::{Document, Resource};
@@ -11,6 +11,7 @@ use tombolo_store::Commit;
 use crate::app::{App, Request};
 use crate::convert;
 use crate::error::Error;
+use crate::expressions::Surroundings;
 use crate::journal::mapping;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
@@ -131,13 +132,14 @@ impl App {
         let old = &stored.record.resource;
         self.check_active(kind, Some(old), &wanted)?;
         let references = self.references_of_resource(kind, &wanted).await?;
-        let new_object = kind
+        let before = self.references_of_resource(kind, old).await?;
+        let Update {
+            object: new_object,
+            edits,
+        } = kind
             .mapping
-            .to_object(&wanted, &references)
+            .update((old, &before), (&wanted, &references), &Surroundings::new())
             .map_err(mapping)?;
-        let references = self.references_of_resource(kind, old).await?;
-        let old_object = kind.mapping.to_object(old, &references).map_err(mapping)?;
-        let edits = kind.mapping.edits(&old_object, &new_object);
         let kept = kind.without_secrets(&wanted);
 
         let same_names = kind

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod http;
+mod net;
 mod sql;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use self::http::{ClientIdentity, HttpAuth, HttpTarget, OAuthClient, Rate, TokenRequest};
+pub use self::net::{NetTarget, NetTls};
 pub use self::sql::{OdbcSource, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile};
 use crate::state::StateStore;
 
@@ -77,6 +79,8 @@ pub enum Target {
     Sql(SqlTarget),
     /// An HTTP service.
     Http(HttpTarget),
+    /// A service that takes TCP connections.
+    Net(NetTarget),
 }
 
 impl Target {
@@ -86,6 +90,7 @@ impl Target {
             Self::Ldap(_) => "ldap",
             Self::Sql(_) => "sql",
             Self::Http(_) => "http",
+            Self::Net(_) => "net",
         }
     }
 
@@ -95,14 +100,17 @@ impl Target {
             Self::Ldap(target) => target.url.clone(),
             Self::Sql(target) => target.address(),
             Self::Http(target) => target.url.clone(),
+            Self::Net(target) => target.place(),
         }
     }
 
     fn key(&self) -> Option<&SecretString> {
-        match self {
-            Self::Http(target) => Some(&target.identity.as_ref()?.key),
+        let identity = match self {
+            Self::Http(target) => target.identity.as_ref(),
+            Self::Net(target) => target.identity.as_ref(),
             Self::Ldap(_) | Self::Sql(_) => None,
-        }
+        };
+        identity.map(|identity| &identity.key)
     }
 
     /// What must never leave in a message.
@@ -111,6 +119,7 @@ impl Target {
             Self::Ldap(target) => Some(&target.password),
             Self::Sql(target) => target.secret(),
             Self::Http(target) => target.auth.secret(),
+            Self::Net(_) => None,
         }
         .into_iter()
         .chain(self.key())

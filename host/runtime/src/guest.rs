@@ -9,7 +9,7 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::capability::{Grants, audit::Record, files, ldap, log::Journal, sql, stdio};
+use crate::capability::{Grants, audit::Record, files, ldap, log::Journal, net, sql, stdio};
 use crate::connector::{clock::CpuClock, limiter::Limiter};
 
 /// One instance's host side.
@@ -38,6 +38,8 @@ pub(crate) struct CurrentCall {
     pub(crate) deadline: Instant,
     /// What the guest began and has not ended; it ends with the call.
     pub(crate) transactions: sql::Transactions,
+    /// What the guest connected and has not dropped; it ends with the call.
+    pub(crate) connections: net::Connections,
     pub(crate) meter: Arc<Meter>,
     pub(crate) record: Arc<Record>,
 }
@@ -57,6 +59,7 @@ impl CurrentCall {
             request_id,
             deadline,
             transactions: sql::Transactions::default(),
+            connections: net::Connections::default(),
             meter: Arc::new(Meter {
                 host_bytes_left: AtomicUsize::new(grants.limits.host_call_bytes),
                 outbound_requests: AtomicU32::new(0),

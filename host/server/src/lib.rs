@@ -10,6 +10,7 @@
 //! | [`registry`] | the apps that are served, and how they change while requests run |
 //! | [`auth`] | who may call |
 //! | [`http`] | from connections to answers |
+//! | [`store`] | opening the store that the files name |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`cli`] | the commands |
 //! | [`files`] | writing files that nobody ever reads half of |
@@ -22,4 +23,5 @@ pub mod embedded;
 pub mod files;
 pub mod http;
 pub mod registry;
+pub mod store;
 pub mod telemetry;

@@ -259,6 +259,7 @@ impl Inner {
                 instance.guest().journal.end();
                 instance.guest().call.record.close();
                 instance.guest().call.transactions.end();
+                instance.guest().call.connections.end();
                 if reuse == Reuse::Warm {
                     // Nobody waits for a place that an idle instance holds.
                     let keep = if self.slots.contended() {

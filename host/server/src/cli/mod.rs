@@ -12,12 +12,14 @@ mod client;
 mod conformance;
 mod connector;
 mod init;
+mod mapping;
 mod output;
 mod progress;
 mod remote;
 mod serve;
 mod show;
 mod simulate;
+mod store;
 mod token;
 
 use output::Output;
@@ -75,6 +77,9 @@ enum Command {
     /// List and inspect connectors.
     #[command(subcommand)]
     Connector(connector::Command),
+    /// Try an app's mapping on a person; bring one over from Entra or MIM, or export it.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Make, list and revoke an app's bearer tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -84,6 +89,9 @@ enum Command {
     /// See what those said who could not sign in.
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Back up, restore, migrate and check the store.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Test any SCIM server against what Entra and the RFCs expect of it.
     Conformance(Box<conformance::Arguments>),
     /// Play Entra's provisioning service against any SCIM server.
@@ -126,9 +134,11 @@ impl Cli {
             Command::Check { dir, files_only } => check::run(&dir, files_only, output).await,
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
+            Command::Mapping(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
+            Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,
             Command::Completions { shell } => {

@@ -28,7 +28,7 @@ pub enum ProviderFile {
         at: Range<usize>,
     },
     /// HashiCorp Vault or OpenBao, secrets engine KV version 2.
-    Vault(VaultFile),
+    Vault(Box<VaultFile>),
 }
 
 /// How Vault is spoken to.
@@ -114,7 +114,7 @@ pub(in crate::config) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<Str
                     path: path.value.into(),
                     at: path.span,
                 }),
-            Kind::Vault => vault(&mut section).map(ProviderFile::Vault),
+            Kind::Vault => vault(&mut section).map(|vault| ProviderFile::Vault(Box::new(vault))),
         };
         section.finish();
         providers.extend(provider.map(|provider| (name, provider)));
@@ -279,10 +279,10 @@ pub(in crate::config) fn check(
                         .hint("is the secret mounted there?"),
                 );
             }
-            ProviderFile::Vault(VaultFile {
-                ca: Some((file, at)),
-                ..
-            }) => {
+            ProviderFile::Vault(vault) => {
+                let Some((file, at)) = &vault.ca else {
+                    continue;
+                };
                 if let Err(why) = std::fs::File::open(dir.join(file)) {
                     let message = format!(
                         "secret provider `{name}`: cannot read the ca `{}`: {why}",
@@ -294,7 +294,7 @@ pub(in crate::config) fn check(
                     );
                 }
             }
-            _ => {}
+            ProviderFile::Directory { .. } => {}
         }
     }
     found

@@ -13,6 +13,7 @@
 //! | `vault` | HashiCorp Vault and OpenBao: signing in, reading, and what is kept over an outage |
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -148,14 +149,37 @@ impl SecretSource {
         }
     }
 
-    /// The same for what a provider itself needs: it cannot come from a provider.
-    fn parse_own(text: &str) -> Result<Self, String> {
+    /// The same for what is needed before there are providers, or by one.
+    pub(in crate::config) fn parse_own(text: &str) -> Result<Self, String> {
         match Self::parse(text) {
             Ok(Self::Provided { .. }) | Err(_) => {
                 Err("must be \"env:NAME\" or \"file:PATH\"".to_owned())
             }
             own => own,
         }
+    }
+}
+
+impl SecretSource {
+    /// A secret that needs no provider.
+    pub(in crate::config) fn resolve(&self, dir: &Path) -> Result<SecretString, SecretError> {
+        let secret = match self {
+            Self::Environment(name) => environment(name)?,
+            Self::File(path) => file(&dir.join(path))?,
+            Self::Provided { .. } => return Err(SecretError::NoProvider { known: Vec::new() }),
+        };
+        full(self, secret)
+    }
+
+    /// Whether others than the owner may read the file: `Some(mode)` if so. Who mounts a directory of secrets sees to
+    /// that himself.
+    pub(in crate::config) fn too_open(&self, dir: &Path) -> Option<u32> {
+        let Self::File(path) = self else {
+            return None;
+        };
+        let metadata = std::fs::metadata(dir.join(path)).ok()?;
+        let mode = metadata.permissions().mode() & 0o777;
+        (mode & 0o077 != 0).then_some(mode)
     }
 }
 
@@ -179,18 +203,6 @@ fn file(path: &Path) -> Result<String, SecretError> {
         }
     }
     Ok(text)
-}
-
-/// What needs no provider.
-fn own(source: &SecretSource, dir: &Path) -> Result<SecretString, SecretError> {
-    let secret = match source {
-        SecretSource::Environment(name) => environment(name)?,
-        SecretSource::File(path) => file(&dir.join(path))?,
-        SecretSource::Provided { .. } => {
-            return Err(SecretError::NoProvider { known: Vec::new() });
-        }
-    };
-    full(source, secret)
 }
 
 fn full(source: &SecretSource, secret: String) -> Result<SecretString, SecretError> {
@@ -222,14 +234,15 @@ mod tests {
     fn a_secret_file_loses_its_last_line_break_only() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("s"), " a b \r\n").unwrap();
-        let secret = own(&SecretSource::parse("file:s").unwrap(), dir.path()).unwrap();
+        let source = SecretSource::parse("file:s").unwrap();
+        let secret = source.resolve(dir.path()).unwrap();
         assert_eq!(secret.expose_secret(), " a b ");
     }
 
     #[test]
     fn a_missing_variable_is_named() {
         let source = SecretSource::parse("env:TOMBOLO_SURELY_UNSET").unwrap();
-        let error = own(&source, Path::new("/")).unwrap_err();
+        let error = source.resolve(Path::new("/")).unwrap_err();
         assert!(error.to_string().contains("`TOMBOLO_SURELY_UNSET`"));
     }
 }

@@ -4,7 +4,6 @@
 //! while, and then resolved like everything else; over an outage what was fetched last still resolves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 
 use super::file::path as vault_path;
 use super::vault::Vault;
-use super::{ProviderFile, SecretError, SecretSource, file, full, own};
+use super::{ProviderFile, SecretError, SecretSource, VaultFile, file, full};
 use crate::config::Layout;
 
 /// Everybody who has secrets.
@@ -36,7 +35,7 @@ impl Providers {
             let provider = match file {
                 ProviderFile::Directory { path, .. } => Provider::Directory(dir.join(path)),
                 ProviderFile::Vault(vault) => {
-                    Provider::Vault(Box::new(Vault::new(name, vault.clone(), &dir)))
+                    Provider::Vault(Box::new(Vault::new(name, VaultFile::clone(vault), &dir)))
                 }
             };
             (name.clone(), provider)
@@ -57,21 +56,15 @@ impl Providers {
         }
     }
 
-    /// Whether others than the owner may read the file: `Some(mode)` if so. Who mounts a directory of secrets sees to
-    /// that himself.
+    /// Whether others than the owner may read the file: `Some(mode)` if so.
     pub fn too_open(&self, source: &SecretSource) -> Option<u32> {
-        let SecretSource::File(path) = source else {
-            return None;
-        };
-        let metadata = std::fs::metadata(self.dir.join(path)).ok()?;
-        let mode = metadata.permissions().mode() & 0o777;
-        (mode & 0o077 != 0).then_some(mode)
+        source.too_open(&self.dir)
     }
 
     /// The secret.
     pub fn resolve(&self, source: &SecretSource) -> Result<SecretString, SecretError> {
         let SecretSource::Provided { provider, key } = source else {
-            return own(source, &self.dir);
+            return source.resolve(&self.dir);
         };
         match self.provider(provider)? {
             Provider::Directory(path) if is_file_name(key) => full(source, file(&path.join(key))?),

@@ -23,8 +23,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 use url::Url;
 
+use super::SecretSource;
 use super::file::{VaultAuth, VaultFile};
-use super::own;
 
 const CONNECT: Duration = Duration::from_secs(3);
 /// For one request.
@@ -345,7 +345,10 @@ impl Vault {
     }
 
     async fn sign_in(&self, client: &Client) -> Result<Token, VaultError> {
-        let own = |source| own(source, &self.dir).map_err(|why| VaultError::Here(why.to_string()));
+        let own = |source: &SecretSource| {
+            let found = source.resolve(&self.dir);
+            found.map_err(|why| VaultError::Here(why.to_string()))
+        };
         let (mount, body) = match &self.file.auth {
             VaultAuth::Token(source) => {
                 // Read each time: whoever looks after it replaces it.
