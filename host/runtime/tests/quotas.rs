@@ -132,7 +132,7 @@ async fn who_cleans_up_after_himself_never_meets_it() {
 async fn what_is_there_already_counts_and_may_be_changed_and_removed() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join("old")).unwrap();
-    std::fs::write(home.path().join("old/large"), [0; 99_000]).unwrap();
+    std::fs::write(home.path().join("old/large"), vec![0; 99_000]).unwrap();
     std::fs::write(home.path().join("bomb"), [0; 2_000]).unwrap();
     let connector = bound(granted("data", home.path())).await;
     // It is over already: making a file anew frees what it had, and that much may be written again.
@@ -148,6 +148,6 @@ async fn what_is_there_already_counts_and_may_be_changed_and_removed() {
     assert_eq!(write("/data/new").await, "allowed");
     // The other way round: somebody else fills it, and that is seen, at the latest when it is looked at anew.
     let other = bound(granted("data", home.path())).await;
-    std::fs::write(home.path().join("theirs"), [0; 99_999]).unwrap();
+    std::fs::write(home.path().join("theirs"), vec![0; 99_999]).unwrap();
     assert_eq!(provoke(&other, "files-append").await, "over-quota");
 }
