@@ -63,9 +63,8 @@ impl Command {
             Self::Restore { dir, file } => restore(&dir, &file, output).await,
             Self::Migrate { dir, from } => migrate(&dir, &from, output).await,
             Self::Check {
-                dir,
-                backup: Some(file),
-            } => check_backup(&dir, &file, output).await,
+                backup: Some(file), ..
+            } => check_backup(&file, output).await,
             Self::Check { dir, backup: None } => check(&dir, output).await,
         }
     }
@@ -130,7 +129,7 @@ async fn migrate(dir: &Path, from: &Path, output: Output) -> Outcome {
     )
 }
 
-async fn check_backup(_: &Path, file: &Path, output: Output) -> Outcome {
+async fn check_backup(file: &Path, output: Output) -> Outcome {
     let bar = Bar::new();
     let totals = archive::verify(&mut read(file).await?, |seen| bar.at(seen)).await?;
     bar.end();
@@ -208,6 +207,8 @@ fn room(key: &[u8]) -> Option<(String, String)> {
         "g" => "memberships",
         "i" => "unfinished writes",
         "s" => "connector's state",
+        "d" => "deleted objects",
+        "w" => "requests seen",
         other => other,
     };
     Some((app.to_owned(), room.to_owned()))

@@ -64,14 +64,15 @@ fn star_in_urls(line: &str, out: &mut String) {
         out.push_str(before);
         out.push_str("://");
         let end = url.find(['"', '\'', '/', ' ', '\n']).unwrap_or(url.len());
-        // A password may itself hold an `@`, or a slash that nobody escaped.
-        let end = url[end..].find('@').map_or(end, |more| {
-            if url[end..end + more].contains(['"', '\'', ' ', '\n']) {
-                end
-            } else {
-                end + more + 1
-            }
-        });
+        // A password may hold a slash that nobody escaped: then the host is further on.
+        let further = match url[..end].find('@') {
+            Some(_) => None,
+            None => url[end..].find('@'),
+        };
+        let end = match further {
+            Some(more) if !url[end..end + more].contains(['"', '\'', ' ', '\n']) => end + more + 1,
+            _ => end,
+        };
         match (url[..end].find(':'), url[..end].rfind('@')) {
             (Some(colon), Some(at)) if colon < at => {
                 out.push_str(&url[..=colon]);

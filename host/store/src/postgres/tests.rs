@@ -117,6 +117,34 @@ async fn sessions_that_are_ended_in_mid_commit_lose_and_double_nothing() {
     suite::keeps_its_word(store, Terminate(server), 40).await;
 }
 
+/// The server is killed, and its replica takes over.
+struct FailOver(Server, Server);
+
+impl Outage for FailOver {
+    async fn strike(&mut self) {
+        self.0.kill();
+        self.1.promote().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_that_takes_over_has_all_that_was_answered() {
+    let primary = Server::start().await;
+    let replica = primary.replica().await;
+    let both = format!(
+        "postgresql://tombolo@127.0.0.1:{},127.0.0.1:{}/state",
+        primary.port(),
+        replica.port()
+    );
+    let store = Arc::new(
+        server::options(&both)
+            .open()
+            .await
+            .expect("the store opens"),
+    );
+    suite::keeps_its_word(store, FailOver(primary, replica), 1).await;
+}
+
 /// The next `COMMIT` is lost on its way, or its answer.
 struct Torn(Proxy, bool);
 

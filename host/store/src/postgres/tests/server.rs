@@ -49,13 +49,10 @@ impl Server {
             .current_dir(directory.path())
             .stdout(Stdio::null());
         assert!(initdb.status().expect("initdb starts").success());
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let port = listener.local_addr().expect("its address").port();
-        drop(listener);
         let mut server = Self {
             child: None,
             directory,
-            port,
+            port: free_port(),
         };
         server.spawn().await;
         let role = format!("CREATE ROLE tombolo LOGIN PASSWORD '{PASSWORD}'");
@@ -63,6 +60,44 @@ impl Server {
         let database = "CREATE DATABASE state OWNER tombolo";
         server.ask("postgres", database).await.expect("a database");
         server
+    }
+
+    /// A replica of this server. From now on a commit is answered when the replica has it too.
+    pub(super) async fn replica(&self) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        give(directory.path());
+        let mut copy = command("pg_basebackup");
+        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", ROOT])
+            .args([
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(directory.path().join("data"))
+            .env("PGPASSWORD", PASSWORD)
+            .current_dir(directory.path());
+        assert!(copy.status().expect("pg_basebackup starts").success());
+        let mut replica = Self {
+            child: None,
+            directory,
+            port: free_port(),
+        };
+        replica.spawn().await;
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            .await;
+        self.sql("SELECT pg_reload_conf()").await;
+        let following = "SELECT pid::text FROM pg_stat_replication WHERE sync_state = 'sync'";
+        while self.sql(following).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        replica
+    }
+
+    /// Makes a replica a server of its own.
+    pub(super) async fn promote(&self) {
+        let promoted = self.sql("SELECT pg_promote(true, 60)::text").await;
+        assert_eq!(promoted, ["true"]);
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -210,6 +245,11 @@ fn program(name: &str) -> Option<PathBuf> {
         .collect();
     found.sort();
     found.pop()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("its address").port()
 }
 
 fn give(directory: &Path) {
