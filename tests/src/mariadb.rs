@@ -1,15 +1,13 @@
 //! A real MariaDB on loopback: its own data, certificate authority and account, gone when dropped.
 //! For root, it runs as the package's user `mysql`.
 
-use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 use tempfile::TempDir;
 
+use crate::server::{Server, free_port, script};
 use crate::slapd::certificates;
 
 /// The database that the host's account owns.
@@ -20,7 +18,7 @@ const SERVICE: &str = "mysql";
 
 /// A running server. Stopped when dropped.
 pub struct MariaDb {
-    child: Option<Child>,
+    server: Server,
     directory: TempDir,
     port: u16,
 }
@@ -50,7 +48,8 @@ impl MariaDb {
             .current_dir(directory.path());
         crate::as_user::run(&mut install)?;
         let mut server = Self {
-            child: None,
+            // Lets it close its tables.
+            server: Server::new("mariadbd", directory.path(), "-TERM"),
             directory,
             port: free_port()?,
         };
@@ -89,12 +88,7 @@ impl MariaDb {
 
     /// Stops the server: every connection ends.
     pub fn stop(&mut self) {
-        let Some(mut child) = self.child.take() else {
-            return;
-        };
-        // SIGTERM lets it close its tables.
-        let _ = Command::new("kill").arg(child.id().to_string()).status();
-        let _ = child.wait();
+        self.server.stop();
     }
 
     fn spawn(&mut self) -> Result<()> {
@@ -119,70 +113,25 @@ impl MariaDb {
                 "--innodb-flush-log-at-trx-commit=0",
                 "--innodb-buffer-pool-size=64M",
             ]);
-        let log = std::fs::File::create(at.join("log"))?;
-        self.child = Some(
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .context("cannot start mariadbd")?,
-        );
-        self.wait()
-    }
-
-    fn wait(&mut self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_mins(1);
-        loop {
-            if self.client("mysql", "SELECT 1").is_ok() {
-                return Ok(());
-            }
-            let log = || std::fs::read_to_string(self.directory.path().join("log"));
-            if let Some(child) = &mut self.child
-                && let Some(status) = child.try_wait()?
-            {
-                bail!("mariadbd ended with {status}: {}", log()?);
-            }
-            ensure!(
-                Instant::now() < deadline,
-                "mariadbd does not answer: {}",
-                log()?
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let socket = at.join("socket");
+        self.server.start(&mut command, || {
+            client(&socket, "mysql", "SELECT 1").is_ok()
+        })
     }
 
     fn client(&self, database: &str, statements: &str) -> Result<String> {
-        let mut client = Command::new(program("mariadb")?)
-            .args(["--no-defaults", "--batch", "--skip-column-names"])
-            .args(["--default-character-set=utf8mb4", "--user=root", "--socket"])
-            .arg(self.directory.path().join("socket"))
-            .arg(database)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start mariadb")?;
-        let mut input = client.stdin.take().context("the client's input")?;
-        let statements = statements.to_owned();
-        // A thread of its own: a long script and a long answer must not wait for each other.
-        let writer = std::thread::spawn(move || input.write_all(statements.as_bytes()));
-        let output = client.wait_with_output()?;
-        // Whether the client read everything shows in its status.
-        let _ = writer.join();
-        ensure!(
-            output.status.success(),
-            "mariadb: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        client(&self.directory.path().join("socket"), database, statements)
     }
 }
 
-impl Drop for MariaDb {
-    fn drop(&mut self) {
-        self.stop();
-    }
+fn client(socket: &Path, database: &str, statements: &str) -> Result<String> {
+    let mut client = Command::new(program("mariadb")?);
+    client
+        .args(["--no-defaults", "--batch", "--skip-column-names"])
+        .args(["--default-character-set=utf8mb4", "--user=root", "--socket"])
+        .arg(socket)
+        .arg(database);
+    script(&mut client, statements)
 }
 
 fn program(name: &str) -> Result<PathBuf> {
@@ -195,10 +144,6 @@ fn program(name: &str) -> Result<PathBuf> {
     bail!(
         "{name} is not installed: these tests run against a real MariaDB (Debian: apt-get install mariadb-server)"
     )
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 #[cfg(test)]

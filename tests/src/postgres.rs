@@ -1,15 +1,13 @@
 //! A real PostgreSQL on loopback: its own data, certificate authority and account, gone when dropped.
 //! The server refuses to run as root; for root, it runs as the package's user `postgres`.
 
-use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 use tempfile::TempDir;
 
+use crate::server::{Server, free_port, script};
 use crate::slapd::certificates;
 
 /// The database that the host's account owns.
@@ -21,7 +19,7 @@ const SUPERUSER_PASSWORD: &str = "root-of-the-test-database";
 
 /// A running server. Stopped when dropped.
 pub struct Postgres {
-    child: Option<Child>,
+    server: Server,
     directory: TempDir,
     port: u16,
 }
@@ -50,7 +48,8 @@ impl Postgres {
             .current_dir(directory.path());
         crate::as_user::run(&mut initdb)?;
         let mut server = Self {
-            child: None,
+            // Its "fast" shutdown: open transactions are rolled back.
+            server: Server::new("postgres", directory.path(), "-INT"),
             directory,
             port: free_port()?,
         };
@@ -89,14 +88,7 @@ impl Postgres {
 
     /// Stops the server at once: every connection ends.
     pub fn stop(&mut self) {
-        let Some(mut child) = self.child.take() else {
-            return;
-        };
-        // SIGINT is the server's "fast" shutdown: open transactions are rolled back.
-        let _ = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status();
-        let _ = child.wait();
+        self.server.stop();
     }
 
     fn spawn(&mut self) -> Result<()> {
@@ -116,70 +108,23 @@ impl Postgres {
         ] {
             command.args(["-c", &setting]);
         }
-        let log = std::fs::File::create(at.join("log"))?;
-        self.child = Some(
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .context("cannot start postgres")?,
-        );
-        self.wait()
-    }
-
-    fn wait(&mut self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_mins(1);
-        loop {
-            if self.superuser("postgres", "SELECT 1").is_ok() {
-                return Ok(());
-            }
-            let log = || std::fs::read_to_string(self.directory.path().join("log"));
-            if let Some(child) = &mut self.child
-                && let Some(status) = child.try_wait()?
-            {
-                bail!("postgres ended with {status}: {}", log()?);
-            }
-            ensure!(
-                Instant::now() < deadline,
-                "postgres does not answer: {}",
-                log()?
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let port = self.port;
+        self.server
+            .start(&mut command, || psql(port, "postgres", "SELECT 1").is_ok())
     }
 
     fn superuser(&self, database: &str, statements: &str) -> Result<String> {
-        let mut psql = Command::new(program("psql")?)
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
-            .args(["-h", "127.0.0.1", "-U", SUPERUSER, "-d", database])
-            .args(["-p", &self.port.to_string()])
-            .env("PGPASSWORD", SUPERUSER_PASSWORD)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start psql")?;
-        let mut input = psql.stdin.take().context("psql's input")?;
-        let statements = statements.to_owned();
-        // A thread of its own: a long script and a long answer must not wait for each other.
-        let writer = std::thread::spawn(move || input.write_all(statements.as_bytes()));
-        let output = psql.wait_with_output()?;
-        // Whether psql read everything shows in its status.
-        let _ = writer.join();
-        ensure!(
-            output.status.success(),
-            "psql: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        psql(self.port, database, statements)
     }
 }
 
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.stop();
-    }
+fn psql(port: u16, database: &str, statements: &str) -> Result<String> {
+    let mut psql = Command::new(program("psql")?);
+    psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
+        .args(["-h", "127.0.0.1", "-U", SUPERUSER, "-d", database])
+        .args(["-p", &port.to_string()])
+        .env("PGPASSWORD", SUPERUSER_PASSWORD);
+    script(&mut psql, statements)
 }
 
 /// A program of the server's package: Debian keeps them beside each version.
@@ -206,10 +151,6 @@ fn program(name: &str) -> Result<PathBuf> {
     bail!(
         "{name} is not installed: these tests run against a real PostgreSQL (Debian: apt-get install postgresql)"
     )
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 #[cfg(test)]

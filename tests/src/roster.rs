@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
+use crate::fault::{Fault, Proxy, Weather};
 use crate::people::{GROUP, USER};
 use crate::scim::{Reply, Scim, patch_op};
 
@@ -312,4 +313,44 @@ pub fn compare(there: &Roster, wanted: &Roster) -> Result<()> {
         wrong[..wrong.len().min(6)].join("\n")
     );
     Ok(())
+}
+
+/// Hires everybody over a wire that breaks, then changes and dismisses them over one that breaks otherwise, and compares each
+/// time what SCIM shows, and what is there in truth, with what was said. `hidden` are people who were there before; an answer
+/// is cut once within its head, and once after so many bytes.
+pub async fn storm(
+    scim: &Scim,
+    proxy: &Proxy,
+    people: usize,
+    hidden: &[&str],
+    cut: usize,
+    present: impl AsyncFn() -> Result<Roster>,
+) -> Result<()> {
+    let first = Roster::hire(people);
+    proxy.set(Weather::Every(
+        17,
+        vec![
+            Fault::CutAnswer(30),
+            Fault::Reset,
+            Fault::Delay(Duration::from_millis(300)),
+            Fault::LoseAnswer,
+            Fault::CutAnswer(cut),
+            Fault::Blackhole,
+        ],
+    ));
+    let ids = create(scim, &first).await?;
+    proxy.set(Weather::Fair);
+    ensure!(proxy.struck() > 0, "the wire never broke");
+    shown(scim, &first, hidden).await?;
+    compare(&present().await?, &first)?;
+
+    let second = first.later();
+    proxy.set(Weather::Every(
+        19,
+        vec![Fault::LoseAnswer, Fault::Reset, Fault::CutAnswer(200)],
+    ));
+    change(scim, &ids, &first, &second).await?;
+    proxy.set(Weather::Fair);
+    shown(scim, &second, hidden).await?;
+    compare(&present().await?, &second)
 }

@@ -1,12 +1,11 @@
 //! The rest connector against a real Redmine, over a wire that breaks: nothing is lost and nothing is there twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tombolo_tests::build;
-use tombolo_tests::fault::{Fault, Proxy, Weather};
+use tombolo_tests::fault::Proxy;
 use tombolo_tests::host::{Directory, Host, Start};
 use tombolo_tests::people::USER;
 use tombolo_tests::redmine::Redmine;
@@ -42,33 +41,8 @@ async fn people_and_teams_live_in_redmine_over_a_wire_that_breaks() -> Result<()
     host.until_app("redmine", "serving").await?;
     let scim = host.scim("redmine")?;
 
-    let first = Roster::hire(roster::size(40));
-    proxy.set(Weather::Every(
-        17,
-        vec![
-            Fault::CutAnswer(30),
-            Fault::Reset,
-            Fault::Delay(Duration::from_millis(300)),
-            Fault::LoseAnswer,
-            Fault::CutAnswer(700),
-            Fault::Blackhole,
-        ],
-    ));
-    let ids = roster::create(&scim, &first).await?;
-    proxy.set(Weather::Fair);
-    ensure!(proxy.struck() > 0, "the wire never broke");
-    roster::shown(&scim, &first, &["admin"]).await?;
-    roster::compare(&present(&redmine).await?, &first)?;
-
-    let second = first.later();
-    proxy.set(Weather::Every(
-        19,
-        vec![Fault::LoseAnswer, Fault::Reset, Fault::CutAnswer(200)],
-    ));
-    roster::change(&scim, &ids, &first, &second).await?;
-    proxy.set(Weather::Fair);
-    roster::shown(&scim, &second, &["admin"]).await?;
-    roster::compare(&present(&redmine).await?, &second)
+    let present = async || present(&redmine).await;
+    roster::storm(&scim, &proxy, roster::size(40), &["admin"], 700, present).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

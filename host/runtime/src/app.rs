@@ -10,6 +10,7 @@ mod net;
 mod sql;
 
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 pub use self::http::{ClientIdentity, HttpAuth, HttpTarget, OAuthClient, Rate, TokenRequest};
 pub use self::net::{NetTarget, NetTls};
@@ -103,6 +104,15 @@ impl Target {
         }
     }
 
+    fn key(&self) -> Option<&SecretString> {
+        let identity = match self {
+            Self::Http(target) => target.identity.as_ref(),
+            Self::Net(target) => target.identity.as_ref(),
+            Self::Ldap(_) | Self::Sql(_) => None,
+        };
+        identity.map(|identity| &identity.key)
+    }
+
     /// What must never leave in a message.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         match self {
@@ -112,6 +122,7 @@ impl Target {
             Self::Net(_) => None,
         }
         .into_iter()
+        .chain(self.key())
     }
 }
 
@@ -182,6 +193,26 @@ pub struct Directory {
     pub host: PathBuf,
     /// May the guest change it?
     pub writable: bool,
+    /// How much it may hold, if so.
+    pub room: Room,
+}
+
+/// How much a directory may hold, whoever put it there, before a guest may not put more into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Room {
+    /// The sizes of all files.
+    pub bytes: u64,
+    /// Files, directories and links.
+    pub files: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            bytes: 1 << 30,
+            files: 100_000,
+        }
+    }
 }
 
 /// What one instance and one call may use.
@@ -209,6 +240,8 @@ pub struct Limits {
     pub log_lines: u32,
     /// Bytes of log lines a call may write; the rest is counted.
     pub log_bytes: usize,
+    /// Lines of the audit record that a call may cause; the rest is counted.
+    pub audit_lines: u32,
     /// Bytes the app's state may hold.
     pub state_bytes: u64,
     /// Bytes of one answer.
@@ -257,6 +290,7 @@ impl Default for Limits {
             queue: 256,
             log_lines: 200,
             log_bytes: 256 << 10,
+            audit_lines: 250,
             state_bytes: 16 << 20,
             response_bytes: 8 << 20,
             outbound_requests: 10_000,

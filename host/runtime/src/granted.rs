@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::{AppSpec, Limits};
+use crate::app::{AppSpec, Limits, Room};
 use crate::component::manifest::Access;
 
 /// Everything that one app's connector may reach and use.
@@ -44,6 +44,17 @@ pub struct GrantedDirectory {
     pub path: String,
     /// What may be done there.
     pub access: Access,
+    /// How much it may hold, where it may be written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Room>,
+}
+
+impl GrantedDirectory {
+    /// How much it may hold, as the end of a phrase.
+    pub fn most(&self) -> String {
+        let most = |room: Room| format!(", at most {} in {} files", size(room.bytes), room.files);
+        self.room.map(most).unwrap_or_default()
+    }
 }
 
 impl Granted {
@@ -70,6 +81,7 @@ impl Granted {
                     } else {
                         Access::ReadOnly
                     },
+                    room: directory.writable.then_some(directory.room),
                 })
                 .collect(),
             secrets: spec
@@ -95,10 +107,11 @@ impl fmt::Display for Granted {
         }
         for directory in &self.directories {
             parts.push(format!(
-                "directory `{}` ({}, {})",
+                "directory `{}` ({}, {}{})",
                 directory.name,
                 directory.path,
-                directory.access.word()
+                directory.access.word(),
+                directory.most()
             ));
         }
         for (name, reveal) in &self.secrets {
@@ -126,6 +139,7 @@ fn limits(limits: &Limits) -> BTreeMap<String, String> {
         ("queue", limits.queue.to_string()),
         ("log-lines", limits.log_lines.to_string()),
         ("log-bytes", size(limits.log_bytes as u64)),
+        ("audit-lines", limits.audit_lines.to_string()),
         ("state", size(limits.state_bytes)),
         ("response", size(limits.response_bytes as u64)),
         ("outbound-requests", limits.outbound_requests.to_string()),

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::capability::{Grants, files, ldap, log::Journal, net, sql, stdio};
+use crate::capability::{Grants, audit::Record, files, ldap, log::Journal, net, sql, stdio};
 use crate::connector::{clock::CpuClock, limiter::Limiter};
 
 /// One instance's host side.
@@ -26,6 +27,7 @@ pub(crate) struct Guest {
     /// Where the guest's lines go.
     pub(crate) journal: Arc<Journal>,
     wasi: WasiCtx,
+    files: files::Files,
     pub(crate) wasi_http: WasiHttpCtx,
 }
 
@@ -39,6 +41,7 @@ pub(crate) struct CurrentCall {
     /// What the guest connected and has not dropped; it ends with the call.
     pub(crate) connections: net::Connections,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) record: Arc<Record>,
 }
 
 /// What a call has used of its limits. Shared, because requests of `wasi:http` run beside the guest.
@@ -52,6 +55,7 @@ impl CurrentCall {
     fn new(grants: &Arc<Grants>, request_id: Arc<str>, deadline: Instant) -> Self {
         Self {
             grants: Arc::clone(grants),
+            record: Arc::new(Record::new(grants, &request_id)),
             request_id,
             deadline,
             transactions: sql::Transactions::default(),
@@ -116,6 +120,7 @@ impl Guest {
             clock: Arc::new(CpuClock::new(grants.limits.cpu)),
             journal,
             wasi: wasi.build(),
+            files: files::Files::default(),
             wasi_http: WasiHttpCtx::new(),
             grants,
         })
@@ -126,6 +131,17 @@ impl Guest {
         self.journal.begin(Arc::clone(&request_id));
         self.clock.restart();
         self.call = CurrentCall::new(&self.grants, request_id, deadline);
+    }
+
+    /// What `wasi:filesystem` works with.
+    pub(crate) fn filesystem_parts(
+        &mut self,
+    ) -> (WasiFilesystemCtxView<'_>, &mut files::Files, &Grants) {
+        let library = WasiFilesystemCtxView {
+            ctx: self.wasi.filesystem(),
+            table: &mut self.table,
+        };
+        (library, &mut self.files, &self.grants)
     }
 
     /// The granted LDAP directory of that name.

@@ -56,7 +56,7 @@ mod ticker;
 
 pub use app::{
     AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapBind,
-    LdapTarget, Limits, NetTarget, NetTls, OAuthClient, OdbcSource, Rate, Referrals, Reuse,
+    LdapTarget, Limits, NetTarget, NetTls, OAuthClient, OdbcSource, Rate, Referrals, Reuse, Room,
     SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;

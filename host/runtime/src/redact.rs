@@ -1,8 +1,11 @@
 //! Known secrets never leave in a message: not in the guest's words, nor in an encoding that hides them.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -12,16 +15,42 @@ const MARK: &str = "[redacted]";
 /// percent-encoded, hexadecimal, and base64 at each of its three alignments (`user:password` shifts it).
 #[derive(Default)]
 pub(crate) struct Redactor {
-    /// Longest first, so that a secret within a longer one does not leave the rest behind.
+    given: Spellings,
+    issued: Vec<Issued>,
+}
+
+/// Longest first, so that a secret within a longer one does not leave the rest behind.
+#[derive(Default)]
+struct Spellings {
     spellings: Vec<Zeroizing<String>>,
     longest: usize,
 }
 
-impl Redactor {
-    pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
+/// Secrets that come up while an app serves: the access tokens that one token endpoint gave out last. An old one may
+/// still be good, and a guest may hold what it was told under it.
+#[derive(Clone, Default)]
+pub(crate) struct Issued(Arc<RwLock<VecDeque<Spellings>>>);
+
+/// Tokens live for minutes to hours, and calls for seconds.
+const ISSUED: usize = 4;
+
+impl Issued {
+    /// From now on it never leaves in a message.
+    pub(crate) fn add(&self, secret: &str) {
+        let spelled = Spellings::of([secret]);
+        let mut issued = self.0.write();
+        if issued.len() == ISSUED {
+            issued.pop_front();
+        }
+        issued.push_back(spelled);
+    }
+}
+
+impl Spellings {
+    fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut spellings = Vec::new();
         for secret in secrets {
-            spell(secret.expose_secret(), &mut spellings);
+            spell(secret, &mut spellings);
         }
         spellings.retain(|spelling| !spelling.is_empty());
         spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -30,19 +59,44 @@ impl Redactor {
         Self { spellings, longest }
     }
 
+    fn hide(&self, text: &mut String) {
+        for spelling in &self.spellings {
+            if text.contains(spelling.as_str()) {
+                *text = text.replace(spelling.as_str(), MARK);
+            }
+        }
+    }
+}
+
+impl Redactor {
+    pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
+        Self {
+            given: Spellings::of(secrets.into_iter().map(ExposeSecret::expose_secret)),
+            issued: Vec::new(),
+        }
+    }
+
+    /// The same, and what these give out.
+    pub(crate) fn with(mut self, issued: impl IntoIterator<Item = Issued>) -> Self {
+        self.issued.extend(issued);
+        self
+    }
+
     /// The text without secrets, at most `limit` bytes.
     pub(crate) fn text(&self, text: &str, limit: usize) -> String {
         // Cut before searching, so that a huge message costs little; what the cut may have split goes too.
-        let head = cut(text, limit.saturating_add(self.longest));
+        let issued: Vec<_> = self.issued.iter().map(|issued| issued.0.read()).collect();
+        let known =
+            || std::iter::once(&self.given).chain(issued.iter().flat_map(|held| held.iter()));
+        let longest = known().map(|known| known.longest).max().unwrap_or_default();
+        let head = cut(text, limit.saturating_add(longest));
         let split = head.len() < text.len();
         let mut clean = head.to_owned();
-        for spelling in &self.spellings {
-            if clean.contains(spelling.as_str()) {
-                clean = clean.replace(spelling.as_str(), MARK);
-            }
+        for known in known() {
+            known.hide(&mut clean);
         }
         let keep = if split {
-            clean.len().saturating_sub(self.longest)
+            clean.len().saturating_sub(longest)
         } else {
             clean.len()
         };
@@ -160,6 +214,24 @@ mod tests {
             assert!(redact.text(text, 1000).contains(MARK), "{text}");
         }
         assert_eq!(redact.text("nothing here", 1000), "nothing here");
+    }
+
+    #[test]
+    fn what_is_issued_meanwhile_is_hidden_too_and_the_ones_before_it() {
+        let issued = Issued::default();
+        let redact = redactor(&["sesame"]).with([issued.clone()]);
+        assert_eq!(redact.text("sesame token-1", 1000), "[redacted] token-1");
+        for token in ["token-1", "token-2"] {
+            issued.add(token);
+        }
+        assert_eq!(
+            redact.text("sesame token-1 token-2 dG9rZW4tMg==", 1000),
+            "[redacted] [redacted] [redacted] [redacted]g=="
+        );
+        for before in 0..20 {
+            let clean = redact.text(&format!("{}token-2 more", "x".repeat(before)), 10);
+            assert!(!clean.contains("tok"), "{clean}");
+        }
     }
 
     #[test]

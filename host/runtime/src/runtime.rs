@@ -11,7 +11,7 @@ use wasmtime::component::Linker;
 
 use crate::app::{AppSpec, Limits, Reuse};
 use crate::bind::{self, LoadError};
-use crate::capability;
+use crate::capability::{self, files};
 use crate::compile::{Cache, CacheError, CompileLimits, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
 use crate::component::{Component, Indices, inspect, version};
@@ -57,6 +57,8 @@ struct Shared {
     /// One for each instance the engine can hold, whatever app it belongs to.
     places: Arc<Places>,
     threads: Threads,
+    /// What is known of directories, whichever apps have them.
+    ledgers: files::Ledgers,
 }
 
 impl Runtime {
@@ -80,6 +82,7 @@ impl Runtime {
                 compiler,
                 places,
                 threads: Threads { ticker, lane },
+                ledgers: files::Ledgers::default(),
             }),
         })
     }
@@ -132,7 +135,7 @@ impl Runtime {
         spec: AppSpec,
     ) -> Result<Connector, LoadError> {
         let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
-        bind::bind(component, slots, spec, None).await
+        bind::bind(component, slots, &self.shared.ledgers, spec, None).await
     }
 
     /// Binds a component that is granted nothing, whatever it wants: to see what it says of itself and what it costs.
@@ -153,7 +156,8 @@ impl Runtime {
             limits,
             reuse: Reuse::Auto,
         };
-        bind::put_together(component, slots, spec, Vec::new(), None).await
+        let ledgers = &self.shared.ledgers;
+        bind::put_together(component, slots, ledgers, spec, Vec::new(), None).await
     }
 
     /// Like [`Self::bind`], with somebody who decides what becomes of each host call: for tests of a connector, never for an app
@@ -165,7 +169,8 @@ impl Runtime {
         interference: Arc<dyn Interference>,
     ) -> Result<Connector, LoadError> {
         let slots = Slots::new(Arc::clone(&self.shared.places), &spec.limits);
-        bind::bind(component, slots, spec, Some(interference)).await
+        let ledgers = &self.shared.ledgers;
+        bind::bind(component, slots, ledgers, spec, Some(interference)).await
     }
 
     /// Ticks whenever the circuit of any app opens or closes.

@@ -160,6 +160,7 @@ async fn a_granted_directory_is_there_and_nothing_around_it() {
         name: name.to_owned(),
         host,
         writable: true,
+        room: tombolo_runtime::Room::default(),
     };
     let directories = vec![directory("data", data.clone()), directory("look", look)];
     let street = street(AppSpec {

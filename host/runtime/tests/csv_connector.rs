@@ -36,6 +36,7 @@ async fn bind(directory: Option<&Path>) -> Result<Connector, String> {
                 name: "data".to_owned(),
                 host: host.to_owned(),
                 writable: true,
+                room: tombolo_runtime::Room::default(),
             })
             .into_iter()
             .collect(),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use tombolo::config::secret::Providers;
 use tombolo::config::trust::Trust;
 use tombolo::config::{Diagnostic, Layout, Report, Severity, material};
 
@@ -19,14 +20,21 @@ fn check(dir: &Path) -> Report {
     let layout = Layout::new(dir);
     let (host, mut report) = layout.read_host();
     let trust = Trust::new(&host.connectors, dir);
+    let providers = Providers::new(&layout, &host.secret_providers);
     for path in layout.app_paths().unwrap() {
         let found = layout.read_app(&path);
         report.0.extend(found.report.0);
         if let Some(file) = found.file {
             report.0.extend(
-                material::gather(&layout, &trust, &file, jiff::Timestamp::UNIX_EPOCH)
-                    .1
-                    .0,
+                material::gather(
+                    &layout,
+                    &trust,
+                    &providers,
+                    &file,
+                    jiff::Timestamp::UNIX_EPOCH,
+                )
+                .1
+                .0,
             );
         }
     }

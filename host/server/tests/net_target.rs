@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use tombolo::config::secret::Providers;
 use tombolo::config::target::Target;
 use tombolo::config::trust::Trust;
 use tombolo::config::{Layout, Report, material};
@@ -40,7 +41,9 @@ fn read(dir: &Path) -> (Option<Target>, Report) {
     let Some(file) = found.file else {
         return (None, report);
     };
-    let gathered = material::gather(&layout, &trust, &file, jiff::Timestamp::UNIX_EPOCH);
+    let providers = Providers::new(&layout, &host.secret_providers);
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let gathered = material::gather(&layout, &trust, &providers, &file, now);
     report.0.extend(gathered.1.0);
     (file.targets.get("mail").cloned(), report)
 }
@@ -75,7 +78,8 @@ fn a_stream_may_say_all_of_this() {
         .read_app(&dir.path().join("apps/a.toml"))
         .file
         .unwrap();
-    let inputs = material::inputs(&layout, &file);
+    let providers = Providers::new(&layout, &std::collections::BTreeMap::new());
+    let inputs = material::inputs(&layout, &providers, &file);
     for name in ["tls/ca.pem", "tls/key.pem"] {
         assert!(inputs.contains(&dir.path().join(name)), "{inputs:?}");
     }

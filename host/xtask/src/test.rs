@@ -94,6 +94,7 @@ fn prerequisites() -> Result<()> {
         ("odbc/psqlodbcw.so", "odbc-postgresql"),
     ];
     tombolo_tests::redmine::tree()?;
+    tombolo_tests::openbao::program()?;
     let missing: Vec<(&str, &str)> = needed
         .into_iter()
         .filter(|(program, _)| !has(program))

@@ -1,11 +1,17 @@
 //! The app's `[settings]`, as `manifest.json` describes them: an API in words.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `verify` | what their JSON Schema cannot say |
+//! | `schema` | what SCIM is offered |
+
+mod schema;
+mod verify;
 
 use crate::path::Path;
-use crate::template;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use tombolo_sdk::schema::{Description, Field, Mutability, Type};
+use std::collections::BTreeMap;
 use tombolo_sdk::{Failure, Fault, Result};
 
 /// Everything that is said about an API.
@@ -454,130 +460,6 @@ impl Settings {
             .find_map(|kind| Some((kind, kind.members.as_ref()?)))
             .ok_or_else(|| Failure::unsupported("no kind in [settings] has `members`"))
     }
-
-    /// What SCIM is offered.
-    pub fn describe(&self) -> Result<Description> {
-        self.verify()?;
-        let description = Description::new("rest", env!("CARGO_PKG_VERSION"));
-        Ok(self.kinds.iter().fold(description, |description, kind| {
-            description.kind(kind.schema())
-        }))
-    }
-
-    /// What the schema of the settings cannot say: templates, and names that refer to others.
-    fn verify(&self) -> Result<()> {
-        let wrong =
-            |place: &str, why: &str| Err(Failure::invalid(format!("[settings]: {place}: {why}")));
-        check_call("check", &self.check, &BTreeSet::new())?;
-        if self.kinds.iter().filter(|k| k.members.is_some()).count() > 1 {
-            return wrong("kinds", "only one kind may have `members`");
-        }
-        for kind in &self.kinds {
-            let names: BTreeSet<&str> = kind.attributes.iter().map(|a| a.name.as_str()).collect();
-            for (place, call) in kind.calls() {
-                check_call(&format!("kinds.{}.{place}", kind.kind), call, &names)?;
-            }
-            let pointers = kind
-                .find
-                .iter()
-                .map(|find| ("find", &find.attribute))
-                .chain(
-                    kind.changes
-                        .iter()
-                        .map(|change| ("changes", &change.attribute)),
-                );
-            for (place, name) in pointers {
-                if !names.contains(name.as_str()) {
-                    let place = format!("kinds.{}.{place}", kind.kind);
-                    return wrong(&place, &format!("there is no attribute `{name}`"));
-                }
-            }
-            let looked_up = kind
-                .create
-                .as_ref()
-                .is_some_and(|c| c.id.is_none() && !c.location);
-            if looked_up && !kind.find.iter().any(|f| kind.is_unique(&f.attribute)) {
-                let place = format!("kinds.{}.create", kind.kind);
-                return wrong(
-                    &place,
-                    "say where the new object's key is (`id` or `location = true`), or how it is found by a unique attribute (`find`)",
-                );
-            }
-            for listing in kind.list.as_slice() {
-                if matches!(listing.paging, Paging::Cursor | Paging::Next) && listing.next.is_none()
-                {
-                    let place = format!("kinds.{}.list", kind.kind);
-                    return wrong(&place, "this `paging` needs `next`, a path in the answer");
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn check_call(place: &str, call: &Call, attributes: &BTreeSet<&str>) -> Result<()> {
-    const KNOWN: &[&str] = &[
-        "attributes",
-        "cursor",
-        "id",
-        "limit",
-        "member",
-        "members",
-        "offset",
-        "page",
-        "request",
-        "value",
-        "version",
-        // The template language's own.
-        "debug",
-        "dict",
-        "loop",
-        "namespace",
-        "range",
-    ];
-    let bodies = [call.body.is_some(), call.xml.is_some(), call.form.is_some()];
-    if bodies.iter().filter(|given| **given).count() > 1 {
-        return Err(Failure::invalid(format!(
-            "[settings]: {place}: only one of `body`, `xml` and `form` can be the body"
-        )));
-    }
-    let mut templates = vec![("path", call.path.as_str())];
-    templates.extend(call.query.values().map(|t| ("query", t.as_str())));
-    templates.extend(call.headers.values().map(|t| ("headers", t.as_str())));
-    templates.extend(
-        call.form
-            .iter()
-            .flat_map(BTreeMap::values)
-            .map(|t| ("form", t.as_str())),
-    );
-    templates.extend(call.xml.iter().map(|t| ("xml", t.as_str())));
-    if let Some(body) = &call.body {
-        leaves(body, &mut templates);
-    }
-    for (part, source) in templates {
-        let shown: String = source.chars().take(60).collect();
-        let names = template::names(source).map_err(|why| {
-            Failure::invalid(format!("[settings]: {place}.{part}: `{shown}`: {why}"))
-        })?;
-        let unknown = names
-            .iter()
-            .find(|name| !KNOWN.contains(&name.as_str()) && !attributes.contains(name.as_str()));
-        if let Some(name) = unknown {
-            return Err(Failure::invalid(format!(
-                "[settings]: {place}.{part}: `{shown}`: there is no attribute `{name}`"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn leaves<'v>(body: &'v Value, into: &mut Vec<(&'static str, &'v str)>) {
-    match body {
-        Value::String(text) => into.push(("body", text)),
-        Value::Array(list) => list.iter().for_each(|item| leaves(item, into)),
-        Value::Object(members) => members.values().for_each(|member| leaves(member, into)),
-        _ => {}
-    }
 }
 
 impl Kind {
@@ -590,86 +472,11 @@ impl Kind {
     pub fn is_unique(&self, name: &str) -> bool {
         self.attribute(name).is_some_and(|a| a.unique)
     }
-
-    /// All its requests, and what they are called in messages.
-    fn calls(&self) -> Vec<(&'static str, &Call)> {
-        let mut calls = vec![("get", &self.get.call)];
-        calls.extend(self.list.as_slice().iter().map(|l| ("list", &l.call)));
-        calls.extend(self.find.iter().map(|f| ("find", &f.listing.call)));
-        calls.extend(self.create.iter().map(|c| ("create", &c.call)));
-        calls.extend(
-            self.create
-                .iter()
-                .flat_map(|c| &c.then)
-                .map(|s| ("create.then", &s.call)),
-        );
-        calls.extend(self.update.iter().map(|u| ("update", &u.call)));
-        calls.extend(self.changes.iter().map(|c| ("changes", &c.call)));
-        calls.extend(self.delete.iter().map(|d| ("delete", d)));
-        if let Some(members) = &self.members {
-            calls.push(("members.list", &members.list.call));
-            calls.extend(members.add.iter().map(|a| ("members.add", &a.call)));
-            calls.extend(members.remove.iter().map(|r| ("members.remove", &r.call)));
-            calls.extend(members.replace.iter().map(|r| ("members.replace", r)));
-        }
-        calls
-    }
-
-    /// The kind as the contract describes it.
-    pub fn schema(&self) -> tombolo_sdk::schema::Kind {
-        use tombolo_sdk::schema::Kind as Schema;
-        let resource = match (&self.resource, self.kind.as_str()) {
-            (Some(resource), _) => resource.clone(),
-            (None, "group") => "Group".to_owned(),
-            (None, _) => "User".to_owned(),
-        };
-        let members = self.members.as_ref().map(|members| members.of.clone());
-        Schema {
-            kind: self.kind.clone(),
-            resource,
-            endpoint: self.endpoint.clone(),
-            schema: self.schema.clone(),
-            members: members.unwrap_or_default(),
-            attributes: self.attributes.iter().map(Attribute::field).collect(),
-        }
-    }
 }
 
 impl Get {
     /// The names that lead to the object in an answer, and so in a body that is like it.
     pub fn object_names(&self) -> Vec<String> {
         self.object.names()
-    }
-}
-
-impl Attribute {
-    fn field(&self) -> Field {
-        let kind = match self.kind {
-            TypeName::Text => Type::Text,
-            TypeName::Boolean => Type::Boolean,
-            TypeName::Integer => Type::Integer,
-            TypeName::Decimal => Type::Decimal,
-            TypeName::Instant => Type::Instant,
-            TypeName::Binary => Type::Binary,
-            TypeName::Reference => Type::Reference,
-            TypeName::Complex => Type::Complex,
-        };
-        Field {
-            multi: self.multi,
-            required: self.required,
-            unique: self.unique,
-            case_exact: self.case_exact,
-            mutability: match self.mutability {
-                MutabilityName::ReadWrite => Mutability::ReadWrite,
-                MutabilityName::ReadOnly => Mutability::ReadOnly,
-                MutabilityName::Immutable => Mutability::Immutable,
-                MutabilityName::WriteOnly => Mutability::WriteOnly,
-            },
-            to: self.to.clone(),
-            scim: self.scim.clone(),
-            description: self.description.clone(),
-            parts: self.parts.iter().map(Self::field).collect(),
-            ..Field::new(&self.name, kind)
-        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::app::AppSpec;
 use crate::call::CallError;
-use crate::capability::{Grants, TargetError};
+use crate::capability::{Grants, TargetError, files};
 use crate::component::Component;
 use crate::component::manifest::Writes;
 use crate::connector::{Connector, Slots};
@@ -128,6 +128,7 @@ pub enum LoadError {
 pub(crate) async fn bind(
     component: &Arc<Component>,
     slots: Slots,
+    ledgers: &files::Ledgers,
     spec: AppSpec,
     interference: Option<Arc<dyn Interference>>,
 ) -> Result<Connector, LoadError> {
@@ -145,7 +146,7 @@ pub(crate) async fn bind(
             })?;
     }
     let (spec, withheld) = grants::effective(component, spec);
-    put_together(component, slots, spec, withheld, interference).await
+    put_together(component, slots, ledgers, spec, withheld, interference).await
 }
 
 /// The lines of an app's file that grant everything a connector asks for.
@@ -155,6 +156,7 @@ pub(crate) use grants::all_lines;
 pub(crate) async fn put_together(
     component: &Arc<Component>,
     slots: Slots,
+    ledgers: &files::Ledgers,
     spec: AppSpec,
     withheld: Vec<String>,
     interference: Option<Arc<dyn Interference>>,
@@ -172,6 +174,7 @@ pub(crate) async fn put_together(
             LoadError::Target(format!("target `{name}` of app `{}`: {reason}", spec.app))
         },
     )?;
+    let redactor = redactor.with(targets.issued());
     let limits = spec.limits.clone();
     let grants = Grants {
         connector: manifest.name.clone(),
@@ -179,6 +182,7 @@ pub(crate) async fn put_together(
         settings: spec.settings.to_string(),
         secrets: spec.secrets,
         targets,
+        quotas: files::Quotas::new(&spec.app, &spec.directories, ledgers),
         directories: spec.directories,
         state: spec.state,
         limits,

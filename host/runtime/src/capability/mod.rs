@@ -5,6 +5,7 @@
 //! A new capability is a file here with the `Host` implementation for [`Guest`], and, if it needs something that
 //! outlives an instance (a pool, a client), a place in [`Targets`].
 
+pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod files;
@@ -31,7 +32,7 @@ use crate::egress::{self, Resolver};
 use crate::granted::Granted;
 use crate::guest::Guest;
 use crate::interference::Interference;
-use crate::redact::Redactor;
+use crate::redact::{Issued, Redactor};
 use crate::state::StateStore;
 
 /// What one app was granted, in the form that its instances share.
@@ -44,6 +45,7 @@ pub(crate) struct Grants {
     pub(crate) secrets: BTreeMap<String, GrantedSecret>,
     pub(crate) targets: Targets,
     pub(crate) directories: Vec<Directory>,
+    pub(crate) quotas: files::Quotas,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) limits: Limits,
     pub(crate) redactor: Redactor,
@@ -94,6 +96,12 @@ impl Targets {
         Ok(prepared)
     }
 
+    /// The access tokens that targets were given while they are used.
+    pub(crate) fn issued(&self) -> impl Iterator<Item = Issued> {
+        let sites = self.http.values();
+        sites.filter_map(|site| site.issued().cloned())
+    }
+
     pub(crate) fn ldap(&self, name: &str) -> Option<Arc<ldap::Directory>> {
         self.ldap.get(name).cloned()
     }
@@ -125,5 +133,6 @@ impl types::Host for Guest {}
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     Full::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    files::link(linker)?;
     http::link(linker)
 }

@@ -1,4 +1,4 @@
-//! Host calls that reach a target: counted against the call's limits, and written to the audit record.
+//! Host calls that reach a target: counted against the call's limits, and written to the [audit record](super::audit).
 //!
 //! The record says what was asked, of which target, for how long and with what outcome. It never says with
 //! which content: no path, filter, statement or value.
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::Grants;
+use super::audit::{Ending, Record};
 use crate::guest::{CurrentCall, Exceeded, Guest};
 use crate::interference::{Fate, HostCall};
 
@@ -29,8 +29,7 @@ pub(crate) enum Outcome {
 /// call's time was over, or its caller went away.
 #[must_use = "say how it ended"]
 pub(crate) struct Outbound {
-    grants: Arc<Grants>,
-    request: Arc<str>,
+    record: Arc<Record>,
     capability: &'static str,
     operation: &'static str,
     target: String,
@@ -68,8 +67,7 @@ impl CurrentCall {
         self.charge_outbound(sent)?;
         let fate = self.fate(capability, operation, target);
         Ok(Outbound {
-            grants: Arc::clone(&self.grants),
-            request: Arc::clone(&self.request_id),
+            record: Arc::clone(&self.record),
             capability,
             operation,
             // A guest chooses the name; only a granted one can be long.
@@ -132,12 +130,13 @@ impl Outbound {
     pub(crate) fn end(mut self, outcome: &Outcome, received: usize) {
         self.ended = true;
         match outcome {
-            Outcome::Done => self.record("done", "", received),
-            Outcome::Denied => self.record("denied", "", received),
+            Outcome::Done => self.record(Ending::Done, "", received),
+            Outcome::Denied => self.record(Ending::Denied, "", received),
             Outcome::Refused(code) => {
-                self.record("refused", code.as_deref().unwrap_or_default(), received);
+                let code = code.as_deref().unwrap_or_default();
+                self.record(Ending::Refused, code, received);
             }
-            Outcome::Failed => self.record("failed", "", received),
+            Outcome::Failed => self.record(Ending::Failed, "", received),
         }
     }
 
@@ -153,11 +152,15 @@ impl Outbound {
         self.end(outcome, received);
     }
 
-    fn record(&self, outcome: &'static str, code: &str, received: usize) {
+    fn record(&self, ending: Ending, code: &str, received: usize) {
+        if !self.record.takes(self.capability, &self.target, ending) {
+            return;
+        }
+        let (grants, request, outcome) = (&self.record.grants, &self.record.request, ending.word());
         let took = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         info!(
-            target: "tombolo::audit", event = "host-call", app = %self.grants.app, connector = %self.grants.connector,
-            request = %self.request, capability = self.capability, operation = self.operation, on = ?self.target, outcome, code,
+            target: "tombolo::audit", event = "host-call", app = %grants.app, connector = %grants.connector,
+            request = %request, capability = self.capability, operation = self.operation, on = ?self.target, outcome, code,
             took_us = took, sent = self.sent, received,
             "a connector's call to a target"
         );
@@ -167,7 +170,7 @@ impl Outbound {
 impl Drop for Outbound {
     fn drop(&mut self) {
         if !self.ended {
-            self.record("abandoned", "", self.received);
+            self.record(Ending::Abandoned, "", self.received);
         }
     }
 }

@@ -5,6 +5,7 @@ use secrecy::ExposeSecret as _;
 use tracing::{info, warn};
 use wasmtime::component::Resource;
 
+use super::audit::Ending;
 use super::secrets::Secret;
 use crate::bindings::tombolo::connector::reveal::Host;
 use crate::guest::Guest;
@@ -22,6 +23,7 @@ impl Host for Guest {
             &self.call.request_id,
         );
         let Some(bytes) = bytes else {
+            // It ends the call, so it has a line even where the others have filled the record.
             warn!(
                 target: "tombolo::audit", event = "reveal", %app, %connector, %request, secret = %name, outcome = "denied",
                 "a connector asked for the bytes of a secret that may not be revealed to it"
@@ -32,10 +34,12 @@ impl Host for Guest {
                  `[secrets]` says `{name} = {{ from = \"…\", reveal = true }}`"
             ));
         };
-        info!(
-            target: "tombolo::audit", event = "reveal", %app, %connector, %request, secret = %name, outcome = "done",
-            "a connector was given the bytes of a secret"
-        );
+        if self.call.record.takes("reveal", &name, Ending::Done) {
+            info!(
+                target: "tombolo::audit", event = "reveal", %app, %connector, %request, secret = %name, outcome = "done",
+                "a connector was given the bytes of a secret"
+            );
+        }
         self.charge_bytes(bytes.len())?;
         Ok(bytes)
     }

@@ -257,6 +257,7 @@ impl Inner {
             Some(mut instance) => {
                 let memory = instance.guest().limiter.memory();
                 instance.guest().journal.end();
+                instance.guest().call.record.close();
                 instance.guest().call.transactions.end();
                 instance.guest().call.connections.end();
                 if reuse == Reuse::Warm {

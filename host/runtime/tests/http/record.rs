@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
-use tombolo_runtime::{HttpTarget, TokenRequest};
+use tombolo_runtime::{AppSpec, HttpTarget, Limits, TokenRequest};
 
 use crate::auth::{client, issuer};
 use crate::common::spec;
@@ -33,6 +33,53 @@ impl std::io::Write for Sink {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_has_so_many_lines_and_then_numbers() {
+    LazyLock::force(&LOG);
+    let web = Web::start(|seen| answer(if seen.turn % 2 == 0 { 404 } else { 200 }, &[], "")).await;
+    let limits = Limits {
+        audit_lines: 5,
+        ..Limits::default()
+    };
+    let app = AppSpec {
+        limits,
+        ..spec("flooding")
+    };
+    let connector = bound(app, vec![("hr", target(&web.url()))]).await;
+    for (place, counts) in [
+        (
+            "hr",
+            "calls=15 done=7 denied=0 refused=8 failed=0 abandoned=0",
+        ),
+        (
+            "nowhere",
+            "calls=15 done=0 denied=15 refused=0 failed=0 abandoned=0",
+        ),
+    ] {
+        told(
+            &connector,
+            "again",
+            &format!("GET {place} /"),
+            &["x: y"; 20],
+        )
+        .await;
+        let log = String::from_utf8_lossy(&LOG.lock()).into_owned();
+        let of = |event: &str| {
+            let here = log.lines().filter(|line| line.contains("app=flooding"));
+            let on = format!("on=\"{place}\"");
+            here.filter(|line| line.contains(&format!("event=\"{event}\"")) && line.contains(&on))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of("host-call").len(), 5, "{place}");
+        let closing = of("more-host-calls");
+        assert!(
+            closing.len() == 1 && closing[0].contains(counts),
+            "{closing:?}"
+        );
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
                 crate::config::material::gather(
                     &layout,
                     &policy.trust,
+                    &policy.secrets,
                     &file,
                     jiff::Timestamp::now(),
                 )

@@ -106,7 +106,11 @@ fn granted(facts: &Facts) {
     }
     for directory in &granted.directories {
         rows.push(vec![
-            format!("directory ({})", directory.access.word()),
+            format!(
+                "directory ({}{})",
+                directory.access.word(),
+                directory.most()
+            ),
             directory.name.clone(),
             directory.path.clone(),
         ]);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tombolo_mapping::overrides::{Choice, Constant, Formula};
 use tombolo_mapping::{Overrides, Shape};
+use tombolo_runtime::Room;
 use tombolo_scim::Dialect;
 
 use super::auth::{self, Auth};
@@ -26,6 +27,8 @@ pub struct Directory {
     pub path: Located<PathBuf>,
     /// Whether the connector may change what is in it.
     pub writable: bool,
+    /// How much it may hold, if so.
+    pub room: Room,
 }
 
 /// A secret, granted to the connector.
@@ -64,6 +67,8 @@ pub struct Limits {
     pub log_lines: Option<u32>,
     /// Size of all log lines of one call.
     pub log_bytes: Option<u64>,
+    /// Lines of the audit record that one call may cause.
+    pub audit_lines: Option<u32>,
     /// What the connector may keep in its state.
     pub state: Option<u64>,
     /// Calls at a time.
@@ -220,7 +225,7 @@ fn read(
         .unwrap_or_default();
     let directories = root
         .section("directories")
-        .map(|section| directories(section))
+        .map(|section| directories(section, sink))
         .unwrap_or_default();
     let secrets = root
         .section("secrets")
@@ -271,7 +276,7 @@ fn read(
     })
 }
 
-fn directories(section: Section<'_>) -> BTreeMap<String, Directory> {
+fn directories(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Directory> {
     let mut directories = BTreeMap::new();
     for (name, mut section) in section.named_sections() {
         let path = section.required_text(
@@ -284,16 +289,41 @@ fn directories(section: Section<'_>) -> BTreeMap<String, Directory> {
                 &[("read", false), ("read-only", false), ("read-write", true)],
             )
             .unwrap_or(false);
+        let room = room(&mut section, writable, sink);
         section.finish();
         if let Some(path) = path {
             let path = Located {
                 value: PathBuf::from(path.value),
                 span: path.span,
             };
-            directories.insert(name, Directory { path, writable });
+            let directory = Directory {
+                path,
+                writable,
+                room,
+            };
+            directories.insert(name, directory);
         }
     }
     directories
+}
+
+fn room(section: &mut Section<'_>, writable: bool, sink: &Sink) -> Room {
+    for key in ["max-size", "max-files"] {
+        if section.has(key) && !writable {
+            sink.error_hint(
+                section.span(),
+                format!("`{key}` of a directory that may only be read says nothing"),
+                "add `access = \"read-write\"`, or take it out",
+            );
+        }
+    }
+    let default = Room::default();
+    Room {
+        bytes: section.size("max-size").unwrap_or(default.bytes),
+        files: section
+            .integer("max-files", 1..=10_000_000)
+            .unwrap_or(default.files),
+    }
 }
 
 fn secrets(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Secret> {
@@ -399,9 +429,10 @@ fn limits(mut section: Section<'_>) -> Limits {
         let found = section.integer(key, range);
         found.and_then(|n| u32::try_from(n).ok())
     };
-    let (outbound_requests, log_lines) = (
+    let (outbound_requests, log_lines, audit_lines) = (
         number("outbound-requests", 1..=10_000_000),
         number("log-lines", 0..=100_000),
+        number("audit-lines", 1..=10_000_000),
     );
     let mut count = |key, range| number(key, range).and_then(|n| usize::try_from(n).ok());
     let limits = Limits {
@@ -413,6 +444,7 @@ fn limits(mut section: Section<'_>) -> Limits {
         queue: count("queue", 0..=100_000),
         outbound_requests,
         log_lines,
+        audit_lines,
         wall: section.duration("wall"),
         cpu: section.duration("cpu"),
         memory: section.size("memory"),

@@ -1,5 +1,6 @@
 //! `tombolo.toml`: the host itself.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use ipnet::IpNet;
 
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Section, Sink, read_document};
+use super::secret::{self, ProviderFile};
 use super::store::{self, Database};
 use super::trust::{self, ConnectorRules};
 use super::upgrade::{self, Upgrade};
@@ -85,6 +87,8 @@ pub struct HostFile {
     pub connectors: ConnectorRules,
     /// How new revisions are taken over, where an app's file does not say it.
     pub upgrade: Upgrade,
+    /// Who has secrets, besides the environment and files.
+    pub secret_providers: BTreeMap<String, ProviderFile>,
 }
 
 impl Default for HostFile {
@@ -110,6 +114,7 @@ impl Default for HostFile {
             log_format: LogFormat::default(),
             connectors: ConnectorRules::default(),
             upgrade: Upgrade::default(),
+            secret_providers: BTreeMap::new(),
         }
     }
 }
@@ -211,6 +216,9 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
     }
     if let Some(section) = root.section("upgrade") {
         host.upgrade = upgrade::read(section).over(host.upgrade);
+    }
+    if let Some(section) = root.section("secret-providers") {
+        host.secret_providers = secret::read(section, sink);
     }
     root.finish();
     host

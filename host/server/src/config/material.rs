@@ -15,7 +15,7 @@ use super::auth::{Auth, Credential};
 use super::diagnostic::Diagnostic;
 use super::origin::Origin;
 use super::reader::{Located, suggestion};
-use super::secret::SecretSource;
+use super::secret::{Providers, SecretError, SecretSource};
 use super::target::{HttpTarget, Identity, SqlDriver, Target};
 use super::trust::{Signed, Trust};
 use super::{Layout, Report};
@@ -177,8 +177,18 @@ pub struct Gathered {
     pub connector: Option<Diagnostic>,
 }
 
+/// Every secret that an app is made from.
+pub fn secrets(app: &AppFile) -> impl Iterator<Item = &SecretSource> {
+    let identities = app.targets.values().filter_map(Target::identity);
+    let keys = identities.map(|identity| &identity.key);
+    let passwords = app.targets.values().filter_map(Target::secret);
+    let granted = app.secrets.values().map(|secret| &secret.source);
+    let located = keys.chain(passwords).chain(granted);
+    located.map(|secret| &secret.value)
+}
+
 /// Every file that an app is made from, there or not: a change of one of them is a change of the app.
-pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
+pub fn inputs(layout: &Layout, providers: &Providers, app: &AppFile) -> Vec<PathBuf> {
     let mut inputs = match &app.origin {
         Origin::File => vec![
             layout.connector_file(&app.connector.value),
@@ -188,38 +198,41 @@ pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
     };
     for target in app.targets.values() {
         inputs.extend(target.ca().map(|ca| layout.dir().join(&ca.value)));
-        inputs.extend(
-            target
-                .secret()
-                .and_then(|secret| secret.value.path(layout.dir())),
-        );
         if let Target::Http(http) = target {
             inputs.extend(http.auth.ca().map(|ca| layout.dir().join(&ca.value)));
         }
         if let Some(identity) = target.identity() {
             inputs.push(layout.dir().join(&identity.certificate.value));
-            inputs.extend(identity.key.value.path(layout.dir()));
         }
     }
-    inputs.extend(
-        app.secrets
-            .values()
-            .filter_map(|secret| secret.source.value.path(layout.dir())),
-    );
+    inputs.extend(secrets(app).filter_map(|secret| providers.path(secret)));
     inputs
 }
 
 /// Fetches an app's material. It is complete exactly when the report has no error.
-pub fn gather(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestamp) -> (Material, Report) {
-    let mut gathered = gather_apart(layout, trust, app, now);
+pub fn gather(
+    layout: &Layout,
+    trust: &Trust,
+    providers: &Providers,
+    app: &AppFile,
+    now: Timestamp,
+) -> (Material, Report) {
+    let mut gathered = gather_apart(layout, trust, providers, app, now);
     gathered.report.0.splice(0..0, gathered.connector);
     (gathered.material, gathered.report)
 }
 
 /// The same, for whoever may have another file for the connector's. One that comes from a registry is not fetched here.
-pub fn gather_apart(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestamp) -> Gathered {
+pub fn gather_apart(
+    layout: &Layout,
+    trust: &Trust,
+    providers: &Providers,
+    app: &AppFile,
+    now: Timestamp,
+) -> Gathered {
     let mut gathering = Gathering {
         layout,
+        providers,
         app,
         material: Material::default(),
         found: Vec::new(),
@@ -248,6 +261,7 @@ pub fn gather_apart(layout: &Layout, trust: &Trust, app: &AppFile, now: Timestam
 
 struct Gathering<'a> {
     layout: &'a Layout,
+    providers: &'a Providers,
     app: &'a AppFile,
     material: Material,
     found: Vec<Diagnostic>,
@@ -421,22 +435,17 @@ impl Gathering<'_> {
     }
 
     fn secret(&mut self, secret: &Located<SecretSource>) -> Option<SecretString> {
-        match secret.value.resolve(self.layout.dir()) {
+        match self.providers.resolve(&secret.value) {
             Ok(value) => {
                 self.absorb(value.expose_secret().as_bytes());
-                if let Some(mode) = secret.value.too_open(self.layout.dir()) {
+                if let Some(mode) = self.providers.too_open(&secret.value) {
                     let message = format!(
                         "others than its owner may read `{}` (mode {mode:o})",
                         secret.value
                     );
-                    let found = self.error(&secret.span, message).hint(format!(
-                        "chmod 600 {}",
-                        secret
-                            .value
-                            .path(self.layout.dir())
-                            .unwrap_or_default()
-                            .display()
-                    ));
+                    let path = self.providers.path(&secret.value).unwrap_or_default();
+                    let hint = format!("chmod 600 {}", path.display());
+                    let found = self.error(&secret.span, message).hint(hint);
                     self.found.push(found.warning());
                 }
                 Some(value)
@@ -444,7 +453,9 @@ impl Gathering<'_> {
             Err(why) => {
                 let message = format!("app `{}`: {why}", self.app.name);
                 let found = self.error(&secret.span, message).hint(why.hint());
-                self.found.push(found);
+                let unknown = matches!(why, SecretError::NotAsked(_));
+                self.found
+                    .push(if unknown { found.warning() } else { found });
                 None
             }
         }

@@ -7,7 +7,7 @@
 //! | [`reader`] | walks TOML and collects everything that is wrong |
 //! | `json` | TOML values as JSON |
 //! | [`value`] | durations, sizes, dates |
-//! | [`secret`] | `env:NAME` and `file:PATH` |
+//! | [`secret`] | `env:NAME`, `file:PATH` and `PROVIDER:KEY`; who has secrets |
 //! | [`host`] | `tombolo.toml` |
 //! | [`store`] | `[store]` in it |
 //! | [`app`] | `apps/NAME.toml` |
@@ -134,6 +134,7 @@ impl Layout {
         let (host, mut found) = HostFile::read(&source);
         let host = host.unwrap_or_default();
         found.extend(trust::check(&host.connectors, &self.dir, &source));
+        found.extend(secret::check(&host.secret_providers, &self.dir, &source));
         if let Some(database) = &host.database {
             found.extend(store::check(database, &self.dir, &source));
         }

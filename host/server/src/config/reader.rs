@@ -2,9 +2,13 @@
 //!
 //! Serde stops at the first mistake. An operator who has made four wants to hear of four, each with its line, so the
 //! files are read by hand: a [`Section`] is asked for what it may hold and at its end names what it holds besides.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `outline` | where everything stands |
+//! | `suggest` | what was probably meant |
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,55 +19,11 @@ use super::diagnostic::{Diagnostic, Source};
 use super::json::{table_to_json, to_json};
 use super::value;
 
-/// A value and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located<T> {
-    /// The value.
-    pub value: T,
-    /// Its bytes in the source.
-    pub span: Range<usize>,
-}
+mod outline;
+mod suggest;
 
-/// Where each key's value stands, for what is found wrong long after parsing.
-#[derive(Clone, Debug, Default)]
-pub struct Outline(BTreeMap<Vec<String>, Range<usize>>);
-
-impl Outline {
-    fn of(table: &DeTable<'_>) -> Self {
-        let mut outline = Self::default();
-        outline.walk(table, &mut Vec::new());
-        outline
-    }
-
-    fn walk(&mut self, table: &DeTable<'_>, at: &mut Vec<String>) {
-        for (key, value) in table {
-            at.push(key.get_ref().to_string());
-            // A table's own span may be its whole body: its name is the better mark.
-            let span = if matches!(value.get_ref(), DeValue::Table(_)) {
-                key.span()
-            } else {
-                value.span()
-            };
-            self.0.insert(at.clone(), span);
-            if let DeValue::Table(inner) = value.get_ref() {
-                self.walk(inner, at);
-            }
-            at.pop();
-        }
-    }
-
-    /// The place of this path, or of the nearest thing around it that is there.
-    pub fn nearest(&self, path: &[&str]) -> Range<usize> {
-        let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
-        while !path.is_empty() {
-            if let Some(span) = self.0.get(&path) {
-                return span.clone();
-            }
-            path.pop();
-        }
-        0..0
-    }
-}
+pub use outline::{Located, Outline};
+pub(crate) use suggest::suggestion;
 
 /// Where the findings about one file go.
 #[derive(Debug)]
@@ -502,34 +462,6 @@ impl<'d> Section<'d> {
             }
         }
     }
-}
-
-/// "did you mean", or the list of what may stand there.
-pub(crate) fn suggestion(given: &str, known: &[&str]) -> String {
-    let lowered = given.to_lowercase().replace('_', "-");
-    let near = known
-        .iter()
-        .map(|word| (likeness(&lowered, &word.to_lowercase()), word))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        Some((_, word)) => format!("did you mean `{word}`?"),
-        None if known.is_empty() => "remove it".to_owned(),
-        None => format!(
-            "known here: {}",
-            known
-                .iter()
-                .map(|word| format!("`{word}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    }
-}
-
-/// From 0 to 1. In a short word one slip weighs too much for a proportion: two letters swapped are one slip.
-fn likeness(a: &str, b: &str) -> f64 {
-    let slip = strsim::damerau_levenshtein(a, b) <= 1 && b.len() > 1;
-    strsim::jaro_winkler(a, b).max(if slip { 0.95 } else { 0.0 })
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

@@ -85,7 +85,7 @@ fn database(section: &mut Section<'_>, sink: &Sink) -> Option<Database> {
         "url",
         "such as `url = \"postgresql://tombolo@db.example.org/tombolo\"`",
     );
-    let password = section.parsed("password", SecretSource::parse);
+    let password = section.parsed("password", SecretSource::parse_own);
     let tls = section.choice("tls", &[("require", true), ("off", false)]);
     let ca = section.text("ca").map(|path| Located {
         value: PathBuf::from(path.value),

@@ -25,6 +25,7 @@ use crate::auth::schemes;
 use crate::config::app::{AppFile, Freshness, Reuse};
 use crate::config::material::{self, Material};
 use crate::config::origin::Origin;
+use crate::config::secret::Providers;
 use crate::config::target;
 use crate::config::trust::{Signed, Trust};
 use crate::config::{Diagnostic, Layout, Report, Severity};
@@ -100,22 +101,24 @@ impl Builder {
             Some(name) => Claim::Held(name),
             None => Claim::None,
         };
-        let failed = |stamps, report, connector| Attempt {
+        let failed = |stamps, report, connector, again| Attempt {
             stamps,
             outcome: Err(report),
             refused: None,
-            again: None,
+            again,
             warnings: Report::default(),
             connector,
             claim: claim.clone(),
         };
         let Some(file) = found.file else {
-            return failed(before, errors(found.report), ConnectorFile::Present);
+            return failed(before, errors(found.report), ConnectorFile::Present, None);
         };
-        let inputs = material::inputs(layout, &file);
+        let Policy { trust, secrets, .. } = &self.policy;
+        let inputs = material::inputs(layout, secrets, &file);
         let stamps = Stamps::take(inputs.into_iter().chain([path.to_owned()]));
+        let rotation = secrets.fetch(material::secrets(&file)).await;
         let gathered =
-            aside(|| material::gather_apart(layout, &self.policy.trust, &file, Timestamp::now()));
+            aside(|| material::gather_apart(layout, trust, secrets, &file, Timestamp::now()));
         let missing =
             file.origin == Origin::File && !layout.connector_file(&file.connector.value).exists();
         let mut report = found.report;
@@ -127,7 +130,7 @@ impl Builder {
             } else {
                 ConnectorFile::Present
             };
-            return failed(stamps, errors(report), connector);
+            return failed(stamps, errors(report), connector, rotation);
         }
         let mut material = gathered.material;
         let fetched = self.policy.fetch(&file, &mut material).await;
@@ -147,7 +150,7 @@ impl Builder {
             stamps,
             outcome: outcome.map_err(|found| Report(vec![found])),
             refused,
-            again,
+            again: again.into_iter().chain(rotation).min(),
             warnings: report,
             connector: ConnectorFile::Present,
             claim,
@@ -253,8 +256,10 @@ pub async fn try_app(
     file: AppFile,
     report: &mut Report,
 ) -> Option<Trial> {
+    let Policy { trust, secrets, .. } = policy;
+    secrets.fetch(material::secrets(&file)).await;
     let (mut material, mut found) =
-        material::gather(layout, &policy.trust, &file, Timestamp::now());
+        material::gather(layout, trust, secrets, &file, Timestamp::now());
     found
         .0
         .extend(policy.fetch(&file, &mut material).await.err());
@@ -295,8 +300,12 @@ pub async fn try_app(
 }
 
 /// What an app's files grant, with a state of its own: for trying another file than the app's connector with it.
-pub fn grants(layout: &Layout, file: &AppFile, report: &mut Report) -> Option<AppSpec> {
-    let (material, found) = material::gather(layout, &Trust::default(), file, Timestamp::now());
+pub async fn grants(layout: &Layout, file: &AppFile, report: &mut Report) -> Option<AppSpec> {
+    let (host, _) = layout.read_host();
+    let secrets = Providers::new(layout, &host.secret_providers);
+    secrets.fetch(material::secrets(file)).await;
+    let (trust, now) = (Trust::default(), Timestamp::now());
+    let (material, found) = material::gather(layout, &trust, &secrets, file, now);
     let complete = !found.has_errors();
     report.0.extend(found.0);
     let state = Arc::new(tombolo_runtime::state::Memory::default());
@@ -491,6 +500,7 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
                 name: name.clone(),
                 host,
                 writable: granted.writable,
+                room: granted.room,
             })
         })
         .collect();
@@ -535,6 +545,7 @@ fn limits(said: &crate::config::app::Limits) -> Limits {
         concurrency: said.concurrency.unwrap_or(defaults.concurrency),
         queue: said.queue.unwrap_or(defaults.queue),
         log_lines: said.log_lines.unwrap_or(defaults.log_lines),
+        audit_lines: said.audit_lines.unwrap_or(defaults.audit_lines),
         log_bytes: bytes(said.log_bytes, defaults.log_bytes),
         state_bytes: said.state.unwrap_or(defaults.state_bytes),
         response_bytes: bytes(said.response, defaults.response_bytes),

@@ -1,10 +1,13 @@
 //! What holds for the connectors of every app.
 
+use std::sync::Arc;
+
 use super::kept::Kept;
 use super::pull::Puller;
 use crate::config::app::AppFile;
 use crate::config::material::{Code, Material};
 use crate::config::origin::Origin;
+use crate::config::secret::Providers;
 use crate::config::trust::Trust;
 use crate::config::upgrade::Upgrade;
 use crate::config::{Diagnostic, HostFile, Layout};
@@ -18,6 +21,8 @@ pub struct Policy {
     pub upgrade: Upgrade,
     /// The revisions that have proved themselves.
     pub kept: Kept,
+    /// Who has secrets.
+    pub secrets: Arc<Providers>,
     /// Connectors out of registries.
     puller: Puller,
 }
@@ -25,11 +30,13 @@ pub struct Policy {
 impl Policy {
     /// As the host's file has it.
     pub fn new(layout: &Layout, host: &HostFile) -> Self {
+        let secrets = Arc::new(Providers::new(layout, &host.secret_providers));
         Self {
             trust: Trust::new(&host.connectors, layout.dir()),
             upgrade: host.upgrade,
             kept: Kept::new(&layout.dir().join(&host.store)),
-            puller: Puller::new(layout, host),
+            puller: Puller::new(layout, host, Arc::clone(&secrets)),
+            secrets,
         }
     }
 

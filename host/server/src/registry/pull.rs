@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 
 use super::kept::File;
 use crate::config::origin::RegistryFile;
+use crate::config::secret::Providers;
 use crate::config::{HostFile, Layout};
 
 /// What layers of WebAssembly are called: by the CNCF's guidance, and before it.
@@ -118,15 +120,17 @@ pub(super) struct Puller {
     directory: PathBuf,
     layout: Layout,
     registries: BTreeMap<String, RegistryFile>,
+    secrets: Arc<Providers>,
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Puller {
-    pub(super) fn new(layout: &Layout, host: &HostFile) -> Self {
+    pub(super) fn new(layout: &Layout, host: &HostFile, secrets: Arc<Providers>) -> Self {
         Self {
             directory: layout.dir().join(&host.store).join("pulled"),
             layout: layout.clone(),
             registries: host.connectors.registries.clone(),
+            secrets,
             turn: tokio::sync::Mutex::new(()),
         }
     }
@@ -170,7 +174,7 @@ impl Puller {
     ) -> Result<(Resolved, File), PullError> {
         let rules = self.registries.get(reference.registry());
         let client = self.client(reference, rules)?;
-        let auth = self.auth(rules)?;
+        let auth = self.auth(rules).await?;
         let (manifest, digest) = client.pull_image_manifest(reference, &auth).await?;
         if let Some(known) = known.filter(|(known, _)| known.manifest == digest) {
             return Ok(known.clone());
@@ -245,14 +249,16 @@ impl Puller {
         Client::try_from(config).map_err(PullError::from)
     }
 
-    fn auth(&self, rules: Option<&RegistryFile>) -> Result<RegistryAuth, PullError> {
+    async fn auth(&self, rules: Option<&RegistryFile>) -> Result<RegistryAuth, PullError> {
         let Some((user, password)) =
             rules.and_then(|rules| Some((rules.user.as_ref()?, rules.password.as_ref()?)))
         else {
             return Ok(RegistryAuth::Anonymous);
         };
-        let password = password
-            .resolve(self.layout.dir())
+        self.secrets.fetch([password]).await;
+        let password = self
+            .secrets
+            .resolve(password)
             .map_err(|why| PullError::Here(why.to_string()))?;
         Ok(RegistryAuth::Basic(
             user.clone(),

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::error::Error;
 use super::oauth::OAuth;
 use crate::app::HttpAuth;
+use crate::redact::Issued;
 
 /// What a target's requests are signed with.
 pub(super) struct Auth {
@@ -53,6 +54,14 @@ impl Credential {
 }
 
 impl Auth {
+    /// The access tokens that it was given, if it asks for some.
+    pub(super) fn issued(&self) -> Option<&Issued> {
+        match &self.scheme {
+            Scheme::OAuth(client) => Some(client.issued()),
+            Scheme::None | Scheme::Fixed(_) => None,
+        }
+    }
+
     /// Everything but OAuth, which needs a way to its token endpoint.
     pub(super) fn fixed(auth: &HttpAuth) -> Result<Self, String> {
         let credential = match auth {

@@ -17,6 +17,7 @@ use super::error::Error;
 use super::exchange::{Prepared, exchange};
 use super::pool::Pool;
 use crate::app::{OAuthClient, TokenRequest};
+use crate::redact::Issued;
 
 /// Largest answer of a token endpoint.
 const ANSWER: usize = 64 << 10;
@@ -35,6 +36,8 @@ pub(super) struct OAuth {
     scope: String,
     request: TokenRequest,
     current: Mutex<Option<Token>>,
+    /// For whoever hides secrets.
+    issued: Issued,
 }
 
 struct Token {
@@ -74,7 +77,13 @@ impl OAuth {
             scope: client.scope.clone(),
             request: client.request,
             current: Mutex::new(None),
+            issued: Issued::default(),
         }
+    }
+
+    /// The tokens that it was given.
+    pub(super) fn issued(&self) -> &Issued {
+        &self.issued
     }
 
     /// The token that requests are signed with now.
@@ -118,7 +127,7 @@ impl OAuth {
             Error::Token(format!("its token endpoint: {error}"))
         })?;
         let read = if answer.status == StatusCode::OK {
-            read(&answer.body, asked_at)
+            read(&answer.body, asked_at, &self.issued)
         } else {
             Err(refusal(answer.status, &answer.body))
         };
@@ -165,9 +174,10 @@ impl OAuth {
     }
 }
 
-fn read(body: &[u8], now: Instant) -> Result<Token, String> {
+fn read(body: &[u8], now: Instant, issued: &Issued) -> Result<Token, String> {
     let granted: Granted = serde_json::from_slice(body)
         .map_err(|_| "its token endpoint's answer holds no `access_token`".to_owned())?;
+    issued.add(&granted.access_token);
     if let Some(other) = granted
         .token_type
         .filter(|kind| !kind.eq_ignore_ascii_case("bearer"))
@@ -221,7 +231,7 @@ mod tests {
 
     fn lasts(body: &str) -> Result<(u64, u64), String> {
         let now = Instant::now();
-        let token = read(body.as_bytes(), now)?;
+        let token = read(body.as_bytes(), now, &Issued::default())?;
         Ok((
             (token.renew_at - now).as_secs(),
             (token.ends_at - now).as_secs(),

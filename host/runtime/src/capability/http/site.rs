@@ -25,6 +25,7 @@ use super::pool::{Endpoint, Pool};
 use crate::app::{HttpAuth, HttpTarget};
 use crate::capability::tls::{self, Trust};
 use crate::egress::Resolver;
+use crate::redact::Issued;
 
 /// Redirects that one request follows.
 const REDIRECTS: usize = 5;
@@ -111,6 +112,11 @@ impl Site {
             slots: Semaphore::new(concurrency),
             timeout: target.timeout,
         })
+    }
+
+    /// The access tokens that it was given, if it asks for some.
+    pub(crate) fn issued(&self) -> Option<&Issued> {
+        self.auth.issued()
     }
 
     fn place(&self) -> &Place {

@@ -8,10 +8,10 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tombolo_runtime::{AppSpec, Component, Directory, Limits, Reuse};
+use tombolo_runtime::{AppSpec, Component, Directory, Limits, Reuse, Room};
 
 use crate::cli::output;
-use crate::config::{Layout, Report};
+use crate::config::{AppFile, Layout, Report};
 use crate::registry;
 
 /// How a connector is given what it wants.
@@ -43,10 +43,10 @@ pub(super) struct Granted {
 
 impl Given {
     /// Puts it together.
-    pub(super) fn grant(&self, component: &Component) -> anyhow::Result<Granted> {
+    pub(super) async fn grant(&self, component: &Component) -> anyhow::Result<Granted> {
         let made = tempfile::Builder::new().prefix("tombolo-kit-").tempdir()?;
         let spec = match &self.app {
-            Some(app) => from_app(app)?,
+            Some(app) => from_app(app).await?,
             None => self.made_up(component, made.path())?,
         };
         Ok(Granted { spec, _made: made })
@@ -66,7 +66,7 @@ impl Given {
     /// The settings, of the app or of their own file.
     pub(super) fn settings(&self) -> anyhow::Result<Value> {
         if let Some(app) = &self.app {
-            return Ok(from_app(app)?.settings);
+            return Ok(app_file(app)?.1.settings);
         }
         self.settings
             .as_deref()
@@ -92,6 +92,7 @@ impl Given {
                 name: wanted.name.clone(),
                 host,
                 writable: true,
+                room: Room::default(),
             });
         }
         Ok(AppSpec {
@@ -112,19 +113,27 @@ impl Given {
 }
 
 /// What `DIR/apps/NAME.toml` grants.
-fn from_app(path: &Path) -> anyhow::Result<AppSpec> {
+async fn from_app(path: &Path) -> anyhow::Result<AppSpec> {
+    let (layout, file) = app_file(path)?;
+    let mut report = Report::default();
+    let spec = registry::grants(&layout, &file, &mut report).await;
+    usable(path, spec, &report)
+}
+
+/// What `DIR/apps/NAME.toml` says, with nothing fetched that it points at.
+fn app_file(path: &Path) -> anyhow::Result<(Layout, AppFile)> {
     let path = std::path::absolute(path)?;
     let layout = layout_of(&path)?;
     let found = layout.read_app(&path);
-    let mut report: Report = found.report;
-    let spec = match &found.file {
-        Some(file) if !report.has_errors() => registry::grants(&layout, file, &mut report),
-        _ => None,
-    };
+    let file = found.file.filter(|_| !found.report.has_errors());
+    Ok((layout, usable(&path, file, &found.report)?))
+}
+
+fn usable<T>(path: &Path, made: Option<T>, report: &Report) -> anyhow::Result<T> {
     if !report.0.is_empty() {
-        output::report(&report);
+        output::report(report);
     }
-    spec.with_context(|| format!("`{}` cannot be used: {}", path.display(), report.summary()))
+    made.with_context(|| format!("`{}` cannot be used: {}", path.display(), report.summary()))
 }
 
 /// The configuration directory that an app's file is in.

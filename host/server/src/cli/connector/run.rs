@@ -49,7 +49,7 @@ pub(super) async fn run(arguments: Arguments) -> Outcome {
     let runtime = runtime()?;
     let (component, _) = load(&runtime, &Trust::default(), &wasm).await?;
     // What the app lacks is told here, before there is an endpoint that answers nothing but 503.
-    let granted = arguments.given.grant(&component)?;
+    let granted = arguments.given.grant(&component).await?;
     runtime
         .bind(&component, granted.spec.clone())
         .await

@@ -88,7 +88,7 @@ async fn played(arguments: Arguments, output: Output) -> Outcome {
     };
     let runtime = runtime()?;
     let (component, _) = load(&runtime, &Trust::default(), &file).await?;
-    let granted = arguments.given.grant(&component)?;
+    let granted = arguments.given.grant(&component).await?;
     let subject = Subject {
         runtime,
         component,

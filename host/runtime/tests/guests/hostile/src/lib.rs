@@ -2,6 +2,8 @@
 
 wit_bindgen::generate!({ path: "../../../../../wit", world: "full", generate_all });
 
+mod files;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -168,7 +170,7 @@ fn behave(kind: &str, argument: &str) -> Result<Entry, Failure> {
             let attributes = (0..3000).map(|number| attribute(&format!("a{number}"), "")).collect();
             return Ok(Entry { anchor: "a".to_owned(), version: None, attributes });
         }
-        _ => "entry".to_owned(),
+        _ => files::behave(kind, argument).unwrap_or_else(|| "entry".to_owned()),
     };
     Ok(entry(if argument.is_empty() { "none" } else { argument }, &answer))
 }
