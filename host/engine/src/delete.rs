@@ -5,9 +5,14 @@ use std::sync::Arc;
 use tombolo_runtime::contract::Fault;
 use tombolo_store::Commit;
 
-use crate::app::{App, Request};
+use crate::app::App;
+use crate::audit::Action;
 use crate::error::Error;
+use crate::held::Verdict;
+use crate::kind::Kind;
+use crate::policy::{Deletes, Mode};
 use crate::record::Step;
+use crate::request::Request;
 use crate::update::matches_version;
 
 impl App {
@@ -23,17 +28,37 @@ impl App {
         let _held = self.shared.locks.lock(id).await;
         let stored = self.load_settled(kind, id, &r.call()).await?;
         matches_version(&stored, if_match)?;
+        self.can_delete(kind, id)?;
+        if self.deletes(r, kind) == Deletes::Soft {
+            return self.disable(r, kind, id, stored).await;
+        }
+        if self.policy.breaker.is_some() && !r.is_released() {
+            let waits = match self.held(id).await? {
+                Some(held) => held.action == Action::Delete,
+                None => false,
+            };
+            if waits {
+                return Ok(());
+            }
+            if let Verdict::Hold = self.admit(kind, id).await? {
+                return self.hold(r, kind, id, &stored, Action::Delete).await;
+            }
+        }
         let anchor = stored.record.anchor.clone();
-        let intent = Self::intent(
+        let mut intent = Self::intent(
+            r,
             kind,
             Step::Delete {
                 anchor: anchor.clone(),
             },
         );
+        intent.counts = self.policy.breaker.is_some();
         let unchanged = Commit::new().equals(self.keys.record(ty, id), stored.bytes.clone());
         self.begin(id, &intent, unchanged).await?;
         let deleted = self
             .write(
+                r,
+                "delete",
                 self.connector
                     .delete(&r.call(), &kind.name, &anchor, &intent.request),
             )
@@ -44,6 +69,28 @@ impl App {
             Err(error) if error.fault() == Some(Fault::NotFound) => {}
             Err(error) => return Err(self.failed(kind, id, &intent.step, error).await),
         }
-        self.unlink(kind, id, &stored).await
+        self.unlink(kind, id, &stored, &r.told(Action::Delete))
+            .await
+    }
+
+    /// What a DELETE does: where an account cannot be disabled, it deletes. An administrator who takes a create back
+    /// means it.
+    pub(crate) fn deletes(&self, r: &Request, kind: &Kind) -> Deletes {
+        if kind.ty().name == "User" && kind.mapping.maps_active() && !r.is_undoing() {
+            self.policy.delete
+        } else {
+            Deletes::Hard
+        }
+    }
+
+    pub(crate) fn can_delete(&self, kind: &Kind, id: &str) -> Result<(), Error> {
+        if self.policy.mode == Mode::NoDelete {
+            return Err(Error::Policy(format!(
+                "app `{}` deletes nothing, so the {} `{id}` stays: its file says `[policy] mode = \"no-delete\"`",
+                self.name,
+                kind.ty().name
+            )));
+        }
+        Ok(())
     }
 }

@@ -9,13 +9,16 @@
 //! | app, `m`, group id, member id | the member's resource type |
 //! | app, `g`, member id, group id | nothing: memberships, read backwards |
 //! | app, `i`, id | [`Intent`](crate::record::Intent): at most one a resource |
+//! | app, `h`, id | [`Held`](crate::held::Held): what the breaker keeps back |
+//! | app, `b`, type, time, id | nothing: a disable or delete that the breaker let through |
 //! | app, `s`, key | the connector's own state |
 //!
 //! Ids are UUIDs of version 7: the order of the keys is the order in which the
 //! objects were first seen, and stays so.
 
+use jiff::Timestamp;
 use tombolo_store::Key;
-use tombolo_store::key::last_text;
+use tombolo_store::key::{Segment, last_text, segments};
 
 /// The keys of one app.
 #[derive(Clone, Debug)]
@@ -82,6 +85,28 @@ impl Keys {
         self.intents().text(id)
     }
 
+    pub(crate) fn all_held(&self) -> Key {
+        self.room("h")
+    }
+
+    pub(crate) fn held(&self, id: &str) -> Key {
+        self.all_held().text(id)
+    }
+
+    pub(crate) fn marks(&self, ty: &str) -> Key {
+        self.room("b").text(ty)
+    }
+
+    /// Where the marks of this time begin.
+    pub(crate) fn mark_from(&self, ty: &str, at: Timestamp) -> Key {
+        let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        self.marks(ty).number(ms)
+    }
+
+    pub(crate) fn mark(&self, ty: &str, at: Timestamp, id: &str) -> Key {
+        self.mark_from(ty, at).text(id)
+    }
+
     pub(crate) fn states(&self) -> Key {
         self.room("s")
     }
@@ -89,6 +114,11 @@ impl Keys {
     pub(crate) fn state(&self, key: &str) -> Key {
         self.states().text(key)
     }
+}
+
+/// The number in `key`.
+pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
+    segments(key)?.iter().find_map(Segment::as_number)
 }
 
 /// The id that ends `key`; empty for a key that ends in none, which the store

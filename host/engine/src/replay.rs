@@ -13,10 +13,11 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tombolo_scim::resource::{Member, Resource};
 
-use crate::app::{App, Request};
+use crate::app::App;
 use crate::create::HOLDER;
 use crate::error::Error;
 use crate::kind::Kind;
+use crate::request::Request;
 
 /// How long the same body is the same wish. Entra repeats a request that timed
 /// out within minutes, and an object that failed in its next cycle, 20 to 40

@@ -10,6 +10,7 @@
 //! | [`registry`] | the apps that are served, and how they change while requests run |
 //! | [`auth`] | who may call |
 //! | [`http`] | from connections to answers |
+//! | [`control`] | orders of an administrator to the host that runs |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`cli`] | the commands |
 //! | [`files`] | writing files that nobody ever reads half of |
@@ -18,6 +19,7 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod embedded;
 pub mod files;
 pub mod http;

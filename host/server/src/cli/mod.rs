@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod app;
+mod audit;
 mod auth;
 mod check;
 mod client;
 mod conformance;
 mod connector;
+mod held;
 mod init;
+mod order;
 mod output;
 mod progress;
 mod remote;
@@ -19,6 +22,7 @@ mod serve;
 mod show;
 mod simulate;
 mod token;
+mod undo;
 
 use output::Output;
 
@@ -84,6 +88,12 @@ enum Command {
     /// See what those said who could not sign in.
     #[command(subcommand)]
     Auth(auth::Command),
+    /// See who did what, and whether anybody has changed the record of it.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// See, approve and reject what the breakers keep back.
+    #[command(subcommand)]
+    Held(held::Command),
     /// Test any SCIM server against what Entra and the RFCs expect of it.
     Conformance(Box<conformance::Arguments>),
     /// Play Entra's provisioning service against any SCIM server.
@@ -129,6 +139,8 @@ impl Cli {
             Command::Token(command) => command.run(output),
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
+            Command::Held(command) => command.run(output).await,
+            Command::Audit(command) => command.run(output).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,
             Command::Completions { shell } => {

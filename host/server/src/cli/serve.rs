@@ -21,6 +21,7 @@ use super::Outcome;
 use super::output;
 use crate::auth::Guard;
 use crate::config::{HostFile, Layout};
+use crate::control::Listening;
 use crate::http::route::Face;
 use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
@@ -42,6 +43,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let store = open_store(&state)?;
     let guard = Guard::open(&state, host.trusted_proxies.clone())?;
     let engine = Arc::new(Engine::new(Arc::clone(&store)));
+    engine.keep_audit(host.audit.clone());
     let runtime = runtime(&layout, &host)?;
     let circuits = runtime.circuits();
     let registry = Registry::new(
@@ -73,6 +75,10 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         &here,
         host.public_url.as_deref().unwrap_or(&here),
     );
+    let listening = Listening::start(&state, Arc::clone(&engine), Arc::clone(&registry));
+    if let Err(why) = &listening {
+        warn!(%why, "orders such as `tombolo audit list` cannot be taken while the host runs");
+    }
     let teller = Teller {
         state,
         url: here,
@@ -102,6 +108,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
     let written = engine.drain(host.drain).await;
+    drop(listening);
     teller.end();
     circuits.abort();
     watching.abort();
@@ -146,6 +153,12 @@ pub(super) fn runtime(layout: &Layout, host: &HostFile) -> anyhow::Result<Runtim
         ..Options::default()
     };
     Ok(Runtime::new(options)?)
+}
+
+/// The store of a configuration on which no host runs.
+pub(super) fn store(layout: &Layout) -> anyhow::Result<Arc<dyn Store>> {
+    let (host, _) = layout.read_host();
+    open_store(&layout.dir().join(&host.store))
 }
 
 fn open_store(state: &Path) -> anyhow::Result<Arc<dyn Store>> {

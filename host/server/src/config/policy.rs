@@ -1,0 +1,43 @@
+//! `[policy]` and `[breaker]` of an app's file.
+
+use tombolo_engine::policy::{Breaker, Deletes, Mode, Policy};
+
+use super::reader::{Section, Sink};
+
+/// How far back the breaker counts where the file does not say it: as long as Entra's cycle, and a little.
+const WINDOW: std::time::Duration = std::time::Duration::from_hours(1);
+
+pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
+    let mut policy = Policy::default();
+    if let Some(mut section) = root.section("policy") {
+        let modes = [
+            ("open", Mode::Open),
+            ("no-delete", Mode::NoDelete),
+            ("read-only", Mode::ReadOnly),
+            ("dry-run", Mode::DryRun),
+        ];
+        policy.mode = section.choice("mode", &modes).unwrap_or_default();
+        let deletes = [("hard", Deletes::Hard), ("soft", Deletes::Soft)];
+        policy.delete = section.choice("delete", &deletes).unwrap_or_default();
+        section.finish();
+    }
+    if let Some(mut section) = root.section("breaker") {
+        let breaker = Breaker {
+            window: section.duration("window").unwrap_or(WINDOW),
+            count: section.integer("count", 0..=1_000_000_000),
+            percent: section
+                .integer("percent", 0..=100)
+                .and_then(|percent| u32::try_from(percent).ok()),
+        };
+        if breaker.count.is_none() && breaker.percent.is_none() {
+            sink.error_hint(
+                section.span(),
+                "`[breaker]` says neither `count` nor `percent`",
+                "say how many disables and deletes are no flood, such as `count = 50` or `percent = 10`",
+            );
+        }
+        section.finish();
+        policy.breaker = Some(breaker);
+    }
+    policy
+}
