@@ -178,6 +178,7 @@ impl App {
             settling: AtomicBool::new(false),
         });
         app.settle_in_background();
+        app.delete_in_background();
         Ok(app)
     }
 

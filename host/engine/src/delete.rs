@@ -13,7 +13,7 @@ use crate::kind::Kind;
 use crate::policy::{Deletes, Mode};
 use crate::record::Step;
 use crate::request::Request;
-use crate::update::matches_version;
+use crate::update::{is_active, matches_version};
 
 impl App {
     pub(crate) async fn delete_inner(
@@ -29,15 +29,22 @@ impl App {
         let stored = self.load_settled(kind, id, &r.call()).await?;
         matches_version(&stored, if_match)?;
         self.can_delete(kind, id)?;
-        if self.deletes(r, kind) == Deletes::Soft {
-            return self.disable(r, kind, id, stored).await;
+        match self.deletes(r, kind) {
+            Deletes::Hard => {}
+            Deletes::Soft => return self.disable(r, kind, id, stored).await,
+            Deletes::After(grace) => {
+                self.disable(r, kind, id, stored).await?;
+                // What the breaker holds is not deleted by the mere passing of time.
+                let now = self.load(kind, id).await?;
+                if now.is_some_and(|now| !is_active(&now.record.resource)) {
+                    self.postpone(r, kind, id, grace).await?;
+                }
+                return Ok(());
+            }
         }
         if self.policy.breaker.is_some() && !r.is_released() {
-            let waits = match self.held(id).await? {
-                Some(held) => held.action == Action::Delete,
-                None => false,
-            };
-            if waits {
+            let held = self.held(id).await?;
+            if held.is_some_and(|held| held.action == Action::Delete) {
                 return Ok(());
             }
             if let Verdict::Hold = self.admit(kind, id).await? {
@@ -76,7 +83,11 @@ impl App {
     /// What a DELETE does: where an account cannot be disabled, it deletes. An administrator who takes a create back
     /// means it.
     pub(crate) fn deletes(&self, r: &Request, kind: &Kind) -> Deletes {
-        if kind.ty().name == "User" && kind.mapping.maps_active() && !r.is_undoing() {
+        if kind.ty().name == "User"
+            && kind.mapping.maps_active()
+            && !r.is_undoing()
+            && !r.falls_due()
+        {
             self.policy.delete
         } else {
             Deletes::Hard

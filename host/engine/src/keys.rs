@@ -11,6 +11,8 @@
 //! | app, `i`, id | [`Intent`](crate::record::Intent): at most one a resource |
 //! | app, `h`, id | [`Held`](crate::held::Held): what the breaker keeps back |
 //! | app, `b`, type, time, id | nothing: a disable or delete that the breaker let through |
+//! | app, `p`, id | the groups that somebody was taken out of when he was disabled |
+//! | app, `w`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
 //! | app, `s`, key | the connector's own state |
 //!
 //! Ids are UUIDs of version 7: the order of the keys is the order in which the
@@ -91,6 +93,18 @@ impl Keys {
 
     pub(crate) fn held(&self, id: &str) -> Key {
         self.all_held().text(id)
+    }
+
+    pub(crate) fn kept_groups(&self, id: &str) -> Key {
+        self.room("p").text(id)
+    }
+
+    pub(crate) fn all_due(&self) -> Key {
+        self.room("w")
+    }
+
+    pub(crate) fn due(&self, id: &str) -> Key {
+        self.all_due().text(id)
     }
 
     pub(crate) fn marks(&self, ty: &str) -> Key {

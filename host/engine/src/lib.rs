@@ -26,7 +26,7 @@
 //! | `create`, `update`, `delete`, `members`, `password` | the writes, a file each |
 //! | `read`, `list`, `import` | reading: one resource, a query, everything |
 //! | `journal` | intents, and settling them |
-//! | [`policy`], `held` | what is not done at once, or not at all |
+//! | [`policy`], `held`, `leave` | what is not done at once, or not at all |
 //! | `plan`, `undo` | what a write would do; taking one back |
 //! | `replay` | the same POST again |
 //! | [`audit`] | who did what, in a chain that shows whether it was changed |
@@ -52,6 +52,7 @@ mod index;
 mod journal;
 mod keys;
 mod kind;
+mod leave;
 mod list;
 mod locks;
 mod members;

@@ -330,7 +330,7 @@ impl App {
         plan: &mut Plan,
     ) -> Result<(), Error> {
         self.can_delete(kind, id)?;
-        if self.deletes(r, kind) == Deletes::Soft {
+        if self.deletes(r, kind) != Deletes::Hard {
             let mut wanted = stored.record.resource.clone();
             wanted
                 .as_map_mut()

@@ -37,6 +37,8 @@ pub enum Deletes {
     Hard,
     /// Disables; the object stays.
     Soft,
+    /// Disables, and deletes when so much time has gone by and nobody has written to it.
+    After(Duration),
 }
 
 /// The most that may be disabled and deleted within a window, of each resource type.

@@ -32,6 +32,8 @@ struct Order {
     releases: Option<String>,
     /// It takes back what this account tells of.
     undoes: Option<String>,
+    /// Its grace period has ended.
+    falls_due: bool,
 }
 
 impl Request {
@@ -67,9 +69,20 @@ impl Request {
         self
     }
 
-    /// Whether an administrator wants it: then no breaker and no policy stands in the way.
+    /// A delete whose grace period has ended: it was asked for, and counted, when that began.
+    pub(crate) fn falling_due(mut self) -> Self {
+        self.order.falls_due = true;
+        self
+    }
+
+    /// Whether its grace period has ended.
+    pub(crate) fn falls_due(&self) -> bool {
+        self.order.falls_due
+    }
+
+    /// Whether somebody has decided it already: then no breaker stands in the way.
     pub(crate) fn is_released(&self) -> bool {
-        self.order.releases.is_some() || self.order.undoes.is_some()
+        self.order.releases.is_some() || self.order.undoes.is_some() || self.order.falls_due
     }
 
     /// Whether it takes something back.

@@ -293,3 +293,53 @@ fn member(id: &str) -> Member {
         kind: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::{Change, Told};
+
+    fn told(action: Action, before: &Value, after: &Value) -> Account {
+        let resource =
+            |map: &Value| Resource::from_map(map.as_object().cloned().unwrap_or_default());
+        let change = Change::between(&resource(before), &resource(after));
+        Told::by_host(action).success("hr", "User", "1", "a", None, change)
+    }
+
+    #[test]
+    fn of_what_changed_twice_the_oldest_comes_back_and_the_newest_must_be_there() {
+        let folded = fold(vec![
+            told(
+                Action::Update,
+                &json!({ "title": "a" }),
+                &json!({ "title": "b", "nickName": "x" }),
+            ),
+            told(
+                Action::Update,
+                &json!({ "title": "b", "nickName": "x" }),
+                &json!({ "title": "c" }),
+            ),
+        ]);
+        assert_eq!(folded.len(), 1);
+        assert_eq!(
+            json!(folded[0].before),
+            json!({ "title": "a", "nickName": null })
+        );
+        assert_eq!(json!(folded[0].after), json!({ "title": "c" }));
+    }
+
+    #[test]
+    fn the_newest_is_taken_back_first_and_what_was_not_done_not_at_all() {
+        let mut failed = told(Action::Update, &json!({}), &json!({ "title": "x" }));
+        failed.outcome = Outcome::Failure;
+        let folded = fold(vec![
+            told(Action::Create, &json!({}), &json!({ "title": "a" })),
+            failed,
+            told(Action::Delete, &json!({ "title": "a" }), &json!({})),
+        ]);
+        let actions: Vec<_> = folded.iter().map(|account| account.action).collect();
+        assert_eq!(actions, [Action::Delete, Action::Create]);
+    }
+}

@@ -186,11 +186,20 @@ impl App {
         let plan = self.plan_members(kind, id, members).await?;
         self.check_active(kind, Some(&stored.record.resource), &wanted)?;
         self.guard(r, kind, id, &stored, held, &mut wanted).await?;
+        let turns = action(&stored.record.resource, &wanted);
+        if is_active(&wanted) {
+            self.keep_after_all(id).await?;
+        }
         let stored = if wanted == stored.record.resource {
             stored
         } else {
             self.change_attributes(r, kind, id, stored, wanted).await?
         };
+        match turns {
+            Action::Disable => self.leave_groups(r, id).await?,
+            Action::Enable => self.join_groups(r, id).await?,
+            _ => {}
+        }
         if plan.is_empty() {
             return Ok(stored);
         }

@@ -3,6 +3,7 @@
 use tombolo_engine::policy::{Breaker, Deletes, Mode, Policy};
 
 use super::reader::{Section, Sink};
+use super::value;
 
 /// How far back the breaker counts where the file does not say it: as long as Entra's cycle, and a little.
 const WINDOW: std::time::Duration = std::time::Duration::from_hours(1);
@@ -17,8 +18,15 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
             ("dry-run", Mode::DryRun),
         ];
         policy.mode = section.choice("mode", &modes).unwrap_or_default();
-        let deletes = [("hard", Deletes::Hard), ("soft", Deletes::Soft)];
-        policy.delete = section.choice("delete", &deletes).unwrap_or_default();
+        let delete = section.parsed("delete", |text| match text {
+            "hard" => Ok(Deletes::Hard),
+            "soft" => Ok(Deletes::Soft),
+            other => value::duration(other).map(Deletes::After).map_err(|_| {
+                format!("must be \"hard\", \"soft\" or a duration such as \"30d\", not `{other}`")
+            }),
+        });
+        policy.delete = delete.map(|found| found.value).unwrap_or_default();
+        policy.strip_memberships = section.flag("strip-memberships").unwrap_or(false);
         section.finish();
     }
     if let Some(mut section) = root.section("breaker") {
