@@ -16,26 +16,26 @@
   (global.set $free (i32.add (local.get $at) (local.get $new)))
   (local.get $at))
 
-;;; (export "tombolo:connector/connector@0.1.0#describe")
+;;; (export "tombolo:connector/connector@1.0.0#describe")
 (data (i32.const 4096) "{describe}")
 (data (i32.const 32) "\00\00\00\00\00\10\00\00")
-(func (export "tombolo:connector/connector@0.1.0#describe") (result i32)
+(func (export "tombolo:connector/connector@1.0.0#describe") (result i32)
   (i32.store (i32.const 40) (i32.const {describe-length}))
   (i32.const 32))
 
-;;; (export "tombolo:connector/connector@0.1.0#check")
-(func (export "tombolo:connector/connector@0.1.0#check") (result i32) (i32.const 64))
+;;; (export "tombolo:connector/connector@1.0.0#check")
+(func (export "tombolo:connector/connector@1.0.0#check") (result i32) (i32.const 64))
 
-;;; (export "tombolo:connector/read@0.1.0#get")
+;;; (export "tombolo:connector/read@1.0.0#get")
 (data (i32.const 256) "\00\00\00\00\00\02\00\00\01\00\00\00")
 (data (i32.const 512) "a")
-(func (export "tombolo:connector/read@0.1.0#get") (param i32 i32 i32 i32 i32 i32) (result i32) (i32.const 256))
+(func (export "tombolo:connector/read@1.0.0#get") (param i32 i32 i32 i32 i32 i32) (result i32) (i32.const 256))
 
 ;;; $attack
 (func $attack (result i32) (i32.const 64))
 
-;;; (export "tombolo:connector/read@0.1.0#search")
-(func (export "tombolo:connector/read@0.1.0#search")
+;;; (export "tombolo:connector/read@1.0.0#search")
+(func (export "tombolo:connector/read@1.0.0#search")
   (param $kind i32) (param i32) (param $filtered i32) (param $nodes i32) (param i32 i32 i32 i32 i32 i32 i32) (result i32)
   (if (local.get $filtered)
     (then (if (i32.eq (i32.load offset=36 (local.get $nodes)) (i32.const 6)) (then (return (call $attack))))))

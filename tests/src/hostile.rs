@@ -25,11 +25,11 @@ const DESCRIBE: &str = r#"{"name":"hostile","version":"0.1.0","kinds":[{"kind":"
 /// What a WAT guest may import and has to export.
 const WORLD: &str = "package tombolo:hostile;
 world hostile {
-    include tombolo:connector/reader@0.1.0;
-    import tombolo:connector/ldap@0.1.0;
-    import tombolo:connector/http@0.1.0;
-    import tombolo:connector/net@0.1.0;
-    import tombolo:connector/sql@0.1.0;
+    include tombolo:connector/reader@1.0.0;
+    import tombolo:connector/ldap@1.0.0;
+    import tombolo:connector/http@1.0.0;
+    import tombolo:connector/net@1.0.0;
+    import tombolo:connector/sql@1.0.0;
 }";
 
 /// One attack and what has to come of it.

@@ -25,6 +25,8 @@ pub type Row = Vec<Option<String>>;
 #[allow(missing_docs)]
 pub enum Engine {
     Postgresql,
+    /// PostgreSQL through its ODBC driver.
+    Odbc,
     Mariadb,
     Sqlite,
 }
@@ -33,6 +35,8 @@ pub enum Engine {
 pub enum Database {
     /// A server.
     Postgresql(Postgres),
+    /// A server that is reached through ODBC.
+    Odbc(Postgres),
     /// A server.
     Mariadb(MariaDb),
     /// A file in the host's directory.
@@ -44,6 +48,7 @@ impl Database {
     pub fn start(engine: Engine, directory: &Directory) -> Result<Self> {
         Ok(match engine {
             Engine::Postgresql => Self::Postgresql(Postgres::start(PASSWORD)?),
+            Engine::Odbc => Self::Odbc(Postgres::start(PASSWORD)?),
             Engine::Mariadb => Self::Mariadb(MariaDb::start(PASSWORD)?),
             Engine::Sqlite => {
                 let path = directory.write("data/app.sqlite", "")?;
@@ -57,7 +62,7 @@ impl Database {
     /// Runs a script; its tables belong to the host's account.
     pub fn run(&self, script: &str) -> Result<()> {
         match self {
-            Self::Postgresql(server) => {
+            Self::Postgresql(server) | Self::Odbc(server) => {
                 let script = format!("SET ROLE {};\n{script}", crate::postgres::USER);
                 server.sql(&script).map(drop)
             }
@@ -69,7 +74,7 @@ impl Database {
     /// The rows of a query.
     pub fn rows(&self, query: &str) -> Result<Vec<Row>> {
         match self {
-            Self::Postgresql(server) => {
+            Self::Postgresql(server) | Self::Odbc(server) => {
                 let text = server.sql(&format!("COPY ({query}) TO STDOUT"))?;
                 Ok(lines(&text, "\\N"))
             }
@@ -108,7 +113,9 @@ impl Database {
     /// The server's address, for a proxy in front of it.
     pub fn address(&self) -> Result<String> {
         match self {
-            Self::Postgresql(server) => Ok(format!("127.0.0.1:{}", server.port())),
+            Self::Postgresql(server) | Self::Odbc(server) => {
+                Ok(format!("127.0.0.1:{}", server.port()))
+            }
             Self::Mariadb(server) => Ok(format!("127.0.0.1:{}", server.port())),
             Self::Sqlite(_) => bail!("a file has no address"),
         }
@@ -117,7 +124,7 @@ impl Database {
     /// Stops the server and starts it again.
     pub fn restart(&mut self) -> Result<()> {
         match self {
-            Self::Postgresql(server) => server.restart(),
+            Self::Postgresql(server) | Self::Odbc(server) => server.restart(),
             Self::Mariadb(server) => server.restart(),
             Self::Sqlite(_) => Ok(()),
         }
@@ -135,6 +142,7 @@ impl Database {
         let mut app: toml::Table = toml::from_str(&read(&format!("{example}.toml"))?)?;
         let (dialect, target) = match self {
             Self::Postgresql(server) => ("postgresql", at("postgresql", through, server.port())),
+            Self::Odbc(server) => ("postgresql", odbc(through, server.port())),
             Self::Mariadb(server) => ("mysql", at("mariadb", through, server.port())),
             Self::Sqlite(_) => (
                 "sqlite",
@@ -184,6 +192,17 @@ fn at(driver: &str, through: Option<SocketAddr>, port: u16) -> String {
          password = \"env:{PASSWORD_VARIABLE}\"\ntls = \"off\"\n",
         crate::postgres::DATABASE,
         crate::postgres::USER
+    )
+}
+
+fn odbc(through: Option<SocketAddr>, port: u16) -> String {
+    let port = through.map_or(port, |proxy| proxy.port());
+    format!(
+        "driver = \"odbc\"\nuser = \"{}\"\npassword = \"env:{PASSWORD_VARIABLE}\"\n\
+         connection = \"DRIVER={{PostgreSQL Unicode}};SERVER=127.0.0.1;PORT={port};DATABASE={};SSLMODE=disable;\
+         BoolsAsChar=0;ConnSettings=SET+TimeZone='UTC'%3BSET+idle_in_transaction_session_timeout=3000\"\n",
+        crate::postgres::USER,
+        crate::postgres::DATABASE
     )
 }
 

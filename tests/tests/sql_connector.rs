@@ -66,6 +66,11 @@ async fn a_tenant_lives_in_postgresql() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_lives_in_postgresql_through_odbc() -> Result<()> {
+    lives(Engine::Odbc, &HR, "hr.postgresql.sql").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_lives_in_mariadb() -> Result<()> {
     lives(Engine::Mariadb, &HR, "hr.mysql.sql").await
 }
@@ -120,7 +125,7 @@ fn tables(engine: Engine, schema: &str) -> String {
         Engine::Mariadb => {
             format!("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;\n{schema}")
         }
-        Engine::Postgresql | Engine::Sqlite => schema.to_owned(),
+        Engine::Postgresql | Engine::Odbc | Engine::Sqlite => schema.to_owned(),
     }
 }
 
@@ -172,6 +177,7 @@ async fn lives(engine: Engine, example: &Example, schema: &str) -> Result<()> {
 async fn hostile_values_are_values_in_every_database() -> Result<()> {
     for (engine, schema) in [
         (Engine::Postgresql, "hr.postgresql.sql"),
+        (Engine::Odbc, "hr.postgresql.sql"),
         (Engine::Mariadb, "hr.mysql.sql"),
         (Engine::Sqlite, "hr.sqlite.sql"),
     ] {

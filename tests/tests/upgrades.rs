@@ -279,7 +279,7 @@ async fn a_revision_that_wants_more_is_told_what_to_add_and_the_old_one_serves_o
     apps::memory(&directory, "keep", "")?;
     let host = Host::start(&directory).await?;
     let manifest = json!({
-        "name": "memory", "version": "0.2.0", "wit": "0.1.0",
+        "name": "memory", "version": "0.2.0", "wit": "1.0.0",
         "targets": [
             { "name": "directory", "kind": "ldap", "description": "Who is who." },
             { "name": "payroll", "kind": "sql" },
@@ -367,7 +367,7 @@ async fn an_app_is_shown_as_it_is_in_the_end() -> Result<()> {
     let directory = Directory::new()?;
     let good = memory()?;
     let manifest = json!({
-        "name": "memory", "version": "0.2.0", "wit": "0.1.0", "description": "Keeps what it is given.",
+        "name": "memory", "version": "0.2.0", "wit": "1.0.0", "description": "Keeps what it is given.",
         "targets": [{ "name": "directory", "kind": "ldap" }],
         "directories": [{ "name": "data", "access": "read-only" }],
         "secrets": [{ "name": "seed", "reveal": true }, { "name": "key" }]

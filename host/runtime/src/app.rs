@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod http;
+mod net;
 mod sql;
 
 use secrecy::SecretString;
 
 pub use self::http::{ClientIdentity, HttpAuth, HttpTarget, OAuthClient, Rate, TokenRequest};
+pub use self::net::{NetTarget, NetTls};
 pub use self::sql::{OdbcSource, SqlDriver, SqlServer, SqlTarget, SqlTls, SqliteFile};
 use crate::state::StateStore;
 
@@ -76,6 +78,8 @@ pub enum Target {
     Sql(SqlTarget),
     /// An HTTP service.
     Http(HttpTarget),
+    /// A service that takes TCP connections.
+    Net(NetTarget),
 }
 
 impl Target {
@@ -85,6 +89,7 @@ impl Target {
             Self::Ldap(_) => "ldap",
             Self::Sql(_) => "sql",
             Self::Http(_) => "http",
+            Self::Net(_) => "net",
         }
     }
 
@@ -94,6 +99,7 @@ impl Target {
             Self::Ldap(target) => target.url.clone(),
             Self::Sql(target) => target.address(),
             Self::Http(target) => target.url.clone(),
+            Self::Net(target) => target.place(),
         }
     }
 
@@ -103,6 +109,7 @@ impl Target {
             Self::Ldap(target) => Some(&target.password),
             Self::Sql(target) => target.secret(),
             Self::Http(target) => target.auth.secret(),
+            Self::Net(_) => None,
         }
         .into_iter()
     }

@@ -12,7 +12,7 @@ pub mod vocabulary {
         path: "../../wit",
         inline: "
             package tombolo:host-runtime;
-            world vocabulary { import tombolo:connector/types@0.1.0; }
+            world vocabulary { import tombolo:connector/types@1.0.0; }
         ",
         additional_derives: [PartialEq],
     });

@@ -56,7 +56,7 @@ pub(crate) enum Refused {
 pub(crate) enum Unreached {
     /// The name has no address.
     #[error(
-        "its host name does not resolve: check `url` of the target, and the resolver of this machine"
+        "its host name does not resolve: check it in the target, and the resolver of this machine"
     )]
     Resolve,
     /// The policy said no.

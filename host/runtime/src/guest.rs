@@ -8,7 +8,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::capability::{Grants, files, ldap, log::Journal, sql, stdio};
+use crate::capability::{Grants, files, ldap, log::Journal, net, sql, stdio};
 use crate::connector::{clock::CpuClock, limiter::Limiter};
 
 /// One instance's host side.
@@ -36,6 +36,8 @@ pub(crate) struct CurrentCall {
     pub(crate) deadline: Instant,
     /// What the guest began and has not ended; it ends with the call.
     pub(crate) transactions: sql::Transactions,
+    /// What the guest connected and has not dropped; it ends with the call.
+    pub(crate) connections: net::Connections,
     pub(crate) meter: Arc<Meter>,
 }
 
@@ -53,6 +55,7 @@ impl CurrentCall {
             request_id,
             deadline,
             transactions: sql::Transactions::default(),
+            connections: net::Connections::default(),
             meter: Arc::new(Meter {
                 host_bytes_left: AtomicUsize::new(grants.limits.host_call_bytes),
                 outbound_requests: AtomicU32::new(0),

@@ -56,15 +56,15 @@ mod ticker;
 
 pub use app::{
     AppSpec, Circuit, ClientIdentity, Directory, GrantedSecret, HttpAuth, HttpTarget, LdapTarget,
-    Limits, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer, SqlTarget, SqlTls,
-    SqliteFile, Target, TokenRequest,
+    Limits, NetTarget, NetTls, OAuthClient, OdbcSource, Rate, Reuse, SqlDriver, SqlServer,
+    SqlTarget, SqlTls, SqliteFile, Target, TokenRequest,
 };
 pub use bind::LoadError;
 pub use call::{Call, CallError, Crowded};
 pub use compile::{CompileLimits, CompileWith, child::compile_child_main};
 pub use component::{
     Abilities, Component, Digest, Inspection, Producer,
-    inspect::{Found, look},
+    inspect::{Found, allowed_size, look},
     manifest::{Access, Manifest, WantedDirectory, WantedSecret, WantedTarget, Writes},
 };
 pub use connector::{CircuitState, Connector, Cost};

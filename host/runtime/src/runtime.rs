@@ -14,7 +14,7 @@ use crate::bind::{self, LoadError};
 use crate::capability;
 use crate::compile::{Cache, CacheError, CompileLimits, CompileWith, Compiler};
 use crate::component::manifest::Manifest;
-use crate::component::{Component, Indices, inspect};
+use crate::component::{Component, Indices, inspect, version};
 use crate::connector::{Connector, Lane, Places, Slots, Threads};
 use crate::engine;
 use crate::guest::Guest;
@@ -88,16 +88,25 @@ impl Runtime {
     /// file without its ending; a manifest in the file overrides it.
     pub async fn load(&self, name: &str, bytes: Vec<u8>) -> Result<Arc<Component>, LoadError> {
         let shared = &self.shared;
-        let bytes: Arc<[u8]> = bytes.into();
-        let looked = Arc::clone(&bytes);
-        let found = tokio::task::spawn_blocking(move || inspect::look(&looked))
+        let (found, bytes) = tokio::task::spawn_blocking(move || looked_at(bytes))
             .await
             .map_err(|error| LoadError::Invalid(format!("the validator failed: {error}")))??;
         let code = shared
             .compiler
             .compile(&shared.engine, found.inspection.digest, &bytes)
             .await?;
-        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
+        let link = |error: wasmtime::Error| {
+            let reason = format!("{error:#}");
+            if found.version > version::CURRENT {
+                LoadError::Newer {
+                    found: found.version.to_string(),
+                    spoken: version::CURRENT.to_string(),
+                    reason,
+                }
+            } else {
+                LoadError::Link(reason)
+            }
+        };
         let pre = shared.linker.instantiate_pre(&code).map_err(link)?;
         let exports = Indices::new(&pre, found.abilities).map_err(link)?;
         let has_manifest = found.manifest.is_some();
@@ -163,4 +172,12 @@ impl Runtime {
     pub fn circuits(&self) -> watch::Receiver<u64> {
         self.shared.places.circuits()
     }
+}
+
+/// What a look at a file tells, and the file as the compiler is to see it.
+fn looked_at(bytes: Vec<u8>) -> Result<(inspect::Found, Arc<[u8]>), LoadError> {
+    let found = inspect::look(&bytes)?;
+    let bytes = version::current(&bytes, found.line)
+        .map_err(|error| LoadError::Invalid(error.to_string()))?;
+    Ok((found, bytes.into()))
 }

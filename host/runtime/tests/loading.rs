@@ -9,7 +9,8 @@ use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 use tombolo_runtime::{
-    AppSpec, CompileLimits, CompileWith, GrantedSecret, LoadError, Options, Runtime, RuntimeError,
+    AppSpec, CompileLimits, CompileWith, Digest, GrantedSecret, LoadError, Options, Runtime,
+    RuntimeError,
 };
 
 fn child() -> PathBuf {
@@ -84,23 +85,95 @@ async fn another_contract_version_is_named_with_ours() {
             r#"(component (instance $i) (export "tombolo:connector/connector@{version}" (instance $i)) (export "tombolo:connector/read@{version}" (instance $i)))"#
         )
     };
-    for version in ["0.2.0", "1.0.0", "9.1.4"] {
+    for version in ["0.0.9", "0.2.0", "2.0.0", "9.1.4", "1.0.0-rc.1"] {
         let error = refused(wat::parse_str(text(version)).unwrap()).await;
         assert!(
             matches!(&error, LoadError::Contract { found, .. } if found == version),
             "{error}"
         );
+        assert!(error.to_string().contains("1.x"), "{error}");
     }
     // The right version with nothing in it does not fit.
-    let error = refused(wat::parse_str(text("0.1.0")).unwrap()).await;
-    assert!(matches!(error, LoadError::Link(_)), "{error}");
+    for version in ["0.1.0", "1.0.0"] {
+        let error = refused(wat::parse_str(text(version)).unwrap()).await;
+        assert!(matches!(error, LoadError::Link(_)), "{error}");
+    }
+}
+
+/// The null connector, as if it had been built against another version of the contract.
+fn speaking(version: &str) -> Vec<u8> {
+    let (ours, theirs) = (b"@1.0.0", format!("@{version}").into_bytes());
+    assert_eq!(
+        ours.len(),
+        theirs.len(),
+        "a name's length is written before it"
+    );
+    let mut bytes = guest("null");
+    let ends_here = |at: usize| {
+        let start = at.saturating_sub(64);
+        String::from_utf8_lossy(&bytes[start..at]).contains("tombolo:connector/")
+    };
+    let places: Vec<usize> = (0..bytes.len() - ours.len())
+        .filter(|at| bytes[*at..].starts_with(ours) && ends_here(*at))
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at..at + theirs.len()].copy_from_slice(&theirs);
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn every_version_of_a_line_that_is_spoken_runs_and_is_told_as_it_is() {
+    let runtime = runtime();
+    for version in ["0.1.0", "0.1.7", "1.0.3", "1.4.0"] {
+        let bytes = speaking(version);
+        let digest = Digest::of(&bytes);
+        // The second time it comes from the cache.
+        for _ in 0..2 {
+            let component = runtime.load("null", bytes.clone()).await.unwrap();
+            let seen = component.inspect();
+            assert_eq!((seen.contract.as_str(), seen.digest), (version, digest));
+            let own = format!("tombolo:connector/read@{version}");
+            assert!(seen.exports.contains(&own), "{seen:?}");
+            let connector = runtime.bind(&component, spec("app")).await.unwrap();
+            let entry = connector.get(&call(), "user", "ada", &[]).await.unwrap();
+            assert_eq!(answer(&entry), "ada");
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_contracts_at_once_are_none() {
+    let bytes = wat::parse_str(
+        r#"(component (instance $i) (export "tombolo:connector/connector@1.0.0" (instance $i)) (export "tombolo:connector/read@0.1.0" (instance $i)))"#,
+    )
+    .unwrap();
+    let error = refused(bytes).await.to_string();
+    assert!(error.contains("0.1.0 and 1.0.0 at once"), "{error}");
+}
+
+#[tokio::test]
+async fn what_needs_a_newer_host_says_so() {
+    let bytes = wat::parse_str(
+        r#"(component (import "tombolo:connector/telepathy@1.3.0" (instance (export "f" (func))))
+           (instance $i) (export "tombolo:connector/connector@1.3.0" (instance $i)) (export "tombolo:connector/read@1.3.0" (instance $i)))"#,
+    )
+    .unwrap();
+    let error = refused(bytes).await;
+    let LoadError::Newer { found, reason, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(found, "1.3.0");
+    assert!(reason.contains("telepathy"), "{error}");
+    assert!(error.to_string().contains("update the host"), "{error}");
 }
 
 #[tokio::test]
 async fn an_unknown_import_does_not_link() {
     let bytes = wat::parse_str(
         r#"(component (import "other:thing/api@1.0.0" (instance (export "f" (func))))
-           (instance $i) (export "tombolo:connector/connector@0.1.0" (instance $i)) (export "tombolo:connector/read@0.1.0" (instance $i)))"#,
+           (instance $i) (export "tombolo:connector/connector@1.0.0" (instance $i)) (export "tombolo:connector/read@1.0.0" (instance $i)))"#,
     )
     .unwrap();
     let error = refused(bytes).await;
@@ -119,12 +192,12 @@ async fn the_manifest_is_read_from_within_the_component() {
     let abilities = component.abilities();
     assert!(abilities.write && abilities.members && abilities.password && abilities.delta);
     let inspection = component.inspect();
-    assert_eq!(inspection.contract, "0.1.0");
+    assert_eq!(inspection.contract, "1.0.0");
     assert!(
         inspection
             .exports
             .iter()
-            .any(|name| name == "tombolo:connector/read@0.1.0"),
+            .any(|name| name == "tombolo:connector/read@1.0.0"),
         "{inspection:?}"
     );
     let null = null(&runtime).await;
@@ -296,7 +369,7 @@ fn laden(functions: usize, body: &[u8]) -> Vec<u8> {
     ]
     .concat();
     let mut bytes = wat::parse_str(
-        r#"(component (instance $i) (export "tombolo:connector/connector@0.1.0" (instance $i)) (export "tombolo:connector/read@0.1.0" (instance $i)))"#,
+        r#"(component (instance $i) (export "tombolo:connector/connector@1.0.0" (instance $i)) (export "tombolo:connector/read@1.0.0" (instance $i)))"#,
     )
     .unwrap();
     bytes.extend(section(1, &module));

@@ -1,15 +1,18 @@
-//! The project's tasks: `cargo xtask dist | demo | test | load | fuzz`.
+//! The project's tasks: `cargo xtask dist | demo | test | load | fuzz | golden`.
 //!
 //! - [`dist`]: what is shipped, built into `dist/`.
 //! - [`demo`]: a running host, and Entra's cycles played against it.
 //! - [`test`]: everything that can be checked, with one closing summary.
-//! - [`load`]: what a request costs; [`members`]: what a large group costs.
+//! - [`load`]: what a request costs; [`members`]: what a large group costs; [`apps`]: what many apps cost.
 //! - [`fuzz`]: SCIM's parsers against inputs that nobody thought of.
+//! - [`golden`]: connectors of a released contract, kept for ever.
 //! - [`shell`], [`table`]: running programs, printing tables.
 
+mod apps;
 mod demo;
 mod dist;
 mod fuzz;
+mod golden;
 mod load;
 mod members;
 mod shell;
@@ -43,6 +46,8 @@ enum Task {
     Load(LoadOptions),
     /// Fuzz SCIM's parsers (needs nightly and cargo-fuzz)
     Fuzz(FuzzOptions),
+    /// Build the connectors of a contract that is about to be released, into tests/golden/VERSION
+    Golden,
 }
 
 #[derive(clap::Args)]
@@ -87,6 +92,9 @@ struct LoadOptions {
     /// Instead: what members cost in a group that grows to this many
     #[arg(long, conflicts_with = "only")]
     members: Option<usize>,
+    /// Instead: what this many apps on ten connectors cost
+    #[arg(long, conflicts_with_all = ["only", "members"])]
+    apps: Option<usize>,
     /// Only rows whose name has this in it, such as "nothing: PATCH"
     #[arg(long, default_value = "")]
     only: String,
@@ -106,11 +114,13 @@ fn main() -> ExitCode {
         Task::Dist => dist::run_task().map(|()| ExitCode::SUCCESS),
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
-        Task::Load(options) => match options.members {
-            Some(count) => members::run(count),
-            None => load::run(&options),
+        Task::Load(options) => match (options.members, options.apps) {
+            (Some(count), _) => members::run(count),
+            (None, Some(count)) => apps::run(count),
+            (None, None) => load::run(&options),
         },
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Golden => golden::run_task().map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

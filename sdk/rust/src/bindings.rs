@@ -11,17 +11,17 @@ mod base {
         inline: "
             package tombolo:sdk-base;
             world base {
-                import tombolo:connector/types@0.1.0;
-                import tombolo:connector/config@0.1.0;
-                import tombolo:connector/secrets@0.1.0;
-                import tombolo:connector/reveal@0.1.0;
-                import tombolo:connector/context@0.1.0;
-                import tombolo:connector/log@0.1.0;
-                import tombolo:connector/state@0.1.0;
-                import tombolo:connector/http@0.1.0;
-                import tombolo:connector/net@0.1.0;
-                import tombolo:connector/ldap@0.1.0;
-                import tombolo:connector/sql@0.1.0;
+                import tombolo:connector/types@1.0.0;
+                import tombolo:connector/config@1.0.0;
+                import tombolo:connector/secrets@1.0.0;
+                import tombolo:connector/reveal@1.0.0;
+                import tombolo:connector/context@1.0.0;
+                import tombolo:connector/log@1.0.0;
+                import tombolo:connector/state@1.0.0;
+                import tombolo:connector/http@1.0.0;
+                import tombolo:connector/net@1.0.0;
+                import tombolo:connector/ldap@1.0.0;
+                import tombolo:connector/sql@1.0.0;
             }
         ",
         world: "tombolo:sdk-base/base",
@@ -45,11 +45,11 @@ impl PartialEq for host::secrets::Secret {
 pub mod connector {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package tombolo:sdk-connector; world exports-connector { export tombolo:connector/connector@0.1.0; }",
+        inline: "package tombolo:sdk-connector; world exports-connector { export tombolo:connector/connector@1.0.0; }",
         world: "tombolo:sdk-connector/exports-connector",
         with: {
-            "tombolo:connector/types@0.1.0": ::tombolo_sdk::host::types,
-            "tombolo:connector/connector@0.1.0": generate,
+            "tombolo:connector/types@1.0.0": ::tombolo_sdk::host::types,
+            "tombolo:connector/connector@1.0.0": generate,
         },
         additional_derives: [PartialEq, Clone],
         runtime_path: "::tombolo_sdk::__private::wit_bindgen::rt",
@@ -63,11 +63,11 @@ pub mod connector {
 pub mod read {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package tombolo:sdk-read; world exports-read { export tombolo:connector/read@0.1.0; }",
+        inline: "package tombolo:sdk-read; world exports-read { export tombolo:connector/read@1.0.0; }",
         world: "tombolo:sdk-read/exports-read",
         with: {
-            "tombolo:connector/types@0.1.0": ::tombolo_sdk::host::types,
-            "tombolo:connector/read@0.1.0": generate,
+            "tombolo:connector/types@1.0.0": ::tombolo_sdk::host::types,
+            "tombolo:connector/read@1.0.0": generate,
         },
         additional_derives: [PartialEq, Clone],
         runtime_path: "::tombolo_sdk::__private::wit_bindgen::rt",
@@ -81,11 +81,11 @@ pub mod read {
 pub mod write {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package tombolo:sdk-write; world exports-write { export tombolo:connector/write@0.1.0; }",
+        inline: "package tombolo:sdk-write; world exports-write { export tombolo:connector/write@1.0.0; }",
         world: "tombolo:sdk-write/exports-write",
         with: {
-            "tombolo:connector/types@0.1.0": ::tombolo_sdk::host::types,
-            "tombolo:connector/write@0.1.0": generate,
+            "tombolo:connector/types@1.0.0": ::tombolo_sdk::host::types,
+            "tombolo:connector/write@1.0.0": generate,
         },
         additional_derives: [PartialEq, Clone],
         runtime_path: "::tombolo_sdk::__private::wit_bindgen::rt",
@@ -99,11 +99,11 @@ pub mod write {
 pub mod members {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package tombolo:sdk-members; world exports-members { export tombolo:connector/members@0.1.0; }",
+        inline: "package tombolo:sdk-members; world exports-members { export tombolo:connector/members@1.0.0; }",
         world: "tombolo:sdk-members/exports-members",
         with: {
-            "tombolo:connector/types@0.1.0": ::tombolo_sdk::host::types,
-            "tombolo:connector/members@0.1.0": generate,
+            "tombolo:connector/types@1.0.0": ::tombolo_sdk::host::types,
+            "tombolo:connector/members@1.0.0": generate,
         },
         additional_derives: [PartialEq, Clone],
         runtime_path: "::tombolo_sdk::__private::wit_bindgen::rt",
@@ -117,12 +117,12 @@ pub mod members {
 pub mod password {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package tombolo:sdk-password; world exports-password { export tombolo:connector/password@0.1.0; }",
+        inline: "package tombolo:sdk-password; world exports-password { export tombolo:connector/password@1.0.0; }",
         world: "tombolo:sdk-password/exports-password",
         with: {
-            "tombolo:connector/types@0.1.0": ::tombolo_sdk::host::types,
-            "tombolo:connector/secrets@0.1.0": ::tombolo_sdk::host::secrets,
-            "tombolo:connector/password@0.1.0": generate,
+            "tombolo:connector/types@1.0.0": ::tombolo_sdk::host::types,
+            "tombolo:connector/secrets@1.0.0": ::tombolo_sdk::host::secrets,
+            "tombolo:connector/password@1.0.0": generate,
         },
         additional_derives: [PartialEq, Clone],
         runtime_path: "::tombolo_sdk::__private::wit_bindgen::rt",
@@ -136,11 +136,11 @@ pub mod password {
 pub mod delta {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package tombolo:sdk-delta; world exports-delta { export tombolo:connector/delta@0.1.0; }",
+        inline: "package tombolo:sdk-delta; world exports-delta { export tombolo:connector/delta@1.0.0; }",
         world: "tombolo:sdk-delta/exports-delta",
         with: {
-            "tombolo:connector/types@0.1.0": ::tombolo_sdk::host::types,
-            "tombolo:connector/delta@0.1.0": generate,
+            "tombolo:connector/types@1.0.0": ::tombolo_sdk::host::types,
+            "tombolo:connector/delta@1.0.0": generate,
         },
         additional_derives: [PartialEq, Clone],
         runtime_path: "::tombolo_sdk::__private::wit_bindgen::rt",

@@ -120,9 +120,15 @@ impl From<std::io::Error> for Failure {
         match error.kind() {
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Self::forbidden(message),
             Kind::TimedOut => Self::timeout(message),
-            Kind::StorageFull | Kind::QuotaExceeded | Kind::ResourceBusy => {
-                Self::unavailable(message)
-            }
+            Kind::StorageFull
+            | Kind::QuotaExceeded
+            | Kind::ResourceBusy
+            | Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::NotConnected
+            | Kind::BrokenPipe
+            | Kind::UnexpectedEof => Self::unavailable(message),
             _ => Self::other(message),
         }
     }

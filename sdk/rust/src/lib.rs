@@ -84,6 +84,7 @@
 //! | [`http`] | the host's HTTP client, behind a named target |
 //! | [`ldap`] | the host's LDAP client, behind a named target |
 //! | [`sql`] | the host's SQL client, behind a named target |
+//! | [`net`] | a byte stream to a named target |
 //! | [`host`] | the bare imports, for what has no wrapper |
 //!
 //! Instances may be fresh for every call: a `static` promises nothing. Natively (`cargo test`) the same crate builds,
@@ -100,6 +101,7 @@ mod failure;
 pub mod filter;
 pub mod http;
 pub mod ldap;
+pub mod net;
 pub mod paging;
 pub mod schema;
 pub mod sql;

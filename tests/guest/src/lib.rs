@@ -13,10 +13,10 @@ wit_bindgen::generate!({
     inline: "
         package tombolo:test-guest;
         world guest {
-            include tombolo:connector/provisioner@0.1.0;
-            import tombolo:connector/ldap@0.1.0;
-            export tombolo:connector/members@0.1.0;
-            export tombolo:connector/password@0.1.0;
+            include tombolo:connector/provisioner@1.0.0;
+            import tombolo:connector/ldap@1.0.0;
+            export tombolo:connector/members@1.0.0;
+            export tombolo:connector/password@1.0.0;
         }
     ",
     world: "tombolo:test-guest/guest",
@@ -33,7 +33,7 @@ use tombolo::connector::types::{
 /// What the file says of itself without being run: a directory, if there is one.
 #[unsafe(link_section = "tombolo:manifest")]
 #[used]
-static MANIFEST: [u8; 243] = *br#"{"name":"guest","version":"0.1.0","description":"Behaves as its settings say.","wit":"0.1.0","targets":[{"name":"directory","kind":"ldap","required":false,"description":"Searched when told to snoop."}],"settings":{"type":"object"}}            "#;
+static MANIFEST: [u8; 243] = *br#"{"name":"guest","version":"0.1.0","description":"Behaves as its settings say.","wit":"1.0.0","targets":[{"name":"directory","kind":"ldap","required":false,"description":"Searched when told to snoop."}],"settings":{"type":"object"}}            "#;
 
 struct Guest;
 

@@ -99,5 +99,5 @@
     (instance (instantiate $inner)))
   (instance (instantiate $c24))
   (instance $nothing)
-  (export "tombolo:connector/connector@0.1.0" (instance $nothing))
-  (export "tombolo:connector/read@0.1.0" (instance $nothing)))
+  (export "tombolo:connector/connector@1.0.0" (instance $nothing))
+  (export "tombolo:connector/read@1.0.0" (instance $nothing)))

@@ -302,5 +302,5 @@
   (type $t299 (list $t298))
   (type $t300 (list $t299))
   (instance $nothing)
-  (export "tombolo:connector/connector@0.1.0" (instance $nothing))
-  (export "tombolo:connector/read@0.1.0" (instance $nothing)))
+  (export "tombolo:connector/connector@1.0.0" (instance $nothing))
+  (export "tombolo:connector/read@1.0.0" (instance $nothing)))

@@ -1,5 +1,5 @@
 ;; Writes a million log lines.
-(import "tombolo:connector/log@0.1.0" "emit" (func $emit (param i32 i32 i32 i32 i32)))
+(import "tombolo:connector/log@1.0.0" "emit" (func $emit (param i32 i32 i32 i32 i32)))
 (data (i32.const 700) "flood")
 (func $attack (result i32)
   (local $times i32)

@@ -1,5 +1,5 @@
 ;; Sends requests without end to a target that it was not given: each is refused, and each is counted.
-(import "tombolo:connector/http@0.1.0" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+(import "tombolo:connector/http@1.0.0" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
 (data (i32.const 700) "nowhereGET/")
 (func $attack (result i32)
   (loop $again

@@ -1,5 +1,5 @@
 ;; Opens a secret over and over and keeps every handle.
-(import "tombolo:connector/secrets@0.1.0" "open" (func $open (param i32 i32 i32)))
+(import "tombolo:connector/secrets@1.0.0" "open" (func $open (param i32 i32 i32)))
 (data (i32.const 700) "api-key")
 (func $attack (result i32)
   (loop $again

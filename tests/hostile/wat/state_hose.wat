@@ -1,5 +1,5 @@
 ;; Writes 64 KiB to the state, for ever the same key: within the quota, and without end.
-(import "tombolo:connector/state@0.1.0" "put" (func $put (param i32 i32 i32 i32 i32 i64 i32)))
+(import "tombolo:connector/state@1.0.0" "put" (func $put (param i32 i32 i32 i32 i32 i64 i32)))
 (data (i32.const 700) "key")
 (func $attack (result i32)
   (loop $again

@@ -1,5 +1,5 @@
 ;; Was built against two contracts at once.
 (component
   (instance $nothing)
-  (export "tombolo:connector/connector@0.1.0" (instance $nothing))
-  (export "tombolo:connector/read@0.2.0" (instance $nothing)))
+  (export "tombolo:connector/connector@1.0.0" (instance $nothing))
+  (export "tombolo:connector/read@0.1.0" (instance $nothing)))

@@ -33,5 +33,5 @@
   (type $t30 (tuple $t29 $t29))
   (type $t31 (tuple $t30 $t30))
   (instance $nothing)
-  (export "tombolo:connector/connector@0.1.0" (instance $nothing))
-  (export "tombolo:connector/read@0.1.0" (instance $nothing)))
+  (export "tombolo:connector/connector@1.0.0" (instance $nothing))
+  (export "tombolo:connector/read@1.0.0" (instance $nothing)))

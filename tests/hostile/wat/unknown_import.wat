@@ -2,5 +2,5 @@
 (component
   (import "other:thing/api@1.0.0" (instance (export "launch" (func))))
   (instance $nothing)
-  (export "tombolo:connector/connector@0.1.0" (instance $nothing))
-  (export "tombolo:connector/read@0.1.0" (instance $nothing)))
+  (export "tombolo:connector/connector@1.0.0" (instance $nothing))
+  (export "tombolo:connector/read@1.0.0" (instance $nothing)))

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tombolo_runtime::{AppSpec, HttpAuth, SqlDriver, SqlTls, Target};
+use tombolo_runtime::{AppSpec, HttpAuth, NetTls, SqlDriver, SqlTls, Target};
 
 use crate::case::{Played, cases};
 use crate::describe::{Field, Mutability, Type};
@@ -169,6 +169,15 @@ async fn notices(play: &Play<'_>) -> Played {
                 "http://127.0.0.1:9".clone_into(&mut http.url);
                 http.auth = HttpAuth::None;
                 http.identity = None;
+            }
+            Target::Net(net) => {
+                "127.0.0.1:9".clone_into(&mut net.address);
+                net.tls = NetTls::Off;
+                net.server_name = None;
+                net.ca = None;
+                net.pins.clear();
+                net.identity = None;
+                net.connect_timeout = Duration::from_secs(2);
             }
             Target::Sql(sql) => match &mut sql.driver {
                 SqlDriver::Postgresql(server) | SqlDriver::Mysql(server) => {

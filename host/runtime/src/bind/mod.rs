@@ -66,7 +66,19 @@ pub enum LoadError {
         /// What its names say.
         found: String,
         /// What this host speaks.
+        spoken: &'static str,
+    },
+    /// A connector of a newer contract than this host's, which uses what is new in it.
+    #[error(
+        "the connector was built against contract version {found} and needs what this host, which speaks {spoken}, has not: {reason}; update the host, or build the connector against an older contract"
+    )]
+    Newer {
+        /// What its names say.
+        found: String,
+        /// What this host speaks.
         spoken: String,
+        /// What is missing.
+        reason: String,
     },
     /// The manifest section is unusable.
     #[error("the connector's manifest (custom section `tombolo:manifest`) is wrong: {0}")]

@@ -73,7 +73,7 @@ mod tests {
         assert!(DESCRIBE.check(&json!({})).unwrap_err().contains("kinds"));
         assert!(
             MANIFEST
-                .check(&json!({"name": "x", "version": "1", "wit": "0.1.0"}))
+                .check(&json!({"name": "x", "version": "1", "wit": "1.0.0"}))
                 .is_ok()
         );
     }

@@ -59,6 +59,7 @@ pub(crate) struct Targets {
     ldap: BTreeMap<String, Arc<ldap::Directory>>,
     sql: BTreeMap<String, Arc<sql::Database>>,
     http: BTreeMap<String, Arc<http::Site>>,
+    net: BTreeMap<String, Arc<net::Endpoint>>,
 }
 
 impl Targets {
@@ -84,6 +85,10 @@ impl Targets {
                     let site = http::Site::new(name, spec, &resolver).map_err(wrong)?;
                     prepared.http.insert(name.clone(), Arc::new(site));
                 }
+                Target::Net(spec) => {
+                    let endpoint = net::Endpoint::new(name, spec, &resolver).map_err(wrong)?;
+                    prepared.net.insert(name.clone(), Arc::new(endpoint));
+                }
             }
         }
         Ok(prepared)
@@ -99,6 +104,10 @@ impl Targets {
 
     pub(crate) fn http(&self, name: &str) -> Option<Arc<http::Site>> {
         self.http.get(name).cloned()
+    }
+
+    pub(crate) fn net(&self, name: &str) -> Option<Arc<net::Endpoint>> {
+        self.net.get(name).cloned()
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Outbound {
     operation: &'static str,
     target: String,
     sent: usize,
+    received: usize,
     began: Instant,
     fate: Fate,
     ended: bool,
@@ -74,6 +75,7 @@ impl CurrentCall {
             // A guest chooses the name; only a granted one can be long.
             target: target.chars().take(64).collect(),
             sent,
+            received: 0,
             began: Instant::now(),
             fate,
             ended: false,
@@ -104,6 +106,12 @@ impl CurrentCall {
                 limit: limits.outbound_requests.into(),
             });
         }
+        self.charge_sent(sent)
+    }
+
+    /// Counts bytes that go to a target.
+    pub(crate) fn charge_sent(&self, sent: usize) -> Result<(), Exceeded> {
+        let limits = &self.grants.limits;
         if !self.meter.send(sent, limits.outbound_bytes) {
             return Err(Exceeded {
                 what: "bytes sent to targets in one call, `limits.outbound-bytes`",
@@ -133,6 +141,18 @@ impl Outbound {
         }
     }
 
+    /// A connection has carried so much more.
+    pub(crate) fn moved(&mut self, sent: usize, received: usize) {
+        self.sent = self.sent.saturating_add(sent);
+        self.received = self.received.saturating_add(received);
+    }
+
+    /// A connection is over; what it carried was counted on the way.
+    pub(crate) fn close(self, outcome: &Outcome) {
+        let received = self.received;
+        self.end(outcome, received);
+    }
+
     fn record(&self, outcome: &'static str, code: &str, received: usize) {
         let took = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         info!(
@@ -147,7 +167,7 @@ impl Outbound {
 impl Drop for Outbound {
     fn drop(&mut self) {
         if !self.ended {
-            self.record("abandoned", "", 0);
+            self.record("abandoned", "", self.received);
         }
     }
 }

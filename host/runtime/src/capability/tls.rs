@@ -164,7 +164,7 @@ pub(crate) fn explain(error: &rustls::Error) -> String {
             "its certificate is not signed by an authority that the target trusts: set `ca` to the PEM file of the authority that signed it".to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "its certificate is not for the host name in the target's `url`: use a name that the certificate holds".to_owned()
+            "its certificate is not for the host name of the target: use a name that the certificate holds".to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {

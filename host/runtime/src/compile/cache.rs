@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use wasmtime::Engine;
 use zeroize::Zeroizing;
 
-use crate::component::Digest;
+use crate::component::{Digest, version};
 
 type Tag = Hmac<Sha256>;
 
@@ -92,7 +92,10 @@ impl Cache {
     /// The key of a component for an engine.
     pub(crate) fn key(engine: &Engine, digest: Digest) -> Key {
         let mut hasher = Sha256Hasher(Sha256::new());
-        hasher.write(b"tombolo compiled component 1\0");
+        hasher.write(b"tombolo compiled component 2\0");
+        // A component of an older contract is compiled with the names of this one.
+        hasher.write(version::CURRENT.to_string().as_bytes());
+        hasher.write(b"\0");
         hasher.write(digest.as_bytes());
         // Covers wasmtime's version, the target and every setting that shapes code.
         engine.precompile_compatibility_hash().hash(&mut hasher);

@@ -84,8 +84,8 @@ pub(super) fn limit(limits: CompileLimits) -> anyhow::Result<()> {
     set(Resource::Cpu, limits.cpu.as_secs().max(1))?;
     set(Resource::As, limits.memory)?;
     set(Resource::Nofile, 32)?;
-    // Serving comes before compiling.
-    nice(10)?;
+    // Serving comes before compiling, and before guests that compute (see `lane`) too.
+    nice(19)?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use wasmparser::{
 };
 
 use super::manifest::{Manifest, SECTION};
+use super::version::{self, Line, PACKAGE, Version};
 use super::{Abilities, Digest, Inspection, Producer};
 use crate::bind::LoadError;
 
@@ -29,10 +30,6 @@ const PRODUCER_CHARS: usize = 80;
 /// Most instances that a component can come to. An honest one comes to a few dozen: its parts re-export types and
 /// instantiate nothing.
 const INSTANCES: u64 = 10_000;
-/// The package, and the versions of it that this host speaks: `0.1.x`.
-const PACKAGE: &str = "tombolo:connector/";
-const CONTRACT: (u64, u64) = (0, 1);
-
 /// What a look found.
 #[derive(Debug)]
 pub struct Found {
@@ -42,16 +39,27 @@ pub struct Found {
     pub abilities: Abilities,
     /// What it says of itself.
     pub manifest: Option<Manifest>,
+    /// The contract it was built against.
+    pub(crate) version: Version,
+    /// How it is run.
+    pub(crate) line: Line,
+}
+
+/// Refuses a file by its size alone, so that nobody need read it.
+pub fn allowed_size(bytes: u64) -> Result<(), LoadError> {
+    let size = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if size > FILE_BYTES {
+        return Err(LoadError::TooLarge {
+            size,
+            limit: FILE_BYTES,
+        });
+    }
+    Ok(())
 }
 
 /// Validates and reads a file, without compiling or running anything of it.
 pub fn look(bytes: &[u8]) -> Result<Found, LoadError> {
-    if bytes.len() > FILE_BYTES {
-        return Err(LoadError::TooLarge {
-            size: bytes.len(),
-            limit: FILE_BYTES,
-        });
-    }
+    allowed_size(bytes.len() as u64)?;
     if !Parser::is_component(bytes) {
         let what = if Parser::is_core_wasm(bytes) {
             "a core module"
@@ -77,7 +85,7 @@ pub fn look(bytes: &[u8]) -> Result<Found, LoadError> {
             "its parts instantiate each other so often that more than {INSTANCES} instances can come of it"
         )));
     }
-    let contract = contract_version(sections.imports.iter().chain(&sections.exports))?;
+    let (version, line) = contract_version(sections.imports.iter().chain(&sections.exports))?;
     let exported = |interface: &str| {
         sections
             .exports
@@ -109,7 +117,7 @@ pub fn look(bytes: &[u8]) -> Result<Found, LoadError> {
         inspection: Inspection {
             size: bytes.len(),
             digest: Digest::of(bytes),
-            contract,
+            contract: version.to_string(),
             imports: sections.imports,
             exports: sections.exports,
             modules: sections.modules,
@@ -117,6 +125,8 @@ pub fn look(bytes: &[u8]) -> Result<Found, LoadError> {
         },
         abilities,
         manifest,
+        version,
+        line,
     })
 }
 
@@ -238,7 +248,7 @@ fn counted(payload: &Payload<'_>) -> Option<(usize, u32)> {
     })
 }
 
-/// `tombolo:connector/read@0.1.0` is `read`.
+/// `tombolo:connector/read@1.0.0` is `read`.
 fn interface_of(name: &str) -> Option<&str> {
     Some(
         name.strip_prefix(PACKAGE)?
@@ -248,25 +258,35 @@ fn interface_of(name: &str) -> Option<&str> {
     )
 }
 
-/// The one version of the contract that all names agree on.
-fn contract_version<'n>(names: impl Iterator<Item = &'n String>) -> Result<String, LoadError> {
-    let mut version: Option<&str> = None;
+/// The version of the contract that the names speak, and its line: the newest, where a component was put together
+/// from parts of one line.
+fn contract_version<'n>(
+    names: impl Iterator<Item = &'n String>,
+) -> Result<(Version, Line), LoadError> {
+    let mut spoken: Option<(Version, Line)> = None;
     for name in names {
         let Some(rest) = name.strip_prefix(PACKAGE) else {
             continue;
         };
         let found = rest.split_once('@').map_or("none", |(_, found)| found);
-        let mut parts = found.split('.').map(str::parse::<u64>);
-        let known = matches!((parts.next(), parts.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) == CONTRACT);
-        if !known {
-            return Err(LoadError::Contract {
-                found: found.to_owned(),
-                spoken: format!("{}.{}.x", CONTRACT.0, CONTRACT.1),
-            });
-        }
-        version = Some(found);
+        let refused = |found: String| LoadError::Contract {
+            found,
+            spoken: version::SPOKEN,
+        };
+        let known = Version::parse(found).and_then(|found| Some((found, found.line()?)));
+        let Some((found, line)) = known else {
+            return Err(refused(found.to_owned()));
+        };
+        spoken = match spoken {
+            Some((other, other_line)) if other_line != line => {
+                let (older, newer) = (other.min(found), other.max(found));
+                return Err(refused(format!("{older} and {newer} at once")));
+            }
+            Some((other, _)) => Some((other.max(found), line)),
+            None => Some((found, line)),
+        };
     }
-    version.map(str::to_owned).ok_or(LoadError::NotAConnector {
+    spoken.ok_or(LoadError::NotAConnector {
         interface: "connector",
     })
 }

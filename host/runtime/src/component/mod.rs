@@ -2,6 +2,7 @@
 
 pub(crate) mod inspect;
 pub(crate) mod manifest;
+pub(crate) mod version;
 
 use std::fmt;
 

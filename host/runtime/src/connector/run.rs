@@ -258,6 +258,7 @@ impl Inner {
                 let memory = instance.guest().limiter.memory();
                 instance.guest().journal.end();
                 instance.guest().call.transactions.end();
+                instance.guest().call.connections.end();
                 if reuse == Reuse::Warm {
                     // Nobody waits for a place that an idle instance holds.
                     let keep = if self.slots.contended() {

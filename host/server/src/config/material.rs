@@ -16,7 +16,7 @@ use super::diagnostic::Diagnostic;
 use super::origin::Origin;
 use super::reader::{Located, suggestion};
 use super::secret::SecretSource;
-use super::target::{HttpTarget, SqlDriver, Target};
+use super::target::{HttpTarget, Identity, SqlDriver, Target};
 use super::trust::{Signed, Trust};
 use super::{Layout, Report};
 
@@ -194,18 +194,11 @@ pub fn inputs(layout: &Layout, app: &AppFile) -> Vec<PathBuf> {
                 .and_then(|secret| secret.value.path(layout.dir())),
         );
         if let Target::Http(http) = target {
-            let identity = http.identity.as_ref();
-            let files = [
-                http.auth.ca(),
-                identity.map(|identity| &identity.certificate),
-            ];
-            inputs.extend(
-                files
-                    .into_iter()
-                    .flatten()
-                    .map(|file| layout.dir().join(&file.value)),
-            );
-            inputs.extend(identity.and_then(|identity| identity.key.value.path(layout.dir())));
+            inputs.extend(http.auth.ca().map(|ca| layout.dir().join(&ca.value)));
+        }
+        if let Some(identity) = target.identity() {
+            inputs.push(layout.dir().join(&identity.certificate.value));
+            inputs.extend(identity.key.value.path(layout.dir()));
         }
     }
     inputs.extend(
@@ -276,10 +269,13 @@ impl Gathering<'_> {
         let app = self.app;
         let name = &app.connector;
         let path = self.layout.connector_file(&name.value);
+        let shown = app.shown_connector();
+        let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        tombolo_runtime::allowed_size(size)
+            .map_err(|why| self.error(&name.span, format!("`{shown}`: {why}")))?;
         let bytes = std::fs::read(&path).map_err(|why| self.no_connector(&why))?;
         // None that can be read is none: where there has to be one, that is said.
         let signature = std::fs::read_to_string(self.layout.signature_file(&name.value)).ok();
-        let shown = app.shown_connector();
         self.material.connector = Code::judge(trust, app, &shown, bytes, signature)?;
         Ok(())
     }
@@ -360,8 +356,11 @@ impl Gathering<'_> {
                         self.database(name, path, *create);
                     }
                 }
-                Target::Http(http) => self.http(name, http),
-                Target::Ldap(_) => {}
+                Target::Http(http) => self.token_endpoint(name, http),
+                Target::Ldap(_) | Target::Net(_) => {}
+            }
+            if let Some(identity) = target.identity() {
+                self.identity(name, identity);
             }
         }
     }
@@ -380,14 +379,14 @@ impl Gathering<'_> {
         self.material.databases.insert(target.to_owned(), file);
     }
 
-    fn http(&mut self, name: &str, http: &HttpTarget) {
+    fn token_endpoint(&mut self, name: &str, http: &HttpTarget) {
         let token_ca = http.auth.ca();
         if let Some(pem) = token_ca.and_then(|ca| self.certificates(ca, AUTHORITY)) {
             self.material.token_authorities.insert(name.to_owned(), pem);
         }
-        let Some(identity) = &http.identity else {
-            return;
-        };
+    }
+
+    fn identity(&mut self, name: &str, identity: &Identity) {
         let hint = "give a PEM file with this host's certificate for the target";
         let certificate = self.certificates(&identity.certificate, hint);
         if let (Some(certificate), Some(key)) = (certificate, self.secret(&identity.key)) {

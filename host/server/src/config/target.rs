@@ -1,12 +1,14 @@
 //! `[targets.NAME]` of an app's file: endpoints that its connector may speak to, by name.
 
 mod http;
+mod net;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::http::{Auth, HttpTarget, Identity, OAuth};
+pub use self::net::NetTarget;
 use super::reader::{Located, Section, Sink, suggestion};
 use super::secret::SecretSource;
 
@@ -44,6 +46,8 @@ pub enum Target {
     Sql(SqlTarget),
     /// An HTTP service.
     Http(Box<HttpTarget>),
+    /// A service that takes TCP connections.
+    Net(Box<NetTarget>),
 }
 
 impl Target {
@@ -53,6 +57,7 @@ impl Target {
             Self::Ldap(target) => target.ca.as_ref(),
             Self::Sql(target) => target.ca.as_ref(),
             Self::Http(target) => target.ca.as_ref(),
+            Self::Net(target) => target.ca.as_ref(),
         }
     }
 
@@ -62,12 +67,22 @@ impl Target {
             Self::Ldap(target) => target.password.as_ref(),
             Self::Sql(target) => target.password.as_ref(),
             Self::Http(target) => target.auth.secret(),
+            Self::Net(_) => None,
+        }
+    }
+
+    /// Our certificate for it.
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Http(target) => target.identity.as_ref(),
+            Self::Net(target) => target.identity.as_ref(),
+            Self::Ldap(_) | Self::Sql(_) => None,
         }
     }
 }
 
 /// The words of `kind`.
-const KINDS: [&str; 3] = ["ldap", "sql", "http"];
+const KINDS: [&str; 4] = ["ldap", "sql", "http", "net"];
 
 pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target> {
     let mut targets = BTreeMap::new();
@@ -82,6 +97,7 @@ pub(super) fn read(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Target
             "http" => {
                 http::read(&name, &mut section, sink).map(|http| Target::Http(Box::new(http)))
             }
+            "net" => net::read(&name, &mut section, sink).map(|net| Target::Net(Box::new(net))),
             other => {
                 sink.error_hint(
                     kind.span,

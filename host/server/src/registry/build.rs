@@ -6,12 +6,13 @@ use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 use tombolo_engine::{AppConfig, AppError, Engine};
 use tombolo_mapping::Kind;
 use tombolo_runtime::{
     AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, Limits, LoadError,
-    OAuthClient, Runtime, StateStore, Target,
+    NetTarget, OAuthClient, Runtime, StateStore, Target,
 };
 
 use super::Generation;
@@ -113,7 +114,8 @@ impl Builder {
         };
         let inputs = material::inputs(layout, &file);
         let stamps = Stamps::take(inputs.into_iter().chain([path.to_owned()]));
-        let gathered = material::gather_apart(layout, &self.policy.trust, &file, Timestamp::now());
+        let gathered =
+            aside(|| material::gather_apart(layout, &self.policy.trust, &file, Timestamp::now()));
         let missing =
             file.origin == Origin::File && !layout.connector_file(&file.connector.value).exists();
         let mut report = found.report;
@@ -224,6 +226,14 @@ pub(super) enum BuildError {
 /// By which name the app is called as an ECMA connector.
 fn ecma_name(file: &AppFile) -> Option<String> {
     file.ecma.as_ref().map(|ecma| ecma.name.value.clone())
+}
+
+/// Reads and hashes files without keeping an executor's thread from the requests that wait for it.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|executor| executor.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 /// An app put together without an engine, to see whether it would work.
@@ -450,6 +460,18 @@ fn spec(file: &AppFile, mut material: Material, state: Arc<dyn StateStore>) -> A
                 Target::Sql(sql_target(sql, ca, password, file))
             }
             target::Target::Http(http) => Target::Http(http_target(name, http, &mut material)),
+            target::Target::Net(net) => Target::Net(NetTarget {
+                address: net.address.clone(),
+                tls: net.tls,
+                server_name: net.server_name.clone(),
+                ca: material.authorities.remove(name),
+                pins: net.pins.clone(),
+                identity: material.identities.remove(name),
+                reach: net.reach,
+                connect_timeout: net.connect_timeout,
+                idle_timeout: net.idle_timeout,
+                connections: net.connections,
+            }),
         };
         targets.insert(name.clone(), target);
     }

@@ -10,12 +10,12 @@ wit_bindgen::generate!({
     inline: "
         package tombolo:test-hostile;
         world guest {
-            include tombolo:connector/provisioner@0.1.0;
-            import tombolo:connector/reveal@0.1.0;
-            import tombolo:connector/http@0.1.0;
-            import tombolo:connector/net@0.1.0;
-            import tombolo:connector/ldap@0.1.0;
-            import tombolo:connector/sql@0.1.0;
+            include tombolo:connector/provisioner@1.0.0;
+            import tombolo:connector/reveal@1.0.0;
+            import tombolo:connector/http@1.0.0;
+            import tombolo:connector/net@1.0.0;
+            import tombolo:connector/ldap@1.0.0;
+            import tombolo:connector/sql@1.0.0;
         }
     ",
     world: "tombolo:test-hostile/guest",

@@ -155,6 +155,38 @@ struct Source {
     vendor: Vendor,
 }
 
+impl Source {
+    /// Does the driver know that its connection is gone?
+    fn is_dead(&self) -> bool {
+        self.connection.is_dead().unwrap_or(false)
+    }
+
+    /// What an error of a session means.
+    fn failed(&self, error: &odbc_api::Error, stage: Stage) -> Error {
+        let odbc_api::Error::Diagnostics { record, .. } = error else {
+            return Error::Database {
+                state: "HY000".to_owned(),
+                message: error.to_string(),
+            };
+        };
+        let given = record.state.as_str();
+        let message = String::from_utf16_lossy(&record.message);
+        if given.starts_with("08") || tells_of_loss(given, &message) || self.is_dead() {
+            return stage.into();
+        }
+        Error::Database {
+            state: self.vendor.state(record.native_error, given).to_owned(),
+            message,
+        }
+    }
+}
+
+/// psqlODBC says HY000, "general error", of a connection that is gone, and does not always know that it is. Taking
+/// another error for this one costs a connection and no more.
+fn tells_of_loss(state: &str, message: &str) -> bool {
+    state == "HY000" && message.to_ascii_lowercase().contains("connection")
+}
+
 struct Handle {
     worker: Worker<Source>,
 }
@@ -173,7 +205,7 @@ impl Session for Handle {
         self.worker
             .run(|source| {
                 let begun = source.connection.set_autocommit(false);
-                begun.map_err(|error| failed(&error, source.vendor, Stage::Before))
+                begun.map_err(|error| source.failed(&error, Stage::Before))
             })
             .await
     }
@@ -181,13 +213,21 @@ impl Session for Handle {
     async fn commit(&mut self) -> Result<(), Error> {
         self.worker
             .run(|source| {
-                let Source { connection, vendor } = source;
+                let connection = &source.connection;
+                // psqlODBC forgets the transaction together with its connection, and then finds nothing to commit
+                // and nothing wrong.
+                if source.is_dead() {
+                    return Err(Stage::Changing.into());
+                }
                 connection
                     .commit()
-                    .map_err(|error| failed(&error, *vendor, Stage::Changing))?;
+                    .map_err(|error| source.failed(&error, Stage::Changing))?;
+                if source.is_dead() {
+                    return Err(Stage::Changing.into());
+                }
                 connection
                     .set_autocommit(true)
-                    .map_err(|error| failed(&error, *vendor, Stage::Reading))
+                    .map_err(|error| source.failed(&error, Stage::Reading))
             })
             .await
     }
@@ -195,11 +235,11 @@ impl Session for Handle {
     async fn rollback(&mut self) -> Result<(), Error> {
         self.worker
             .run(|source| {
-                let Source { connection, vendor } = source;
+                let connection = &source.connection;
                 connection
                     .rollback()
                     .and_then(|()| connection.set_autocommit(true))
-                    .map_err(|error| failed(&error, *vendor, Stage::Reading))
+                    .map_err(|error| source.failed(&error, Stage::Reading))
             })
             .await
     }
@@ -210,11 +250,10 @@ impl Session for Handle {
     }
 }
 
-fn run(source: &mut Source, job: &Job, deadline: Instant) -> Result<Answer, Error> {
-    let vendor = source.vendor;
+fn run(source: &Source, job: &Job, deadline: Instant) -> Result<Answer, Error> {
     let stage = Stage::sent(job.statement.reads);
-    let unsent = |error: odbc_api::Error| failed(&error, vendor, Stage::Before);
-    let lost = |error: odbc_api::Error| failed(&error, vendor, stage);
+    let unsent = |error: odbc_api::Error| source.failed(&error, Stage::Before);
+    let lost = |error: odbc_api::Error| source.failed(&error, stage);
     let mut parameters = Vec::with_capacity(job.parameters.len());
     for (position, cell) in job.parameters.iter().enumerate() {
         parameters.push(parameter(cell).map_err(|why| Error::Parameter {
@@ -270,6 +309,10 @@ fn parameter(cell: &Cell) -> Result<Box<dyn InputParameter>, String> {
         return Ok(Box::new(None::<Utf16String>.into_parameter()));
     };
     Ok(match scalar {
+        // Drivers take a NUL for the end and store what is before it.
+        Scalar::Text(text) if text.contains('\0') => {
+            return Err("ODBC drivers cut a text off at a NUL".to_owned());
+        }
         Scalar::Text(text) => Box::new(wide(text).into_parameter()),
         Scalar::Boolean(value) => Box::new(Bit::from_bool(*value)),
         Scalar::Integer(value) => Box::new(*value),
@@ -381,24 +424,6 @@ fn exact(given: String) -> Cell {
     }
 }
 
-/// What an error of a session means.
-fn failed(error: &odbc_api::Error, vendor: Vendor, stage: Stage) -> Error {
-    let odbc_api::Error::Diagnostics { record, .. } = error else {
-        return Error::Database {
-            state: "HY000".to_owned(),
-            message: error.to_string(),
-        };
-    };
-    let given = record.state.as_str();
-    if given.starts_with("08") {
-        return stage.into();
-    }
-    Error::Database {
-        state: vendor.state(record.native_error, given).to_owned(),
-        message: String::from_utf16_lossy(&record.message),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,6 +444,20 @@ mod tests {
         assert_eq!(Vendor::of("Oracle").state(1, "23000"), "23505");
         assert_eq!(Vendor::of("PostgreSQL").state(1, "23505"), "23505");
         assert_eq!(Vendor::of("DB2/LINUX").state(0, "HYT00"), "57014");
+    }
+
+    #[test]
+    fn a_general_error_is_a_loss_where_it_speaks_of_the_connection() {
+        assert!(tells_of_loss("HY000", "The connection has been lost;"));
+        assert!(tells_of_loss(
+            "HY000",
+            "server closed the connection unexpectedly"
+        ));
+        assert!(!tells_of_loss(
+            "42601",
+            "syntax error at or near \"connection\""
+        ));
+        assert!(!tells_of_loss("HY000", "division by zero"));
     }
 
     #[test]

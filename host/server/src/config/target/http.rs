@@ -165,7 +165,7 @@ pub(super) fn read(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option
     })
 }
 
-fn path(text: Located<String>) -> Located<PathBuf> {
+pub(super) fn path(text: Located<String>) -> Located<PathBuf> {
     Located {
         value: PathBuf::from(text.value),
         span: text.span,
@@ -193,7 +193,7 @@ fn is_good(key: &str, url: &Located<String>, sink: &Sink) -> bool {
     false
 }
 
-fn identity(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option<Identity> {
+pub(super) fn identity(name: &str, section: &mut Section<'_>, sink: &Sink) -> Option<Identity> {
     let certificate = section.text("client-certificate").map(path);
     let has_key = section.has("client-key");
     let key = section.parsed("client-key", SecretSource::parse);
@@ -314,7 +314,7 @@ fn secret(
 }
 
 /// `"sha256/BASE64"`, as curl and browsers write it.
-fn pin(text: &str) -> Result<[u8; 32], String> {
+pub(super) fn pin(text: &str) -> Result<[u8; 32], String> {
     let encoded = text.strip_prefix("sha256/").unwrap_or_default();
     let digest = BASE64.decode(encoded.trim_start_matches('/')).ok();
     digest

@@ -5,8 +5,8 @@ wit_bindgen::generate!({
     inline: "
         package guest:sql;
         world guest {
-            include tombolo:connector/reader@0.1.0;
-            import tombolo:connector/sql@0.1.0;
+            include tombolo:connector/reader@1.0.0;
+            import tombolo:connector/sql@1.0.0;
         }
     ",
     world: "guest:sql/guest",

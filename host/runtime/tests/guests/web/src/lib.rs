@@ -8,8 +8,8 @@ wit_bindgen::generate!({
     inline: "
         package tombolo:guest-web;
         world web {
-            include tombolo:connector/reader@0.1.0;
-            import tombolo:connector/http@0.1.0;
+            include tombolo:connector/reader@1.0.0;
+            import tombolo:connector/http@1.0.0;
         }
     ",
     world: "tombolo:guest-web/web",
