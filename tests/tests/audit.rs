@@ -43,20 +43,20 @@ async fn an_operation_is_told_with_who_asked_what_was_called_and_what_changed() 
     let host = Host::start_with(directory.path(), &start).await?;
     let scim = host.scim("people")?;
     let created = scim.post("/Users", &person("ana")).await?;
-    ensure!(created.status == 201, "{created}");
+    ensure!(created.status == 201, "{created:?}");
     let (id, path) = (created.id(), format!("/Users/{}", created.id()));
     scim.patch(&path, &set("title", &json!("chief"))).await?;
     scim.patch(&path, &set("title", &json!("chief"))).await?;
     scim.patch(&path, &set("active", &json!("False"))).await?;
     let twice = scim.post("/Users", &person("ana")).await?;
-    ensure!(twice.status == 409, "{twice}");
+    ensure!(twice.status == 409, "{twice:?}");
     let team = scim
         .post(
             "/Groups",
             &json!({ "displayName": "Team", "members": [{ "value": id }] }),
         )
         .await?;
-    ensure!(team.status == 201, "{team}");
+    ensure!(team.status == 201, "{team:?}");
     scim.delete(&path).await?;
 
     let told = records(&directory, &[])?;

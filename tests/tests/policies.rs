@@ -86,7 +86,7 @@ impl Stage {
         let mut ids = Vec::new();
         for n in 0..PEOPLE {
             let created = scim.post("/Users", &person(n)).await?;
-            ensure!(created.status == 201, "{created}");
+            ensure!(created.status == 201, "{created:?}");
             ids.push(created.id());
         }
         Ok(Self {
@@ -151,7 +151,7 @@ async fn disaster(stage: Stage) -> Result<()> {
         let answer = scim
             .patch(&format!("/Users/{id}"), &set("active", &json!("False")))
             .await?;
-        ensure!(answer.status == 200, "{answer}");
+        ensure!(answer.status == 200, "{answer:?}");
     }
     ensure!(stage.disabled()? == 2, "{} disabled", stage.disabled()?);
     ensure!(stage.held()?.len() == 4, "{:?}", stage.held()?);
@@ -159,27 +159,27 @@ async fn disaster(stage: Stage) -> Result<()> {
     let again = scim
         .patch(&format!("/Users/{}", ids[5]), &set("active", &json!(false)))
         .await?;
-    ensure!(again.status == 200, "{again}");
+    ensure!(again.status == 200, "{again:?}");
     ensure!(stage.held()?.len() == 4 && stage.disabled()? == 2);
     // Who reads sees what is so; other changes of the same person are not held.
     let read = scim.get(&format!("/Users/{}", ids[5])).await?;
-    ensure!(read.body["active"] == true, "{read}");
+    ensure!(read.body["active"] == true, "{read:?}");
     let titled = scim
         .patch(
             &format!("/Users/{}", ids[5]),
             &set("title", &json!("chief")),
         )
         .await?;
-    ensure!(titled.body["title"] == "chief", "{titled}");
+    ensure!(titled.body["title"] == "chief", "{titled:?}");
     ensure!(
         titled.body["active"] == true && stage.held()?.len() == 4,
-        "{titled}"
+        "{titled:?}"
     );
     // A client that enables again takes back what is held.
     let enabled = scim
         .patch(&format!("/Users/{}", ids[4]), &set("active", &json!(true)))
         .await?;
-    ensure!(enabled.status == 200, "{enabled}");
+    ensure!(enabled.status == 200, "{enabled:?}");
     ensure!(stage.held()?.len() == 3, "{:?}", stage.held()?);
     // One is rejected.
     run_ok(&["held", "reject", stage.dir(), "people", &ids[3]])?;
@@ -209,7 +209,7 @@ async fn disaster(stage: Stage) -> Result<()> {
     run_ok(&[look.as_slice(), &["--yes"]].concat())?;
     ensure!(stage.disabled()? == 2, "{} disabled", stage.disabled()?);
     let back = scim.get(&format!("/Users/{}", ids[2])).await?;
-    ensure!(back.body["active"] == true, "{back}");
+    ensure!(back.body["active"] == true, "{back:?}");
     // What has changed since is not written over.
     let refused = run(&[look.as_slice(), &["--yes"]].concat())?;
     ensure!(!refused.status.success(), "the same was taken back twice");
@@ -224,7 +224,7 @@ async fn held_deletes_survive_the_death_of_the_host() -> Result<()> {
     let mut stage = Stage::new(false, "[breaker]\ncount = 1\n").await?;
     for id in &stage.ids[..3] {
         let answer = stage.scim.delete(&format!("/Users/{id}")).await?;
-        ensure!(answer.status == 204, "{answer}");
+        ensure!(answer.status == 204, "{answer:?}");
     }
     ensure!(stage.all()? == PEOPLE - 1, "{} left", stage.all()?);
     stage.host.kill()?;
@@ -236,7 +236,7 @@ async fn held_deletes_survive_the_death_of_the_host() -> Result<()> {
         .scim
         .delete(&format!("/Users/{}", stage.ids[3]))
         .await?;
-    ensure!(more.status == 204, "{more}");
+    ensure!(more.status == 204, "{more:?}");
     ensure!(stage.held()?.len() == 3 && stage.all()? == PEOPLE - 1);
     // Whoever writes to what was deleted has not deleted it.
     let path = format!("/Users/{}", stage.ids[3]);
@@ -248,7 +248,7 @@ async fn held_deletes_survive_the_death_of_the_host() -> Result<()> {
     run_ok(&["held", "approve", stage.dir(), "people", &stage.ids[1]])?;
     ensure!(stage.all()? == PEOPLE - 2, "{} left", stage.all()?);
     let gone = stage.scim.get(&format!("/Users/{}", stage.ids[1])).await?;
-    ensure!(gone.status == 404, "{gone}");
+    ensure!(gone.status == 404, "{gone:?}");
     Ok(())
 }
 
@@ -262,10 +262,10 @@ async fn a_deleted_person_comes_back_under_the_same_id_and_into_the_same_group()
             &json!({ "displayName": "Team", "members": [{ "value": id }, { "value": stage.ids[1] }] }),
         )
         .await?;
-    ensure!(team.status == 201, "{team}");
+    ensure!(team.status == 201, "{team:?}");
     let before = scim.get(&format!("/Users/{id}")).await?;
     let deleted = scim.delete(&format!("/Users/{id}")).await?;
-    ensure!(deleted.status == 204, "{deleted}");
+    ensure!(deleted.status == 204, "{deleted:?}");
     ensure!(stage.all()? == PEOPLE - 1);
     let records = run_ok(&[
         "audit",
@@ -288,11 +288,11 @@ async fn a_deleted_person_comes_back_under_the_same_id_and_into_the_same_group()
     ensure!(stage.all()? == PEOPLE);
     let after = scim.get(&format!("/Users/{id}")).await?;
     for name in ["id", "userName", "displayName", "title", "name", "active"] {
-        ensure!(after.body[name] == before.body[name], "{name}: {after}");
+        ensure!(after.body[name] == before.body[name], "{name}: {after:?}");
     }
     let team = scim.get(&format!("/Groups/{}", team.id())).await?;
     let members = team.body["members"].as_array().map_or(0, Vec::len);
-    ensure!(members == 2, "{team}");
+    ensure!(members == 2, "{team:?}");
     Ok(())
 }
 
@@ -350,7 +350,7 @@ async fn a_dry_run_says_what_a_write_would_do_and_does_nothing() -> Result<()> {
     ensure!(slapd.writes()? == writes, "the directory was written to");
     ensure!(stage.all()? == PEOPLE);
     let after = stage.scim.get(&format!("/Users/{id}")).await?;
-    ensure!(after.body["meta"]["version"] == version, "{after}");
+    ensure!(after.body["meta"]["version"] == version, "{after:?}");
     Ok(())
 }
 
@@ -377,7 +377,7 @@ async fn modes_forbid_what_they_say() -> Result<()> {
     let refused = stage.scim.delete(&path).await?;
     ensure!(
         refused.status == 403 && refused.text.contains("no-delete"),
-        "{refused}"
+        "{refused:?}"
     );
     ensure!(stage.all()? == PEOPLE);
 
@@ -394,7 +394,7 @@ async fn modes_forbid_what_they_say() -> Result<()> {
             if answer.status == status && answer.body["title"] != mode {
                 break;
             }
-            ensure!(std::time::Instant::now() < deadline, "{mode}: {answer}");
+            ensure!(std::time::Instant::now() < deadline, "{mode}: {answer:?}");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
@@ -403,7 +403,7 @@ async fn modes_forbid_what_they_say() -> Result<()> {
         .scim
         .patch(&path, &set("title", &json!("other")))
         .await?;
-    ensure!(plan.body["after"]["title"] == "other", "{plan}");
+    ensure!(plan.body["after"]["title"] == "other", "{plan:?}");
     ensure!(stage.scim.get(&path).await?.body["title"] == before);
     Ok(())
 }
@@ -413,10 +413,10 @@ async fn a_soft_delete_disables() -> Result<()> {
     let stage = Stage::new(true, "[policy]\ndelete = \"soft\"\n").await?;
     let path = format!("/Users/{}", stage.ids[0]);
     let deleted = stage.scim.delete(&path).await?;
-    ensure!(deleted.status == 204, "{deleted}");
+    ensure!(deleted.status == 204, "{deleted:?}");
     ensure!(stage.all()? == PEOPLE && stage.disabled()? == 1);
     let read = stage.scim.get(&path).await?;
-    ensure!(read.body["active"] == false, "{read}");
+    ensure!(read.body["active"] == false, "{read:?}");
     Ok(())
 }
 
@@ -431,7 +431,7 @@ async fn who_is_disabled_leaves_the_groups_and_comes_back_into_them() -> Result<
     for name in ["One", "Two"] {
         let team = json!({ "displayName": name, "members": members });
         let team = scim.post("/Groups", &team).await?;
-        ensure!(team.status == 201, "{team}");
+        ensure!(team.status == 201, "{team:?}");
     }
     let groups = || -> Result<usize> {
         let entries = slapd.search(&format!("ou=people,{BASE}"), "(uid=p07@example.org)")?;
@@ -444,7 +444,7 @@ async fn who_is_disabled_leaves_the_groups_and_comes_back_into_them() -> Result<
     scim.patch(&path, &set("active", &json!("False"))).await?;
     ensure!(groups()? == 0, "still in {} groups", groups()?);
     let back = scim.patch(&path, &set("active", &json!("True"))).await?;
-    ensure!(back.status == 200, "{back}");
+    ensure!(back.status == 200, "{back:?}");
     ensure!(groups()? == 2, "back in {} groups", groups()?);
     Ok(())
 }
@@ -455,7 +455,7 @@ async fn a_delete_with_a_grace_period_disables_and_deletes_when_it_ends() -> Res
     let scim = &stage.scim;
     for id in &stage.ids[..2] {
         let deleted = scim.delete(&format!("/Users/{id}")).await?;
-        ensure!(deleted.status == 204, "{deleted}");
+        ensure!(deleted.status == 204, "{deleted:?}");
     }
     ensure!(stage.all()? == PEOPLE && stage.disabled()? == 2);
     // One of them comes back in time.
@@ -468,7 +468,7 @@ async fn a_delete_with_a_grace_period_disables_and_deletes_when_it_ends() -> Res
     }
     ensure!(scim.get(&path).await?.body["active"] == true);
     let gone = scim.get(&format!("/Users/{}", stage.ids[1])).await?;
-    ensure!(gone.status == 404, "{gone}");
+    ensure!(gone.status == 404, "{gone:?}");
     let text = run_ok(&[
         "audit",
         "list",
@@ -488,6 +488,42 @@ async fn a_delete_with_a_grace_period_disables_and_deletes_when_it_ends() -> Res
     ensure!(
         told == [json!("create"), json!("disable"), json!("delete")],
         "{told:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disable_writes_what_its_owner_wants_and_an_enable_puts_back_what_was_there() -> Result<()>
+{
+    let rest = "[policy.on-disable]\ntitle = \"left\"\npreferredLanguage = \"xx\"\n";
+    let stage = Stage::new(true, rest).await?;
+    let Target::Ldap(slapd) = &stage.target else {
+        return Ok(());
+    };
+    let of_seven = || -> Result<(Option<String>, Option<String>)> {
+        let entries = slapd.search(&format!("ou=people,{BASE}"), "(uid=p07@example.org)")?;
+        let one = |name: &str| Some(entries.first()?.one(name)?.to_owned());
+        Ok((one("title"), one("preferredLanguage")))
+    };
+    let pair = |a: Option<&str>, b: Option<&str>| (a.map(str::to_owned), b.map(str::to_owned));
+    let path = format!("/Users/{}", stage.ids[7]);
+    stage
+        .scim
+        .patch(&path, &set("active", &json!("False")))
+        .await?;
+    ensure!(
+        of_seven()? == pair(Some("left"), Some("xx")),
+        "{:?}",
+        of_seven()?
+    );
+    stage
+        .scim
+        .patch(&path, &set("active", &json!("True")))
+        .await?;
+    ensure!(
+        of_seven()? == pair(Some("clerk"), None),
+        "{:?}",
+        of_seven()?
     );
     Ok(())
 }

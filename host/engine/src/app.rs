@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
-use tombolo_mapping::{MappingError, Overrides, Shape};
+use tombolo_mapping::{MappingError, Object, Overrides, References, Shape};
 use tombolo_runtime::{CallError, Connector};
 use tombolo_scim::Rules;
 use tombolo_scim::discovery::{AuthenticationScheme, Bulk, Capabilities, Pagination};
 use tombolo_scim::patch::PatchRequest;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
+use tombolo_scim::resource::Resource;
 use tombolo_scim::schema::{Catalog, CatalogError, ResourceType};
 use tombolo_store::{Commit, CommitError, Store};
 use tracing::Instrument;
@@ -159,7 +160,7 @@ impl App {
             rules,
             policy,
         } = config;
-        let kinds = kinds(&connector, shape, &mut overrides)?;
+        let kinds = kinds(&connector, shape, &mut overrides, &policy)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
         let app = Arc::new(Self {
             keys,
@@ -433,11 +434,32 @@ impl App {
     }
 }
 
+/// What a disable writes besides, in the types that the connector describes.
+fn on_disable(
+    shape: Shape,
+    kind: &tombolo_mapping::Kind,
+    policy: &Policy,
+) -> Result<Object, MappingError> {
+    let constants = Overrides {
+        constants: policy.on_disable.clone(),
+        ..Overrides::none()
+    };
+    let Some(mapping) = shape.mapping(kind, &constants)? else {
+        return Ok(Object::new());
+    };
+    // Of nobody it is the constants that are left.
+    let object = mapping.to_object(&Resource::default(), &References::new());
+    let written = object.unwrap_or_default();
+    let named = |(name, _): &(String, _)| policy.on_disable.contains_key(name);
+    Ok(written.into_iter().filter(named).collect())
+}
+
 /// The kinds that the connector describes and the app shows, with its changes.
 fn kinds(
     connector: &Connector,
     shape: Shape,
     overrides: &mut BTreeMap<String, Overrides>,
+    policy: &Policy,
 ) -> Result<Vec<Kind>, AppError> {
     let name = || connector.component().manifest().name.clone();
     let wrong = |message: String| AppError::Description {
@@ -459,7 +481,11 @@ fn kinds(
             continue;
         };
         let members = kind.member_kinds().into_iter().map(str::to_owned).collect();
-        kinds.push(Kind::new(&kind.kind, mapping, members));
+        let mut of_app = Kind::new(&kind.kind, mapping, members);
+        if of_app.ty().name == "User" && !policy.on_disable.is_empty() {
+            of_app.on_disable = on_disable(shape, &kind, policy)?;
+        }
+        kinds.push(of_app);
     }
     if let Some(kind) = overrides.keys().next() {
         let names = kinds.iter().map(|k| &k.name).chain(&hidden);

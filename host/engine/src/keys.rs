@@ -12,6 +12,7 @@
 //! | app, `h`, id | [`Held`](crate::held::Held): what the breaker keeps back |
 //! | app, `b`, type, time, id | nothing: a disable or delete that the breaker let through |
 //! | app, `p`, id | the groups that somebody was taken out of when he was disabled |
+//! | app, `k`, id | the values that a disable has written over |
 //! | app, `w`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
 //! | app, `s`, key | the connector's own state |
 //!
@@ -97,6 +98,10 @@ impl Keys {
 
     pub(crate) fn kept_groups(&self, id: &str) -> Key {
         self.room("p").text(id)
+    }
+
+    pub(crate) fn aside(&self, id: &str) -> Key {
+        self.room("k").text(id)
     }
 
     pub(crate) fn all_due(&self) -> Key {

@@ -1,25 +1,29 @@
-//! What goes with a disable, and comes back with an enable: memberships. And what follows a delete that has a grace
+//! What goes with a disable, and comes back with an enable: attributes, memberships. And what follows a delete that has a grace
 //! period: the delete itself.
 //!
 //! Neither is part of the commit of the disable. What is kept is written down before anything is taken away, so that
-//! a crash in between loses no membership: the next enable puts back what is missing.
+//! a crash in between loses nothing: the next enable puts back what is missing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tombolo_mapping::{Edit, EditKind, Object, ObjectValue};
 use tombolo_scim::patch::MemberEdit;
 use tombolo_scim::resource::Member;
 use tombolo_store::{Commit, Range};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::audit::{Action, By};
+use crate::convert;
 use crate::create::HOLDER;
 use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::policy::Deletes;
+use crate::reconcile::Stored;
 use crate::record::{decode, encode};
 use crate::request::Request;
 
@@ -38,6 +42,95 @@ pub(crate) struct Due {
 }
 
 impl App {
+    /// Writes what the app's owner wants of who is disabled, and keeps what was there.
+    pub(crate) async fn set_aside(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+    ) -> Result<Stored, Error> {
+        if kind.on_disable.is_empty() {
+            return Ok(stored);
+        }
+        let present = self.object_of(r, kind, &stored).await?;
+        let key = self.keys.aside(id);
+        // What an earlier disable has kept, and no enable has put back, is the truth.
+        if self.store.get(&key).await?.is_none() {
+            let kept: Vec<(&str, &[ObjectValue])> = kind
+                .on_disable
+                .iter()
+                .map(|(name, _)| (name, present.get(name)))
+                .collect();
+            let kept = Commit::new().put(&key, encode(&kept)?);
+            self.store.commit(kept).await?;
+        }
+        let edits: Vec<Edit> = kind
+            .on_disable
+            .iter()
+            .map(|(name, values)| put(name, values))
+            .collect();
+        self.edit(r, kind, id, stored, &edits).await
+    }
+
+    /// Puts back what a disable has written over, where it is as the disable left it.
+    pub(crate) async fn set_back(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+    ) -> Result<Stored, Error> {
+        let key = self.keys.aside(id);
+        let Some(bytes) = self.store.get(&key).await? else {
+            return Ok(stored);
+        };
+        let kept: Vec<(String, Vec<ObjectValue>)> = decode("kept values", &bytes)?;
+        let present = self.object_of(r, kind, &stored).await?;
+        let edits: Vec<Edit> = kept
+            .iter()
+            .filter(|(name, _)| present.get(name) == kind.on_disable.get(name))
+            .map(|(name, values)| put(name, values))
+            .collect();
+        let stored = if edits.is_empty() {
+            stored
+        } else {
+            self.edit(r, kind, id, stored, &edits).await?
+        };
+        self.store.commit(Commit::new().delete(key)).await?;
+        Ok(stored)
+    }
+
+    async fn object_of(&self, r: &Request, kind: &Kind, stored: &Stored) -> Result<Object, Error> {
+        let entry = self
+            .connector
+            .get(&r.call(), &kind.name, &stored.record.anchor, &[])
+            .await
+            .map_err(|error| self.target(error))?;
+        Ok(convert::object(&entry))
+    }
+
+    async fn edit(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+        edits: &[Edit],
+    ) -> Result<Stored, Error> {
+        let request = Uuid::now_v7().to_string();
+        let (call, edits) = (r.call(), convert::edits(edits));
+        let anchor = &stored.record.anchor;
+        let update = self
+            .connector
+            .update(&call, &kind.name, anchor, &edits, None, &request);
+        let entry = self.write(r, "update", update).await?;
+        let (base, standing) = (&stored.record.resource, &stored.record.standing);
+        let told = r.told(Action::Update);
+        self.finish_update(kind, id, &stored, base, &entry, standing, &told)
+            .await
+    }
+
     /// Takes who was disabled out of his groups, where the app's owner wants that.
     pub(crate) async fn leave_groups(self: &Arc<Self>, r: &Request, id: &str) -> Result<(), Error> {
         if !self.policy.strip_memberships || !self.connector.abilities().members {
@@ -204,5 +297,13 @@ impl App {
             }
         }
         Ok(())
+    }
+}
+
+fn put(name: &str, values: &[ObjectValue]) -> Edit {
+    Edit {
+        kind: EditKind::Put,
+        name: name.to_owned(),
+        values: values.to_vec(),
     }
 }

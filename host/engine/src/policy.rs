@@ -1,6 +1,9 @@
 //! What the owner of an app wants of disables and deletes, and what he will not have.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use tombolo_mapping::overrides::Constant;
 
 /// The default changes nothing: what a client asks for is done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,6 +12,8 @@ pub struct Policy {
     pub mode: Mode,
     /// What a DELETE does.
     pub delete: Deletes,
+    /// What else a disable writes to the object; an enable puts back what was there before.
+    pub on_disable: BTreeMap<String, Constant>,
     /// Whether who is disabled leaves his groups; the host keeps them, and puts him back when he is enabled.
     pub strip_memberships: bool,
     /// The guard against floods of disables and deletes.

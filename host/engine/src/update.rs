@@ -190,14 +190,20 @@ impl App {
         if is_active(&wanted) {
             self.keep_after_all(id).await?;
         }
-        let stored = if wanted == stored.record.resource {
+        let mut stored = if wanted == stored.record.resource {
             stored
         } else {
             self.change_attributes(r, kind, id, stored, wanted).await?
         };
         match turns {
-            Action::Disable => self.leave_groups(r, id).await?,
-            Action::Enable => self.join_groups(r, id).await?,
+            Action::Disable => {
+                stored = self.set_aside(r, kind, id, stored).await?;
+                self.leave_groups(r, id).await?;
+            }
+            Action::Enable => {
+                stored = self.set_back(r, kind, id, stored).await?;
+                self.join_groups(r, id).await?;
+            }
             _ => {}
         }
         if plan.is_empty() {

@@ -1,6 +1,7 @@
 //! `[policy]` and `[breaker]` of an app's file.
 
 use tombolo_engine::policy::{Breaker, Deletes, Mode, Policy};
+use tombolo_mapping::overrides::Constant;
 
 use super::reader::{Section, Sink};
 use super::value;
@@ -27,6 +28,20 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
         });
         policy.delete = delete.map(|found| found.value).unwrap_or_default();
         policy.strip_memberships = section.flag("strip-memberships").unwrap_or(false);
+        if let Some(values) = section.section("on-disable") {
+            for (name, value) in values.named_json() {
+                match serde_json::from_value::<Constant>(value) {
+                    Ok(value) => {
+                        policy.on_disable.insert(name.value, value);
+                    }
+                    Err(_) => sink.error_hint(
+                        name.span,
+                        format!("`policy.on-disable.{}` cannot be a value", name.value),
+                        "a value is a text, a whole number, true or false, or an array of them",
+                    ),
+                }
+            }
+        }
         section.finish();
     }
     if let Some(mut section) = root.section("breaker") {
