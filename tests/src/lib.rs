@@ -17,6 +17,7 @@
 //! - [`redmine`], [`soap`]: a real Redmine, and a SOAP service.
 //! - [`slapd`], [`ldif`]: a real OpenLDAP on loopback, and reading it.
 //! - [`postgres`], [`mariadb`]: real databases on loopback. [`sql`]: the sql connector's examples on them, and on SQLite.
+//! - [`shared`]: hosts whose store is in one PostgreSQL, and a balancer in front of them.
 //! - [`apps`]: app files for the connectors that are shipped, and the test guest.
 //! - [`token`]: a client of the token endpoint.
 //! - [`pki`], [`issuer`]: certificates, and tokens that somebody else signs.
@@ -44,6 +45,7 @@ pub mod redmine;
 pub mod revision;
 pub mod roster;
 pub mod scim;
+pub mod shared;
 pub mod slapd;
 pub mod soap;
 pub mod sql;

@@ -2,15 +2,19 @@
 //! none is doubled, and what was under way is settled against the target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tombolo_tests::dice::Dice;
-use tombolo_tests::host::{Directory, Host, Start};
+use tombolo_tests::host::{Directory, Host, Start, TOKEN};
 use tombolo_tests::people::USER;
+use tombolo_tests::postgres::Postgres;
 use tombolo_tests::scim::{Reply, Scim, patch_op};
+use tombolo_tests::shared::{Balancer, on_postgres, with_store};
 use tombolo_tests::slapd::{BASE, Slapd};
 use tombolo_tests::{apps, build};
 
@@ -81,9 +85,18 @@ fn known(ledger: &Ledger, name: &str) -> Known {
 }
 
 /// One client: its own users, one request after the other, until the host dies.
-async fn client(scim: Scim, ledger: Ledger, who: usize, seed: u64) -> Result<()> {
+async fn client(
+    scim: Scim,
+    ledger: Ledger,
+    who: usize,
+    seed: u64,
+    stop: Arc<AtomicBool>,
+) -> Result<()> {
     let mut dice = Dice::new(seed);
     for turn in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let name = format!("c{who}.{}@example.test", dice.below(12));
         let before = known(&ledger, &name);
         let display = format!("Display {seed} {turn}");
@@ -229,6 +242,7 @@ async fn ordeal(
                 Arc::clone(&ledger),
                 who,
                 dice.roll() % 100_000,
+                Arc::default(),
             ));
         }
         tokio::time::sleep(Duration::from_millis(30 + u64::try_from(dice.below(600))?)).await;
@@ -252,45 +266,153 @@ async fn ordeal(
     Ok(())
 }
 
+/// Three hosts on one store behind a balancer. One is killed at random; it comes back, in every other round at once, so that
+/// it settles what its earlier life began, else after the others have found it gone and settled that themselves.
+async fn ordeal_among(
+    directories: &[Directory],
+    start: &Start,
+    app: &str,
+    target: impl Fn() -> Result<BTreeMap<String, Vec<String>>>,
+) -> Result<()> {
+    let ledger = Ledger::default();
+    let mut dice = Dice::new(1147);
+    let balancer = Balancer::start().await?;
+    let mut hosts = Vec::new();
+    for directory in directories {
+        hosts.push(Host::start_with(directory.path(), start).await?);
+    }
+    let scim = || Scim::new(format!("{}/apps/{app}/scim/v2", balancer.url()), TOKEN);
+    let rounds = (kills() / 5).max(2);
+    for round in 0..rounds {
+        balancer.set(&hosts)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut clients = tokio::task::JoinSet::new();
+        for who in 0..6 {
+            let seed = dice.roll() % 100_000;
+            clients.spawn(client(
+                scim()?,
+                Arc::clone(&ledger),
+                who,
+                seed,
+                Arc::clone(&stop),
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(200 + u64::try_from(dice.below(600))?)).await;
+        let victim = dice.below(hosts.len());
+        hosts[victim].kill()?;
+        // The others go on.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.store(true, Ordering::SeqCst);
+        while let Some(ended) = clients.join_next().await {
+            let logs: String = hosts.iter().map(|host| tail(&host.log())).collect();
+            ended?.with_context(|| format!("round {round}\n{logs}"))?;
+        }
+        if round % 2 == 1 {
+            let witness = &hosts[(victim + 1) % hosts.len()];
+            let deadline = Instant::now() + Duration::from_secs(40);
+            while !witness.log().contains("settled now") && Instant::now() < deadline {
+                let other = &hosts[(victim + 2) % hosts.len()];
+                if other.log().contains("settled now") {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        hosts[victim] = Host::start_with(directories[victim].path(), start).await?;
+        balancer.set(&hosts)?;
+        let scim = scim()?;
+        let settled = async {
+            listed(&scim).await?;
+            settle(&scim, &ledger, &target()?).await
+        };
+        settled.await.with_context(|| {
+            let logs: String = hosts.iter().map(|host| tail(&host.log())).collect();
+            format!("after kill {}\n{logs}", round + 1)
+        })?;
+    }
+    println!(
+        "{app}: {rounds} kills of one host among three survived, {} users known",
+        ledger.lock().unwrap_or_else(PoisonError::into_inner).len()
+    );
+    Ok(())
+}
+
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn acknowledged_writes_to_csv_survive_kill_9() -> Result<()> {
+/// Where the store is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Sled,
+    Postgres,
+}
+
+async fn csv_on(engine: Engine) -> Result<()> {
     let directory = Directory::new()?;
     directory.connector("csv", &build::connector("csv")?)?;
     apps::csv(&directory, "files", "")?;
-    let file = directory.path().join("data/files").join(apps::CSV_USERS);
-    ordeal(&directory, &Start::default(), "files", || {
-        let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            return Ok(users);
-        };
-        let mut lines = text.lines();
-        let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-        let column = |name: &str| {
-            header
-                .iter()
-                .position(|h| h.trim_matches('"') == name)
-                .with_context(|| format!("no column {name} in {header:?}"))
-        };
-        let (name, display) = (
-            column(apps::CSV_USER_NAME)?,
-            column(apps::CSV_DISPLAY_NAME)?,
-        );
-        for line in lines {
-            // Nothing that this test writes needs quotes.
-            let cells: Vec<&str> = line.split(',').map(|c| c.trim_matches('"')).collect();
-            users
-                .entry(cells[name].to_owned())
-                .or_default()
-                .push(cells[display].to_owned());
+    let mut start = Start::default();
+    // Held until the end.
+    let _server = match engine {
+        Engine::Sled => None,
+        Engine::Postgres => {
+            let server = Postgres::start(PASSWORD)?;
+            on_postgres(&directory, &server)?;
+            start = with_store(start, PASSWORD);
+            Some(server)
         }
-        Ok(users)
-    })
-    .await
+    };
+    let file = directory.path().join("data/files").join(apps::CSV_USERS);
+    ordeal(&directory, &start, "files", || in_csv(&file)).await
+}
+
+fn in_csv(file: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let Ok(text) = std::fs::read_to_string(file) else {
+        return Ok(users);
+    };
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let column = |name: &str| {
+        header
+            .iter()
+            .position(|h| h.trim_matches('"') == name)
+            .with_context(|| format!("no column {name} in {header:?}"))
+    };
+    let (name, display) = (
+        column(apps::CSV_USER_NAME)?,
+        column(apps::CSV_DISPLAY_NAME)?,
+    );
+    for line in lines {
+        // Nothing that this test writes needs quotes.
+        let cells: Vec<&str> = line.split(',').map(|c| c.trim_matches('"')).collect();
+        users
+            .entry(cells[name].to_owned())
+            .or_default()
+            .push(cells[display].to_owned());
+    }
+    Ok(users)
+}
+
+fn in_ldap(slapd: &Slapd) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for entry in slapd.search(&format!("ou=people,{BASE}"), "(objectClass=inetOrgPerson)")? {
+        let text = |name: &str| entry.one(name).unwrap_or_default().to_owned();
+        users.entry(text("uid")).or_default().push(text("cn"));
+    }
+    Ok(users)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_csv_survive_kill_9() -> Result<()> {
+    csv_on(Engine::Sled).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_csv_survive_kill_9_with_the_store_in_postgres() -> Result<()> {
+    csv_on(Engine::Postgres).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,13 +421,22 @@ async fn acknowledged_writes_to_ldap_survive_kill_9() -> Result<()> {
     let directory = Directory::new()?;
     directory.connector("ldap", &build::connector("ldap")?)?;
     apps::ldap(&directory, "people", &slapd, "")?;
-    ordeal(&directory, &apps::with_password(PASSWORD), "people", || {
-        let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for entry in slapd.search(&format!("ou=people,{BASE}"), "(objectClass=inetOrgPerson)")? {
-            let text = |name: &str| entry.one(name).unwrap_or_default().to_owned();
-            users.entry(text("uid")).or_default().push(text("cn"));
-        }
-        Ok(users)
-    })
-    .await
+    let start = apps::with_password(PASSWORD);
+    ordeal(&directory, &start, "people", || in_ldap(&slapd)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_ldap_survive_kill_9_of_one_host_among_three() -> Result<()> {
+    let slapd = Slapd::start(PASSWORD)?;
+    let server = Postgres::start(PASSWORD)?;
+    let mut directories = Vec::new();
+    for _ in 0..3 {
+        let directory = Directory::new()?;
+        directory.connector("ldap", &build::connector("ldap")?)?;
+        apps::ldap(&directory, "people", &slapd, "")?;
+        on_postgres(&directory, &server)?;
+        directories.push(directory);
+    }
+    let start = with_store(apps::with_password(PASSWORD), PASSWORD);
+    ordeal_among(&directories, &start, "people", || in_ldap(&slapd)).await
 }

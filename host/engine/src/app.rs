@@ -24,6 +24,7 @@ use tracing::Instrument;
 
 use crate::audit::{Account, Action, Told, Trail};
 use crate::error::Error;
+use crate::hosts::Hosts;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::policy::Policy;
@@ -134,6 +135,7 @@ pub struct App {
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) hosts: Arc<Hosts>,
     pub(crate) keys: Keys,
     pub(crate) shared: Arc<Shared>,
     pub(crate) writes: TaskTracker,
@@ -146,6 +148,7 @@ impl App {
     pub(crate) fn new(
         config: AppConfig,
         store: Arc<dyn Store>,
+        hosts: Arc<Hosts>,
         shared: Arc<Shared>,
         writes: TaskTracker,
         trail: Arc<Trail>,
@@ -173,6 +176,7 @@ impl App {
             catalog,
             kinds,
             store,
+            hosts,
             shared,
             writes,
             trail,
@@ -180,6 +184,7 @@ impl App {
         });
         app.settle_in_background();
         app.delete_in_background();
+        app.settle_after_departures();
         Ok(app)
     }
 
@@ -249,7 +254,7 @@ impl App {
     ) -> Result<Answer, Error> {
         let r = &r.operation();
         let document = tombolo_scim::resource::read_with(&self.rules, ty, body);
-        let document = self.readable(r.told(Action::Create), ty, None, document)?;
+        let document = self.readable(&r.told(Action::Create), ty, None, document)?;
         let (id, stored) = {
             let (app, r, name) = (Arc::clone(self), r.clone(), ty.name.clone());
             let told = r.told(Action::Create);
@@ -298,7 +303,7 @@ impl App {
     ) -> Result<Answer, Error> {
         let r = &r.operation();
         let document = tombolo_scim::resource::read_with(&self.rules, ty, body);
-        let document = self.readable(r.told(Action::Update), ty, Some(id), document)?;
+        let document = self.readable(&r.told(Action::Update), ty, Some(id), document)?;
         let stored = {
             let told = r.told(Action::Update);
             let (app, r, name, of) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
@@ -322,7 +327,7 @@ impl App {
     ) -> Result<Answer, Error> {
         let r = &r.operation();
         let patch = PatchRequest::parse_with(&self.rules, body);
-        let patch = self.readable(r.told(Action::Update), ty, Some(id), patch)?;
+        let patch = self.readable(&r.told(Action::Update), ty, Some(id), patch)?;
         let stored = {
             let told = r.told(Action::Update);
             let (app, r, name, of) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
@@ -351,7 +356,7 @@ impl App {
     /// What a body says; one that says nothing readable is told of too.
     fn readable<T>(
         &self,
-        told: Told,
+        told: &Told,
         ty: &ResourceType,
         id: Option<&str>,
         read: Result<T, tombolo_scim::error::Error>,
@@ -384,7 +389,13 @@ impl App {
             result
         };
         match self.writes.spawn(write.in_current_span()).await {
-            Ok(result) => result,
+            Ok(result) => {
+                // What could not be written down at the end has to be asked for.
+                if let Err(Error::Store(_)) = &result {
+                    self.settle_in_background();
+                }
+                result
+            }
             Err(panic) => {
                 tracing::error!(app = self.name, %panic, "a write ended in a defect of the host");
                 Err(Error::Defect)

@@ -58,10 +58,9 @@ impl App {
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
         let references = self.references_of_resource(kind, &resource).await?;
-        let object = kind
-            .mapping
-            .to_object(&resource, &references)
-            .map_err(mapping)?;
+        let object = self
+            .new_object(kind, &resource, &references, &r.call())
+            .await?;
         kind.mapping.require(&object).map_err(mapping)?;
 
         let _held = self.shared.locks.lock(&id).await;
@@ -310,14 +309,19 @@ impl App {
         name: &'static str,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Error> {
-        let _one = match self.connector.component().manifest().writes {
+        let one = match self.connector.component().manifest().writes {
             Writes::Serial => Some(self.shared.serial.lock().await),
             Writes::Parallel => None,
         };
+        let turn = match &one {
+            Some(_) => self.hosts.turn(&self.name).await?,
+            None => None,
+        };
         let began = std::time::Instant::now();
-        let result = call.await;
-        r.tale().called(name, began, &result);
-        result.map_err(|error| self.target(error))
+        let written = call.await;
+        r.tale().called(name, began, &written);
+        self.hosts.end_turn(turn).await;
+        written.map_err(|error| self.target(error))
     }
 
     /// After a write that failed: an intent that changed nothing ends; one whose

@@ -53,7 +53,9 @@ pub(crate) fn of(mapping: &Mapping) -> Vec<Indexed> {
         .iter()
         .filter(|flow| may_be_matched_on(flow))
         .filter_map(|flow| parsed(flow.path()));
-    let others = usual.chain(own).map(|path| (path, false));
+    let matched = mapping.matching();
+    let matched = matched.iter().filter_map(|path| parsed(path));
+    let others = usual.chain(own).chain(matched).map(|path| (path, false));
     let mut indexed: Vec<Indexed> = Vec::new();
     for (path, unique) in unique.chain(others) {
         let Some(path) = canonical(ty, &path) else {

@@ -14,6 +14,9 @@
 //! | delete | has it | not done: the link stays |
 //! | members | has these members | these are the members |
 //!
+//! Where several hosts share the store an intent has the name of the host that works on it. Whoever finds one asks first
+//! whether that host lives ([`crate::hosts`]): then it is left to it; else it is taken over by a conditional commit.
+//!
 //! While the target cannot be asked the intent stays, and a request that needs
 //! the resource gets 503 and `Retry-After`.
 
@@ -35,6 +38,7 @@ use crate::app::App;
 use crate::audit::{Action, Told};
 use crate::convert;
 use crate::error::Error;
+use crate::hosts::{Patience, Standing};
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
@@ -69,6 +73,7 @@ impl App {
             begun: Timestamp::now(),
             by: r.by.clone(),
             counts: false,
+            host: None,
             step,
         }
     }
@@ -81,12 +86,45 @@ impl App {
         commit: Commit,
     ) -> Result<(), Error> {
         let key = self.keys.intent(id);
-        let mut commit = commit.absent(&key).put(&key, encode(intent)?);
+        let ours = self.as_ours(intent);
+        let mut commit = commit.absent(&key).put(&key, encode(&ours)?);
         if intent.counts {
             let ty = &self.kind_of_name(&intent.kind)?.ty().name;
             commit = commit.put(self.keys.mark(ty, intent.begun, id), "");
         }
         Ok(self.store.commit(commit).await?)
+    }
+
+    /// The intent under this host's name.
+    fn as_ours(&self, intent: &Intent) -> Intent {
+        Intent {
+            host: self.hosts.me(),
+            ..intent.clone()
+        }
+    }
+
+    /// Makes an intent that is found this host's, if it is nobody's; false while its host lives. The caller holds the
+    /// lock of `id`.
+    async fn take_over(&self, id: &str, intent: &Intent) -> Result<bool, Error> {
+        if !self.hosts.many() {
+            return Ok(true);
+        }
+        if self.hosts.standing(intent.host.as_deref()).await? == Standing::Theirs {
+            return Ok(false);
+        }
+        let key = self.keys.intent(id);
+        let Some(bytes) = self.store.get(&key).await? else {
+            return Err(Error::Contended);
+        };
+        let found: Intent = decode("an intent", &bytes)?;
+        if found.request != intent.request || found.host != intent.host {
+            return Err(Error::Contended);
+        }
+        let commit = Commit::new()
+            .equals(&key, bytes)
+            .put(&key, encode(&self.as_ours(intent))?);
+        self.store.commit(commit).await?;
+        Ok(true)
     }
 
     /// Ends an intent that changed nothing.
@@ -132,6 +170,22 @@ impl App {
         let Some(intent) = self.open_intent(id).await? else {
             return Ok(());
         };
+        let intent = if self.take_over(id, &intent).await? {
+            intent
+        } else {
+            // Another host works on it.
+            let mut patience = Patience::new();
+            while !self.theirs_has_ended(id).await? {
+                if !patience.wait().await {
+                    return Err(Self::unsettled(kind, id));
+                }
+            }
+            match self.open_intent(id).await? {
+                None => return Ok(()),
+                Some(left) if self.take_over(id, &left).await? => left,
+                Some(_) => return Err(Self::unsettled(kind, id)),
+            }
+        };
         match self.settle(kind, id, &intent, call).await {
             // Whoever needs the resource would only come back after the grace.
             Err(Error::Unsettled { .. }) if within_grace(&intent) => {
@@ -139,6 +193,17 @@ impl App {
                 self.settle(kind, id, &intent, call).await
             }
             settled => settled,
+        }
+    }
+
+    /// Whether no host that lives works on `id`, but perhaps this one.
+    pub(crate) async fn theirs_has_ended(&self, id: &str) -> Result<bool, Error> {
+        match self.open_intent(id).await? {
+            None => Ok(true),
+            Some(intent) => {
+                let standing = self.hosts.standing(intent.host.as_deref()).await?;
+                Ok(standing != Standing::Theirs)
+            }
         }
     }
 
@@ -213,7 +278,7 @@ impl App {
         let references = self.references_of_resource(kind, resource).await?;
         let object = kind
             .mapping
-            .to_object(resource, &references)
+            .to_created_object(resource, &references)
             .map_err(mapping)?;
         match self.find(kind, &object, call).await? {
             Some(entry) => self
@@ -265,7 +330,9 @@ impl App {
         let references = self.references_of_object(kind, &object).await?;
         let mut as_wanted = resource.clone();
         kind.mapping.overlay(&mut as_wanted, &object, &references);
-        let base = if as_wanted == *resource {
+        let wanted = self.references_of_resource(kind, resource).await?;
+        let made = kind.mapping.is_made(resource, &wanted, &object);
+        let base = if made && as_wanted == *resource {
             resource
         } else if within_grace(intent) {
             return Err(Self::unsettled(kind, id));
@@ -389,7 +456,7 @@ impl App {
         Ok(first)
     }
 
-    async fn search_all(
+    pub(crate) async fn search_all(
         &self,
         kind: &Kind,
         filter: Option<Vec<Node>>,
@@ -454,12 +521,33 @@ impl App {
         });
     }
 
-    /// How many writes have no outcome yet.
+    /// Settles what hosts leave behind that are gone.
+    pub(crate) fn settle_after_departures(self: &Arc<Self>) {
+        let (Some(mut departures), Ok(runtime)) = (
+            self.hosts.departures(),
+            tokio::runtime::Handle::try_current(),
+        ) else {
+            return;
+        };
+        let app = Arc::downgrade(self);
+        runtime.spawn(async move {
+            while departures.changed().await.is_ok() {
+                let Some(app) = app.upgrade() else { return };
+                app.settle_in_background();
+            }
+        });
+    }
+
+    /// How many writes have no outcome yet, and nobody else works on them.
     async fn unfinished(&self) -> usize {
-        self.store
-            .scan(Range::prefix(self.keys.intents()))
-            .await
-            .map_or(1, |intents| intents.len())
+        let Ok(intents) = self.store.scan(Range::prefix(self.keys.intents())).await else {
+            return 1;
+        };
+        let mut left = 0;
+        for (key, _) in intents {
+            left += usize::from(self.theirs_has_ended(&id_of(&key)).await.unwrap_or(true));
+        }
+        left
     }
 
     /// One round; answers how many intents are left.
@@ -479,6 +567,16 @@ impl App {
             let Ok(Some(intent)) = self.open_intent(&id).await else {
                 continue;
             };
+            match self.take_over(&id, &intent).await {
+                Ok(true) => {}
+                // Its host settles it, or leaves it behind.
+                Ok(false) => continue,
+                Err(error) => {
+                    tracing::debug!(app = self.name, id, %error, "an unfinished write is taken over later");
+                    left += 1;
+                    continue;
+                }
+            }
             let Some(kind) = self.kinds.iter().find(|kind| kind.name == intent.kind) else {
                 tracing::warn!(
                     app = self.name,
@@ -511,6 +609,11 @@ fn within_grace(intent: &Intent) -> bool {
 /// What cannot be mapped now could be mapped when the write began.
 #[allow(clippy::needless_pass_by_value)] // it is what `map_err` gives
 pub(crate) fn mapping(error: tombolo_mapping::ConvertError) -> Error {
+    if error.is_none_free() {
+        return Error::Taken {
+            message: error.to_string(),
+        };
+    }
     Error::Request(tombolo_scim::error::Error::invalid_value(error.to_string()))
 }
 

@@ -13,15 +13,25 @@
 //! | app, `b`, type, time, id | nothing: a disable or delete that the breaker let through |
 //! | app, `p`, id | the groups that somebody was taken out of when he was disabled |
 //! | app, `k`, id | the values that a disable has written over |
-//! | app, `w`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
+//! | app, `t`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
 //! | app, `s`, key | the connector's own state |
+//! | app, `d`, type, anchor | nothing: an object that was deleted, where several hosts share the store |
+//! | app, `w`, digest | when, and id: what was asked for in a POST, where several hosts share the store |
+//!
+//! Anchors and values that are long are shortened ([`short`]).
 //!
 //! Ids are UUIDs of version 7: the order of the keys is the order in which the
 //! objects were first seen, and stays so.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tombolo_store::Key;
 use tombolo_store::key::{Segment, last_text, segments};
+
+/// The room of intents.
+pub(crate) const INTENTS: &str = "i";
 
 /// The keys of one app.
 #[derive(Clone, Debug)]
@@ -49,7 +59,7 @@ impl Keys {
     }
 
     pub(crate) fn anchor(&self, ty: &str, anchor: &str) -> Key {
-        self.room("a").text(ty).text(anchor)
+        self.room("a").text(ty).text(&short(anchor))
     }
 
     pub(crate) fn anchors(&self, ty: &str) -> Key {
@@ -57,11 +67,11 @@ impl Keys {
     }
 
     pub(crate) fn unique(&self, ty: &str, attribute: &str, value: &str) -> Key {
-        self.room("u").text(ty).text(attribute).text(value)
+        self.room("u").text(ty).text(attribute).text(&short(value))
     }
 
     pub(crate) fn indexed(&self, ty: &str, attribute: &str, value: &str) -> Key {
-        self.room("x").text(ty).text(attribute).text(value)
+        self.room("x").text(ty).text(attribute).text(&short(value))
     }
 
     pub(crate) fn members(&self, group: &str) -> Key {
@@ -81,7 +91,7 @@ impl Keys {
     }
 
     pub(crate) fn intents(&self) -> Key {
-        self.room("i")
+        self.room(INTENTS)
     }
 
     pub(crate) fn intent(&self, id: &str) -> Key {
@@ -105,7 +115,7 @@ impl Keys {
     }
 
     pub(crate) fn all_due(&self) -> Key {
-        self.room("w")
+        self.room("t")
     }
 
     pub(crate) fn due(&self, id: &str) -> Key {
@@ -126,6 +136,14 @@ impl Keys {
         self.mark_from(ty, at).text(id)
     }
 
+    pub(crate) fn deleted(&self, ty: &str, anchor: &str) -> Key {
+        self.room("d").text(ty).text(&short(anchor))
+    }
+
+    pub(crate) fn wish(&self, digest: &[u8]) -> Key {
+        self.room("w").bytes(digest)
+    }
+
     pub(crate) fn states(&self) -> Key {
         self.room("s")
     }
@@ -138,6 +156,24 @@ impl Keys {
 /// The number in `key`.
 pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
     segments(key)?.iter().find_map(Segment::as_number)
+}
+
+/// Values up to this many bytes stand in keys as they are.
+const LONG: usize = 600;
+/// Of longer ones so many stand there, and a digest of the whole.
+const HEAD: usize = 200;
+
+/// A value as it stands in a key: whatever comes from a target or a client, the key has a place in every engine.
+pub(crate) fn short(value: &str) -> Cow<'_, str> {
+    if value.len() <= LONG {
+        return Cow::Borrowed(value);
+    }
+    let head = &value[..value.floor_char_boundary(HEAD)];
+    let mut text = format!("{head}\u{2026}");
+    for byte in Sha256::digest(value.as_bytes()) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    Cow::Owned(text)
 }
 
 /// The id that ends `key`; empty for a key that ends in none, which the store

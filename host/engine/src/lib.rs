@@ -28,11 +28,13 @@
 //! | `journal` | intents, and settling them |
 //! | [`policy`], `held`, `leave` | what is not done at once, or not at all |
 //! | `plan`, `undo` | what a write would do; taking one back |
+//! | [`hosts`], `fence`, `elsewhere` | several hosts on one store: who lives, who may end what, whose answer is older |
 //! | `replay` | the same POST again |
 //! | [`audit`] | who did what, in a chain that shows whether it was changed |
 //! | `reconcile` | what a target's entry does to the mirror |
 //! | `stand_in` | what a target makes up for what was cleared |
 //! | `record`, `keys`, `index` | what is kept, and under which keys |
+//! | `versions` | what these looked like before |
 //! | `shared` | what outlives a reload of an app: locks, freshness, counts |
 //! | `state` | the connectors' own small store |
 //! | [`error`] | every way to fail, and its SCIM answer |
@@ -45,8 +47,12 @@ pub mod audit;
 mod convert;
 mod create;
 mod delete;
+mod elsewhere;
 pub mod error;
+mod expressions;
+mod fence;
 mod held;
+pub mod hosts;
 mod import;
 mod index;
 mod journal;
@@ -70,6 +76,7 @@ mod stand_in;
 mod state;
 mod undo;
 mod update;
+mod versions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -86,14 +93,18 @@ pub use held::Held;
 pub use plan::{Intended, Plan};
 pub use request::Request;
 pub use undo::fold;
+pub use versions::bring_forward;
 
 use audit::{Account, Keep, Search, Trail, Verdict};
+use fence::Fence;
+use hosts::Hosts;
 use shared::Shared;
 use state::ConnectorState;
 
 /// The engine of one host: a store, and what its apps share across reloads.
 pub struct Engine {
     store: Arc<dyn Store>,
+    hosts: Arc<Hosts>,
     shared: Mutex<HashMap<String, Arc<Shared>>>,
     writes: TaskTracker,
     trail: Arc<Trail>,
@@ -102,8 +113,19 @@ pub struct Engine {
 impl Engine {
     /// An engine over `store`, which nobody else may write to.
     pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::over(store, Hosts::alone())
+    }
+
+    /// An engine over `store`, which these hosts write to, this one among them.
+    pub fn among(store: Arc<dyn Store>, hosts: Arc<Hosts>) -> Self {
+        let fenced = Fence::new(store, Arc::clone(&hosts));
+        Self::over(Arc::new(fenced), hosts)
+    }
+
+    fn over(store: Arc<dyn Store>, hosts: Arc<Hosts>) -> Self {
         Self {
             trail: Trail::new(Arc::clone(&store)),
+            hosts,
             store,
             shared: Mutex::default(),
             writes: TaskTracker::new(),
@@ -133,6 +155,7 @@ impl Engine {
         App::new(
             config,
             Arc::clone(&self.store),
+            Arc::clone(&self.hosts),
             shared,
             self.writes.clone(),
             Arc::clone(&self.trail),

@@ -296,7 +296,9 @@ impl App {
     /// How many resources of the kind are mirrored.
     async fn total(&self, kind: &Kind) -> Result<u64, Error> {
         let ty = &kind.ty().name;
-        if let Some(total) = self.shared.count(ty) {
+        // What other hosts add and remove is in the store only.
+        let counted = self.shared.count(ty).filter(|_| !self.hosts.many());
+        if let Some(total) = counted {
             return Ok(total);
         }
         let total = self.store.count(&self.keys.records(ty)).await?;

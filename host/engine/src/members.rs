@@ -381,6 +381,8 @@ impl App {
         call: &Call,
         settle: Option<&Told>,
     ) -> Result<(), Error> {
+        // Read before the target is asked: another host may write the group meanwhile.
+        let before = self.load(kind, group).await?;
         let mut anchors = BTreeSet::new();
         let mut cursor: Option<String> = None;
         let mut cursors = BTreeSet::new();
@@ -431,7 +433,7 @@ impl App {
             moved.added.push(id.clone());
         }
         if !commit.is_empty() {
-            let Some(stored) = self.load(kind, group).await? else {
+            let Some(stored) = before else {
                 return Ok(());
             };
             let record = stored.next(&stored.record.anchor, stored.record.resource.clone());

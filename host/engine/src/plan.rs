@@ -15,6 +15,7 @@ use tombolo_scim::schema::ResourceType;
 use crate::app::App;
 use crate::audit::{Action, Change, Members, Problem};
 use crate::error::Error;
+use crate::expressions::Surroundings;
 use crate::journal::mapping;
 use crate::kind::Kind;
 use crate::policy::{Deletes, Mode};
@@ -192,12 +193,11 @@ impl App {
         self.known_members(kind, &members).await?;
         let shown = kind.without_secrets(&resource);
         let references = self.references_of_resource(kind, &shown).await?;
-        let object = kind
-            .mapping
-            .to_object(&shown, &references)
-            .map_err(mapping)?;
+        let object = self
+            .new_object(kind, &shown, &references, &r.call())
+            .await?;
         plan.action = Some(Action::Create);
-        plan.after = shown.as_map().clone();
+        plan.after.clone_from(shown.as_map());
         let attributes: Map<_, _> = object
             .iter()
             .map(|(name, values)| (name.to_owned(), readable(values)))
@@ -218,10 +218,9 @@ impl App {
         }
         // A password that is an attribute among others may be required, and is not shown.
         let references = self.references_of_resource(kind, &resource).await?;
-        let whole = kind
-            .mapping
-            .to_object(&resource, &references)
-            .map_err(mapping)?;
+        let whole = self
+            .new_object(kind, &resource, &references, &r.call())
+            .await?;
         kind.mapping.require(&whole).map_err(mapping)?;
         self.free(kind, &resource).await?;
         if self.find(kind, &object, &r.call()).await?.is_some() {
@@ -270,15 +269,13 @@ impl App {
         let anchor = &stored.record.anchor;
         if wanted != *old {
             let references = self.references_of_resource(kind, &wanted).await?;
-            let new_object = kind
+            let before = self.references_of_resource(kind, old).await?;
+            let update = kind
                 .mapping
-                .to_object(&wanted, &references)
+                .update((old, &before), (&wanted, &references), &Surroundings::new())
                 .map_err(mapping)?;
-            let references = self.references_of_resource(kind, old).await?;
-            let old_object = kind.mapping.to_object(old, &references).map_err(mapping)?;
-            let edits: Vec<_> = kind
-                .mapping
-                .edits(&old_object, &new_object)
+            let edits: Vec<_> = update
+                .edits
                 .iter()
                 .map(|edit| {
                     let how = match edit.kind {
@@ -340,7 +337,7 @@ impl App {
                 .await;
         }
         plan.action = Some(Action::Delete);
-        plan.before = stored.record.resource.as_map().clone();
+        plan.before.clone_from(stored.record.resource.as_map());
         plan.calls
             .push(json!({ "call": "delete", "kind": kind.name, "anchor": stored.record.anchor }));
         plan.held = self.would_hold(r, kind, id).await?;

@@ -86,8 +86,10 @@ impl App {
         if old.is_none_or(|old| old.record.anchor != new.anchor) {
             let anchor = self.keys.anchor(ty, &new.anchor);
             commit = commit.absent(&anchor).put(&anchor, id);
+            commit = self.unbury(ty, &new.anchor, commit).await?;
             if let Some(old) = old {
                 commit = commit.delete(self.keys.anchor(ty, &old.record.anchor));
+                commit = self.bury(ty, &old.record.anchor, commit);
             }
         }
         commit = self
@@ -180,6 +182,7 @@ impl App {
             };
             match outcome {
                 Err(Error::Contended) => {}
+                Err(error) if self.has_gone_since(&error) => return Ok(None),
                 other => return other.map(Some),
             }
         }
@@ -198,6 +201,9 @@ impl App {
         let Some(_held) = self.shared.locks.try_lock(&id) else {
             return Ok(Some((id, stored)));
         };
+        if !self.theirs_has_ended(&id).await? {
+            return Ok(Some((id, stored)));
+        }
         if let Err(error) = self.settled_now(kind, &id).await {
             tracing::debug!(app = self.name, kind = kind.name, id, %error, "read while a write is not settled");
         }
@@ -219,6 +225,9 @@ impl App {
         if resource == stored.record.resource {
             self.shared.confirm_at(id, asked);
             return Ok((id.to_owned(), stored));
+        }
+        if self.hosts.many() {
+            return self.refresh_alone(kind, id, stored).await;
         }
         let record = stored.record.next(stored.record.anchor.clone(), resource);
         let (commit, stored) = self
@@ -248,9 +257,8 @@ impl App {
         let mut resource = Resource::default();
         kind.mapping.overlay(&mut resource, object, references);
         let record = Record::new(anchor.to_owned(), resource);
-        let (commit, stored) = self
-            .put_record(kind, &id, None, &record, Commit::new())
-            .await?;
+        let unburied = self.still_there(kind, anchor).await?;
+        let (commit, stored) = self.put_record(kind, &id, None, &record, unburied).await?;
         self.store.commit(commit).await?;
         self.shared.confirm_at(&id, asked);
         self.shared.adjust_count(&kind.ty().name, 1);
@@ -280,6 +288,7 @@ impl App {
                 .delete(&key)
                 .delete(self.keys.anchor(ty, &stored.record.anchor))
                 .delete(self.keys.intent(id));
+            commit = self.bury(ty, &stored.record.anchor, commit);
             commit = self
                 .put_indexes(kind, id, Some(&stored.record.resource), None, commit)
                 .await?;

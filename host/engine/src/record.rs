@@ -88,6 +88,9 @@ pub(crate) struct Intent {
     /// The breaker counts it: a mark goes with it.
     #[serde(default, skip_serializing)]
     pub(crate) counts: bool,
+    /// The host that works on it, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
     pub(crate) step: Step,
 }
 

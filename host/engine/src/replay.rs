@@ -4,25 +4,31 @@
 //! Where a value is unique its claim says 409, for ever. A type without any is
 //! guarded by what was asked for: the same body within [`WINDOW`] is the same
 //! wish, and gets the 409 that makes a client look for what it has already.
-//! Remembered in this host only, and not over a restart.
+//! Remembered in this host only, and not over a restart; where several hosts share the store, in the store.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tombolo_scim::resource::{Member, Resource};
+use tombolo_store::{Commit, CommitError};
 
 use crate::app::App;
 use crate::create::HOLDER;
 use crate::error::Error;
 use crate::kind::Kind;
+use crate::record::{decode, encode};
 use crate::request::Request;
 
 /// How long the same body is the same wish. Entra repeats a request that timed
 /// out within minutes, and an object that failed in its next cycle, 20 to 40
 /// minutes later.
 const WINDOW: Duration = Duration::from_mins(60);
+/// How often a wish is taken again that another took at the same moment.
+const TRIES: usize = 4;
 /// How many wishes are remembered; the oldest are forgotten first.
 const MOST: usize = 10_000;
 
@@ -96,22 +102,76 @@ impl App {
         wish: Wish,
         id: &str,
     ) -> Result<(), Error> {
+        if self.hosts.many() {
+            return self.only_once_among_hosts(r, kind, wish, id).await;
+        }
         while let Some(holder) = self.shared.wishes.remember(wish, id) {
             let Some(_held) = self.shared.locks.lock_within(&holder, HOLDER).await else {
                 return Err(Self::unsettled(kind, &holder));
             };
             self.settled(kind, &holder, &r.call()).await?;
             if self.load(kind, &holder).await?.is_some() {
-                return Err(Error::Taken {
-                    message: format!(
-                        "the same {} was created a short while ago and has the id `{holder}`; it is not created a second time",
-                        kind.ty().name
-                    ),
-                });
+                return Err(created_already(kind, &holder));
             }
             self.shared.wishes.forget(&wish, &holder);
         }
         Ok(())
+    }
+
+    /// The same where several hosts share the store: the wish is taken there.
+    async fn only_once_among_hosts(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        wish: Wish,
+        id: &str,
+    ) -> Result<(), Error> {
+        let key = self.keys.wish(&wish);
+        for _ in 0..TRIES {
+            let free = match self.store.get(&key).await? {
+                None => Commit::new().absent(&key),
+                Some(bytes) => {
+                    let taken: Taken = decode("a wish", &bytes)?;
+                    let age = Timestamp::now().duration_since(taken.at);
+                    if age.unsigned_abs() < WINDOW {
+                        let Some(_held) = self.shared.locks.lock_within(&taken.id, HOLDER).await
+                        else {
+                            return Err(Self::unsettled(kind, &taken.id));
+                        };
+                        self.settled(kind, &taken.id, &r.call()).await?;
+                        if self.load(kind, &taken.id).await?.is_some() {
+                            return Err(created_already(kind, &taken.id));
+                        }
+                    }
+                    Commit::new().equals(&key, bytes)
+                }
+            };
+            let ours = encode(&Taken {
+                id: id.to_owned(),
+                at: Timestamp::now(),
+            })?;
+            match self.store.commit(free.put(&key, ours)).await {
+                Err(CommitError::Conflict { .. }) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Error::Contended)
+    }
+}
+
+/// A wish in the store, where several hosts share it. One that is too old is taken by whoever has it next.
+#[derive(Debug, Serialize, Deserialize)]
+struct Taken {
+    id: String,
+    at: Timestamp,
+}
+
+fn created_already(kind: &Kind, holder: &str) -> Error {
+    Error::Taken {
+        message: format!(
+            "the same {} was created a short while ago and has the id `{holder}`; it is not created a second time",
+            kind.ty().name
+        ),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tombolo_mapping::Object;
+use tombolo_mapping::{Object, Update};
 use tombolo_runtime::contract::{Entry, Fault};
 use tombolo_scim::patch::{MemberEdit, PatchRequest};
 use tombolo_scim::resource::{Document, Resource};
@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::audit::{Account, Action, Change, Told, label};
 use crate::convert;
 use crate::error::Error;
+use crate::expressions::Surroundings;
 use crate::held::Held;
 use crate::journal::mapping;
 use crate::kind::Kind;
@@ -222,13 +223,14 @@ impl App {
     ) -> Result<Stored, Error> {
         let old = &stored.record.resource;
         let references = self.references_of_resource(kind, &wanted).await?;
-        let new_object = kind
+        let before = self.references_of_resource(kind, old).await?;
+        let Update {
+            object: new_object,
+            edits,
+        } = kind
             .mapping
-            .to_object(&wanted, &references)
+            .update((old, &before), (&wanted, &references), &Surroundings::new())
             .map_err(mapping)?;
-        let references = self.references_of_resource(kind, old).await?;
-        let old_object = kind.mapping.to_object(old, &references).map_err(mapping)?;
-        let edits = kind.mapping.edits(&old_object, &new_object);
         let kept = kind.without_secrets(&wanted);
 
         let same_names = kind

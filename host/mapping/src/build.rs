@@ -1,15 +1,17 @@
 //! From a connector's description and an operator's overrides to a mapping.
 
 use tombolo_scim::filter::{CompareOp, Filter, Literal};
-use tombolo_scim::schema::{Mutability, Returned, Type, Uniqueness};
+use tombolo_scim::schema::{Attribute, Mutability, Returned, Type, Uniqueness};
 use tombolo_scim::{AttributePath, Path, ResourceType};
 
 use crate::convert;
 use crate::error::{MappingError, Problem, near_names};
+use crate::expressed;
 use crate::kind::{Kind, KindAttribute, KindMutability, KindType};
 use crate::mapping::{Flow, Mapping};
-use crate::overrides::{Choice, Overrides};
+use crate::overrides::{Choice, Direct, Overrides, Terms};
 use crate::place::Place;
+use crate::rule::Rule;
 
 /// What the server itself says of a resource: membership has an interface of
 /// its own, and the rest is no target's business.
@@ -20,6 +22,7 @@ struct Plan<'k> {
     path: Path,
     text: String,
     attribute: &'k KindAttribute,
+    terms: Terms,
 }
 
 pub(crate) fn mapping(kind: &Kind, overrides: &Overrides) -> Result<Mapping, MappingError> {
@@ -54,11 +57,13 @@ pub(crate) fn onto(
     }
     check_overlaps(&flows, &mut problems);
     let constants = constants(kind, overrides, &mut problems);
+    let expressed = expressed::all(&mut resource_type, kind, overrides, &flows, &mut problems);
     for attribute in &kind.attributes {
         let fed = flows
             .iter()
             .any(|flow| flow.attribute.name == attribute.name)
-            || constants.iter().any(|(name, _)| *name == attribute.name);
+            || constants.iter().any(|(name, _)| *name == attribute.name)
+            || overrides.expressions.contains_key(&attribute.name);
         if attribute.required && attribute.is_writable() && !fed {
             problems.push(Problem::NotFed {
                 attribute: attribute.name.clone(),
@@ -70,7 +75,9 @@ pub(crate) fn onto(
         kind: kind.clone(),
         resource_type,
         flows,
+        expressed,
         constants,
+        default_domain: overrides.default_domain.clone(),
     })
 }
 
@@ -112,6 +119,7 @@ fn plan<'k>(
                 path,
                 text: text.clone(),
                 attribute,
+                terms: Terms::default(),
             }),
             Err(problem) => problems.push(problem),
         }
@@ -139,11 +147,15 @@ fn plan<'k>(
                 });
             }
             Choice::Unmapped => {}
-            Choice::Attribute(name) => match kind.attribute(name) {
+            Choice::Attribute(name)
+            | Choice::Direct(Direct {
+                attribute: name, ..
+            }) => match kind.attribute(name) {
                 Some(attribute) => chosen.push(Plan {
                     path,
                     text: text.clone(),
                     attribute,
+                    terms: choice.terms(),
                 }),
                 None => problems.push(Problem::UnknownAttribute {
                     path: text.clone(),
@@ -164,6 +176,7 @@ fn plan<'k>(
             .iter()
             .any(|other| other.attribute.name == plan.attribute.name)
             && !overrides.constants.contains_key(&plan.attribute.name)
+            && !overrides.expressions.contains_key(&plan.attribute.name)
     });
     chosen.extend(suggested);
     chosen.sort_by_key(|plan| {
@@ -231,7 +244,38 @@ fn flow(ty: &mut ResourceType, plan: &Plan<'_>) -> Result<Flow, String> {
         path: plan.text.clone(),
         attribute: plan.attribute.clone(),
         place: place(ty, plan)?,
+        rule: Rule::of(&plan.terms, plan.attribute)?,
     })
+}
+
+/// A flow between a path and an attribute that no connector describes: what an expression is turned back into.
+pub(crate) fn synthetic(
+    ty: &mut ResourceType,
+    text: &str,
+    of: impl FnOnce(Option<&Attribute>, &Path) -> KindAttribute,
+) -> Result<Flow, String> {
+    let path = Path::parse(text).map_err(|error| error.to_string())?;
+    let mut whole = path.attribute.clone();
+    whole.sub = None;
+    let mut end = ty.attribute(&whole);
+    if let (Some(attribute), Some(sub)) = (end, path.sub()) {
+        end = attribute.sub(sub);
+    } else if let Some(attribute) = end.filter(|attribute| attribute.kind == Type::Complex) {
+        end = attribute.sub("value");
+    }
+    let many = ty.attribute(&whole).filter(|_| path.filter.is_none());
+    let many = many.is_some_and(|attribute| attribute.multi_valued);
+    let mut attribute = of(end, &path);
+    attribute.multi |= many;
+    flow(
+        ty,
+        &Plan {
+            path,
+            text: text.to_owned(),
+            attribute: &attribute,
+            terms: Terms::default(),
+        },
+    )
 }
 
 fn place(ty: &ResourceType, plan: &Plan<'_>) -> Result<Place, String> {
@@ -463,9 +507,10 @@ fn constants(
         let mapped = overrides
             .paths
             .values()
-            .any(|choice| *choice == Choice::Attribute(name.clone()));
+            .any(|choice| choice.attribute() == Some(name))
+            || overrides.expressions.contains_key(name);
         let converted = if mapped {
-            Err("a SCIM path is mapped to it as well".to_owned())
+            Err("a SCIM path or an expression feeds it as well".to_owned())
         } else if attribute.is_writable() {
             convert::constants(constant, attribute)
         } else {

@@ -46,7 +46,7 @@ pub(crate) fn mapping(kind: &Kind, operator: &Overrides) -> Result<Mapping, Mapp
 fn overrides(kind: &Kind, operator: &Overrides) -> Overrides {
     let mut paths: BTreeMap<String, Choice> = BTreeMap::new();
     for attribute in &kind.attributes {
-        if !is_placed(operator, attribute) && is_shown(kind, attribute) {
+        if !operator.places(&attribute.name) && is_shown(kind, attribute) {
             paths.insert(
                 below_urn(shown_name(attribute)),
                 Choice::Attribute(attribute.name.clone()),
@@ -66,27 +66,18 @@ fn overrides(kind: &Kind, operator: &Overrides) -> Overrides {
         }
     }
     let mut overrides = Overrides {
-        constants: operator.constants.clone(),
         paths,
+        ..operator.clone()
     };
     // Nothing stays where the connector suggests it for SCIM.
     for attribute in &kind.attributes {
         if let Some(suggested) = &attribute.scim
-            && !is_placed(&overrides, attribute)
+            && !overrides.places(&attribute.name)
         {
             overrides.paths.insert(suggested.clone(), Choice::Unmapped);
         }
     }
     overrides
-}
-
-/// Do the overrides themselves say where the attribute's values come from?
-fn is_placed(overrides: &Overrides, attribute: &KindAttribute) -> bool {
-    overrides.constants.contains_key(&attribute.name)
-        || overrides
-            .paths
-            .values()
-            .any(|choice| *choice == Choice::Attribute(attribute.name.clone()))
 }
 
 /// Can the attribute be shown under its own name? Not if no path could name it, nor if it refers to objects that the

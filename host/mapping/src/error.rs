@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::expression::error::Fault;
+
 /// Everything that is wrong with the mapping of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingError {
@@ -130,6 +132,32 @@ pub enum Problem {
         /// The attribute.
         attribute: String,
     },
+    /// An expression for an attribute that is not there.
+    #[error("`expressions` names `{attribute}`, which the connector does not have{}", hint(.near))]
+    UnknownExpressed {
+        /// The name that is not there.
+        attribute: String,
+        /// Names that look like it.
+        near: Vec<String>,
+    },
+    /// An expression that is none, or does not fit.
+    #[error("the expression for `{attribute}`: {cause}")]
+    BadExpression {
+        /// The attribute.
+        attribute: String,
+        /// What is wrong, and where in the expression.
+        cause: String,
+    },
+    /// What an expression is to be turned back into does not fit.
+    #[error("the inverse of `{attribute}` for `{path}`: {cause}")]
+    BadInverse {
+        /// The attribute.
+        attribute: String,
+        /// The SCIM path.
+        path: String,
+        /// What is wrong.
+        cause: String,
+    },
     /// A constant for an attribute that is not there.
     #[error("`constants` names `{attribute}`, which the connector does not have{}", hint(.near))]
     UnknownConstant {
@@ -198,6 +226,14 @@ pub enum ConvertError {
         /// The kind that was looked for.
         kind: String,
     },
+    /// An expression came to no value, or to one that the attribute cannot hold.
+    #[error("the target's attribute `{attribute}` is made by an expression, and {cause}")]
+    Expression {
+        /// The object's attribute.
+        attribute: String,
+        /// Why.
+        cause: ExpressionCause,
+    },
     /// A required attribute without a value.
     #[error("`{path}` is required: the target needs a value for its attribute `{attribute}`")]
     Missing {
@@ -209,12 +245,60 @@ pub enum ConvertError {
 }
 
 impl ConvertError {
+    /// The attribute and the value of which `SelectUniqueValue` has to know whether it is free. Who asks the target puts
+    /// the answer into the environment and tries again.
+    pub fn unasked(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Expression {
+                attribute,
+                cause: ExpressionCause::Evaluation(error),
+            } => match &error.fault {
+                Fault::Unasked(value) => Some((attribute, value)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Is each of the values taken that `SelectUniqueValue` could choose from?
+    pub fn is_none_free(&self) -> bool {
+        matches!(self, Self::Expression { cause: ExpressionCause::Evaluation(error), .. } if error.fault == Fault::NoneFree)
+    }
+
     /// The SCIM path that the error is about.
     pub fn path(&self) -> &str {
         match self {
             Self::Type { path, .. }
             | Self::UnknownReference { path, .. }
             | Self::Missing { path, .. } => path,
+            Self::Expression { attribute, .. } => attribute,
         }
     }
+}
+
+/// Why an expression did not make an attribute's value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpressionCause {
+    /// It could not be evaluated.
+    #[error("it cannot be evaluated: {0}")]
+    Evaluation(#[from] crate::expression::EvaluationError),
+    /// It was evaluated to something else.
+    #[error("its result is not {expected}, as the attribute's type {data} demands")]
+    Type {
+        /// What would fit.
+        expected: &'static str,
+        /// The attribute's type.
+        data: &'static str,
+    },
+    /// Several values for one.
+    #[error("its result has several values, and the attribute holds one")]
+    Several,
+    /// A reference to a resource that is not there.
+    #[error("its result refers to `{id}`, and there is no such {kind}")]
+    UnknownReference {
+        /// The SCIM id.
+        id: String,
+        /// The kind that was looked for.
+        kind: String,
+    },
 }

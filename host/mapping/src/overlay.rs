@@ -4,8 +4,11 @@ use serde_json::{Map, Value};
 use tombolo_scim::Resource;
 use tombolo_scim::schema::Mutability;
 
+use crate::expressed::Expressed;
+use crate::expression::Nowhere;
 use crate::mapping::{Flow, Mapping};
 use crate::object::{Object, ObjectValue};
+use crate::overrides::Apply;
 use crate::place::Leaf;
 use crate::references::References;
 
@@ -22,6 +25,11 @@ impl Mapping {
         for flow in &self.flows {
             let values = if flow.is_readable() {
                 let values = object.get(&flow.attribute.name);
+                // What flowed once is the client's affair from then on.
+                let once = flow.rule.apply == Apply::Create;
+                if once && flow.read(base, references).is_ok_and(|own| !own.is_empty()) {
+                    continue;
+                }
                 if flow
                     .read(base, references)
                     .is_ok_and(|own| same_values(&own, values))
@@ -33,6 +41,40 @@ impl Mapping {
                 &[]
             };
             flow.write(base.as_map_mut(), values, references);
+        }
+        for made in &self.expressed {
+            self.overlay_expressed(made, base, object, references);
+        }
+    }
+
+    /// Turns back what an expression made, unless the resource would make the same again.
+    fn overlay_expressed(
+        &self,
+        made: &Expressed,
+        base: &mut Resource,
+        object: &Object,
+        references: &References,
+    ) {
+        if made.inverses.is_empty() {
+            return;
+        }
+        let values = object.get(&made.attribute.name);
+        let again = made.read(&self.resource_type, base, references, &Nowhere);
+        if again.is_ok_and(|own| own.is_some_and(|own| same_values(&own, values))) {
+            return;
+        }
+        for inverse in &made.inverses {
+            let flow = &inverse.flow;
+            let Some(values) = inverse.values(object, references) else {
+                continue;
+            };
+            if flow
+                .read(base, references)
+                .is_ok_and(|own| same_values(&own, &values))
+            {
+                continue;
+            }
+            flow.write(base.as_map_mut(), &values, references);
         }
     }
 

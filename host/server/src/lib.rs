@@ -11,6 +11,7 @@
 //! | [`auth`] | who may call |
 //! | [`http`] | from connections to answers |
 //! | [`control`] | orders of an administrator to the host that runs |
+//! | [`store`] | opening the store that the files name |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`cli`] | the commands |
 //! | [`files`] | writing files that nobody ever reads half of |
@@ -24,4 +25,5 @@ pub mod embedded;
 pub mod files;
 pub mod http;
 pub mod registry;
+pub mod store;
 pub mod telemetry;

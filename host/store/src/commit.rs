@@ -1,5 +1,12 @@
 //! What is written at once, and under which conditions.
 
+use std::collections::BTreeMap;
+
+use crate::CommitError;
+
+/// Values by key; `None` is "no such key".
+pub(crate) type Images = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
 /// A set of writes that happens wholly or not at all, and only if every check
 /// holds at that moment. A key written twice keeps the last write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +76,41 @@ impl Commit {
     pub fn delete(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.writes.push(Write::Delete(key.into()));
         self
+    }
+
+    /// Checks this commit against those staged before it and, where they say nothing of a key, against what `holds`
+    /// knows; then stages its writes. How engines make one group of many commits.
+    pub(crate) fn stage(
+        &self,
+        staged: &mut Images,
+        mut holds: impl FnMut(&Check) -> Result<bool, CommitError>,
+    ) -> Result<(), CommitError> {
+        for check in &self.checks {
+            let key = check.key();
+            let good = match staged.get(key) {
+                Some(value) => check.holds(value.as_deref()),
+                None => holds(check)?,
+            };
+            if !good {
+                return Err(CommitError::Conflict { key: key.to_vec() });
+            }
+        }
+        for write in &self.writes {
+            match write {
+                Write::Put(key, value) => staged.insert(key.clone(), Some(value.clone())),
+                Write::Delete(key) => staged.insert(key.clone(), None),
+            };
+        }
+        Ok(())
+    }
+
+    /// How many bytes it carries.
+    pub(crate) fn bytes(&self) -> usize {
+        let written = self.writes.iter().map(|write| match write {
+            Write::Put(key, value) => key.len() + value.len(),
+            Write::Delete(key) => key.len(),
+        });
+        written.sum()
     }
 
     /// Nothing to check and nothing to write.

@@ -49,6 +49,47 @@ pub enum StoreError {
         /// The failure that stopped it.
         cause: Arc<str>,
     },
+    /// The database cannot be used now. Nothing was written.
+    #[error(
+        "the database of the store cannot be used: {cause}; nothing was written; see that the server runs and can be reached, and try again"
+    )]
+    Unavailable {
+        /// What went wrong.
+        cause: Arc<str>,
+    },
+    /// The connection was lost in mid-commit, and the database could not be asked how it ended.
+    #[error(
+        "the connection to the store's database was lost in the middle of a commit, and it is not known whether it was made: {cause}; see that the server runs and can be reached"
+    )]
+    Unknown {
+        /// What went wrong.
+        cause: Arc<str>,
+    },
+    /// The database refuses: its configuration, this host's account, or the store in it.
+    #[error("the database of the store refuses: {cause}")]
+    Refused {
+        /// What it said, and what to do.
+        cause: Arc<str>,
+    },
+    /// A newer tombolo has written the store.
+    #[error(
+        "the store has version {found}, and this tombolo knows versions up to {known}: run the newer tombolo that wrote it, or restore a backup from before it"
+    )]
+    Newer {
+        /// The store's version.
+        found: u64,
+        /// The highest that this program knows.
+        known: u64,
+    },
+    /// No engine need take a key of this length.
+    #[error(
+        "a key of {length} bytes is longer than the store takes ({})",
+        crate::MAX_KEY
+    )]
+    LongKey {
+        /// Its length.
+        length: usize,
+    },
     /// The store is being closed.
     #[error("the store is closed: tombolo is shutting down")]
     Closed,

@@ -9,24 +9,33 @@
 //! * [`Commit`], [`Check`], [`Write`]: what is written, and under which conditions
 //! * [`Range`]: what is scanned
 //! * [`key::Key`]: builds keys whose segments keep their order and cannot collide
-//! * [`sled`]: the embedded engine
+//! * [`sled`]: the embedded engine, for one host
+//! * [`postgres`]: the shared engine, for several
+//! * [`archive`]: a whole store as a stream: backups, and from one engine to the other
 //! * `suite` (feature `suite`): the tests that any engine must pass
 
+pub mod archive;
 mod commit;
 mod error;
 pub mod key;
+pub mod postgres;
 mod range;
 pub mod sled;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
+mod walk;
 
 pub use commit::{Check, Commit, Write};
 pub use error::{CommitError, StoreError};
 pub use key::Key;
 pub use range::{Bounds, Range};
+pub use walk::Walk;
 
 /// One key and its value, as a scan returns them.
 pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// The longest key that every engine takes: an index of PostgreSQL's has its limits.
+pub const MAX_KEY: usize = 2048;
 
 /// An ordered map of bytes to bytes with atomic conditional commits.
 ///
@@ -37,7 +46,8 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 ///   and of the machine's power;
 /// * commits are serial: the checks of one see all of those before it;
 /// * whoever was told `Ok` reads what was written, from any task;
-/// * one `get`, `scan` or `count` sees each commit whole or not at all.
+/// * one `get`, `scan` or `count` sees each commit whole or not at all;
+/// * an error says whether anything was written, or that nobody knows; nothing is ever repeated that may have been done.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync {
     /// The value of a key.
@@ -51,6 +61,10 @@ pub trait Store: Send + Sync {
 
     /// How many keys begin with `prefix`. Walks them: linear in the answer.
     async fn count(&self, prefix: &[u8]) -> Result<u64, StoreError>;
+
+    /// Every pair. What a database holds is seen as it is now, however long the walk takes; a directory has to be left alone
+    /// meanwhile.
+    async fn walk(&self) -> Result<Box<dyn Walk>, StoreError>;
 
     /// Writes everything or nothing. Durable when it returns `Ok`.
     ///

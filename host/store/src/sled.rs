@@ -27,7 +27,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::{Commit, CommitError, Pair, Range, Store, StoreError};
+use crate::walk::PAGE;
+use crate::{Commit, CommitError, Pair, Range, Store, StoreError, Walk};
 use checkpoint::{Checkpointer, Disk};
 use committer::Committer;
 use view::View;
@@ -190,11 +191,38 @@ impl Store for SledStore {
         self.aside(move |view| view.count(&range)).await
     }
 
+    async fn walk(&self) -> Result<Box<dyn Walk>, StoreError> {
+        Ok(Box::new(Pages {
+            view: Arc::clone(&self.view),
+            after: None,
+        }))
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         if commit.is_empty() {
             return Ok(());
         }
         self.committer.commit(commit).await
+    }
+}
+
+/// A walk.
+struct Pages {
+    view: Arc<View>,
+    after: Option<Vec<u8>>,
+}
+
+#[async_trait::async_trait]
+impl Walk for Pages {
+    async fn next(&mut self) -> Result<Vec<Pair>, StoreError> {
+        let range = Range::all().limit(PAGE);
+        let range = match self.after.take() {
+            Some(key) => range.after(key),
+            None => range,
+        };
+        let pairs = self.view.scan(&range)?;
+        self.after = pairs.last().map(|(key, _)| key.clone());
+        Ok(pairs)
     }
 }
 

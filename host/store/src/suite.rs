@@ -3,10 +3,14 @@
 //! An engine's own tests call [`all`] with a way to open it (each call on the
 //! same data) and [`kill`] with a way to run itself as a child process.
 
+mod history;
 mod kill;
+mod outage;
 mod rules;
 
+pub use history::linearizable_under_concurrency;
 pub use kill::{KillPlan, kill, work_until_killed};
+pub use outage::{Outage, keeps_its_word};
 pub use rules::*;
 
 use std::future::Future;
@@ -32,9 +36,12 @@ pub async fn all(bench: &impl Bench) {
         pages_join_without_gap_or_overlap(&*store).await;
         bounds_and_prefixes_are_exact(&*store).await;
         large_values_are_kept(&*store).await;
+        a_walk_sees_everything(&*store).await;
         concurrent_increments_lose_nothing(store.clone()).await;
         one_winner_takes_an_absent_key(store.clone()).await;
-        a_scan_sees_commits_whole(store).await;
+        a_scan_sees_commits_whole(store.clone()).await;
+        blind_writes_have_one_order(store.clone()).await;
+        linearizable_under_concurrency(&[store]).await;
     }
     reopening_keeps_everything(bench).await;
 }

@@ -1,4 +1,5 @@
-//! SCIM's parsers against inputs that nobody thought of: `cargo fuzz` over every target in `host/scim/fuzz`.
+//! The parsers against inputs that nobody thought of: `cargo fuzz` over every target in `host/scim/fuzz` and
+//! `host/mapping/fuzz`.
 //!
 //! The committed corpus is only read; what a run finds goes below `target/`.
 
@@ -10,8 +11,16 @@ use tombolo_tests::build::{root, target};
 use crate::FuzzOptions;
 use crate::shell::{cargo, describe};
 
-/// The targets, as `host/scim/fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 5] = ["filter", "path", "patch", "bulk", "body"];
+/// The targets, and the crates whose `fuzz/Cargo.toml` has them.
+const TARGETS: [(&str, &str); 7] = [
+    ("filter", "scim"),
+    ("path", "scim"),
+    ("patch", "scim"),
+    ("bulk", "scim"),
+    ("body", "scim"),
+    ("expression", "mapping"),
+    ("agent", "mapping"),
+];
 /// No input of a request's size may take longer, in seconds: the parsers are linear.
 const SLOWEST: u64 = 10;
 /// The largest input that is tried.
@@ -20,20 +29,21 @@ const LARGEST: u64 = 64 << 10;
 /// `cargo xtask fuzz`.
 pub(crate) fn run(options: &FuzzOptions) -> Result<ExitCode> {
     prerequisites()?;
+    let names = TARGETS.map(|(name, _)| name);
     for name in &options.targets {
         ensure!(
-            TARGETS.contains(&name.as_str()),
+            names.contains(&name.as_str()),
             "there is no fuzz target `{name}`; there are {}",
-            TARGETS.join(", ")
+            names.join(", ")
         );
     }
     let mut found = Vec::new();
-    for name in TARGETS {
+    for (name, room) in TARGETS {
         if !options.targets.is_empty() && !options.targets.iter().any(|wanted| wanted == name) {
             continue;
         }
         println!("\n==== fuzz: {name}, {} s", options.seconds);
-        if !fuzz(name, options.seconds)? {
+        if !fuzz(name, room, options.seconds)? {
             found.push(name);
         }
     }
@@ -42,7 +52,7 @@ pub(crate) fn run(options: &FuzzOptions) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "\nfindings in {}: the inputs lie below host/scim/fuzz/artifacts; repeat one with `cargo +nightly fuzz run TARGET FILE`",
+        "\nfindings in {}: the inputs lie below fuzz/artifacts of their crate; repeat one with `cargo +nightly fuzz run TARGET FILE`",
         found.join(", ")
     );
     Ok(ExitCode::FAILURE)
@@ -62,8 +72,8 @@ fn prerequisites() -> Result<()> {
 }
 
 /// Whether the target ran without a finding.
-fn fuzz(name: &str, seconds: u64) -> Result<bool> {
-    let home = root().join("host/scim/fuzz");
+fn fuzz(name: &str, room: &str, seconds: u64) -> Result<bool> {
+    let home = root().join("host").join(room).join("fuzz");
     let found = target().join("fuzz").join(name);
     std::fs::create_dir_all(&found).with_context(|| found.display().to_string())?;
     let mut command = Command::new("cargo");

@@ -4,7 +4,7 @@
 //! - [`demo`]: a running host, and Entra's cycles played against it.
 //! - [`test`]: everything that can be checked, with one closing summary.
 //! - [`load`]: what a request costs; [`members`]: what a large group costs; [`apps`]: what many apps cost.
-//! - [`fuzz`]: SCIM's parsers against inputs that nobody thought of.
+//! - [`fuzz`]: the parsers against inputs that nobody thought of.
 //! - [`golden`]: connectors of a released contract, kept for ever.
 //! - [`shell`], [`table`]: running programs, printing tables.
 
@@ -44,7 +44,7 @@ enum Task {
     Test(TestOptions),
     /// Measure requests a second, latency and CPU a request, on loopback
     Load(LoadOptions),
-    /// Fuzz SCIM's parsers (needs nightly and cargo-fuzz)
+    /// Fuzz the parsers (needs nightly and cargo-fuzz)
     Fuzz(FuzzOptions),
     /// Build the connectors of a contract that is about to be released, into tests/golden/VERSION
     Golden,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -101,11 +101,10 @@ impl Web {
                 tokio::spawn(async move {
                     match acceptor {
                         None => serve(stream, number, &kept, &*handler).await,
-                        Some(acceptor) => {
-                            if let Ok(stream) = acceptor.accept(stream).await {
-                                serve(stream, number, &kept, &*handler).await;
-                            }
-                        }
+                        Some(acceptor) => match acceptor.accept(stream).into_fallible().await {
+                            Ok(stream) => serve(stream, number, &kept, &*handler).await,
+                            Err((_, refused)) => linger(refused).await,
+                        },
                     }
                     count.send_modify(|(_, ended)| *ended += 1);
                 });
@@ -143,6 +142,13 @@ impl Web {
             .await
             .unwrap();
     }
+}
+
+/// Lets a refused client read why. A socket that is closed with bytes unread is reset, and what the client sent
+/// meanwhile (in TLS 1.3 its handshake is done, so it has sent its request) would have the reset overtake the alert.
+async fn linger(mut refused: TcpStream) {
+    let _ = refused.shutdown().await;
+    while matches!(refused.read(&mut [0; 1024]).await, Ok(1..)) {}
 }
 
 async fn serve(

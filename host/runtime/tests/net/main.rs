@@ -50,7 +50,7 @@ pub(crate) async fn with(target: NetTarget) -> Connector {
 /// What came of each line of a script.
 pub(crate) async fn play(connector: &Connector, script: &str) -> Vec<String> {
     let answer = tried(connector, script).await.unwrap();
-    answer.lines().map(str::to_owned).collect()
+    answer.split('\n').map(str::to_owned).collect()
 }
 
 pub(crate) async fn tried(connector: &Connector, script: &str) -> Result<String, CallError> {

@@ -103,18 +103,24 @@ pub(super) fn directory(state: &Path) -> PathBuf {
     state.join("auth")
 }
 
+/// What the guard keeps below the state directory, readable by its owner only.
+pub(super) fn make_directory(state: &Path) -> Result<PathBuf, GuardError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let dir = directory(state);
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir);
+    match made {
+        Ok(()) => Ok(dir),
+        Err(why) => Err(GuardError::Directory { dir, why }),
+    }
+}
+
 impl Guard {
     /// Of a host that keeps its state there and believes these proxies.
     pub fn open(state: &Path, proxies: Vec<IpNet>) -> Result<Self, GuardError> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let dir = directory(state);
-        let made = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir);
-        if let Err(why) = made {
-            return Err(GuardError::Directory { dir, why });
-        }
+        let dir = make_directory(state)?;
         let key = secret_key::open(&dir)?;
         let used = Used::open(&dir).map_err(|why| GuardError::Used {
             dir: dir.clone(),

@@ -21,6 +21,7 @@
 //! | `grant` | the token endpoint's request and answer (RFC 6749) |
 //! | `access` | access tokens: signed by this host, nothing kept of them |
 //! | `secret_key` | the key they are signed with |
+//! | `shared_key` | the same for several hosts |
 //! | `assertion` | tokens that somebody else signed: Entra |
 //! | `jwt` | signatures, by ring |
 //! | `key_set` | Entra's public keys, kept over its outages |
@@ -49,6 +50,7 @@ mod pace;
 mod refused;
 mod schemes;
 mod secret_key;
+mod shared_key;
 mod source;
 mod used;
 
@@ -57,3 +59,4 @@ pub use grant::{GrantError, Granted};
 pub use guard::{Attempt, Guard, GuardError};
 pub use refused::{Denied, Refused};
 pub use schemes::schemes;
+pub use shared_key::share_key;

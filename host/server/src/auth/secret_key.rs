@@ -59,6 +59,16 @@ pub(super) fn open(dir: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     }
 }
 
+/// Puts another key in the place of the one that is there.
+pub(super) fn replace(dir: &Path, key: &[u8]) -> Result<(), KeyError> {
+    let file = dir.join("access-tokens.key");
+    crate::files::replace(&file, key).map_err(|why| KeyError::File {
+        action: "make",
+        file,
+        why,
+    })
+}
+
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     use std::os::unix::fs::PermissionsExt as _;
     let failed = |why| KeyError::File {

@@ -167,7 +167,7 @@ pub(super) async fn fresh(
     Ok(apps)
 }
 
-async fn attempt(
+pub(super) async fn attempt(
     runtime: &tombolo_runtime::Runtime,
     layout: &Layout,
     policy: &Policy,

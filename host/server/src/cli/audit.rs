@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use tombolo_engine::audit::{Account, Search, Verdict};
 
 use super::Outcome;
@@ -136,7 +135,11 @@ impl Command {
                     summary: !raw,
                 };
                 let layout = Layout::new(dir);
-                give(&layout, order, line).await?;
+                give(&layout, order, |item| {
+                    writeln!(std::io::stdout().lock(), "{item}")?;
+                    Ok(())
+                })
+                .await?;
                 Ok(ExitCode::SUCCESS)
             }
             Self::Undo {
@@ -165,11 +168,6 @@ impl Command {
             Self::Verify { dir, anchor } => verify(&Layout::new(dir), anchor, output).await,
         }
     }
-}
-
-fn line(item: Value) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{item}")?;
-    Ok(())
 }
 
 /// The records that are looked for.

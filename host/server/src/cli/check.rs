@@ -28,6 +28,16 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
     } else {
         Some(super::serve::runtime(&layout, &host)?)
     };
+    if let (false, Some(database)) = (files_only, &host.database)
+        // What the files lack has been said by then.
+        && let Ok(options) = database.options(layout.dir())
+        && let Err(why) = options.check().await
+    {
+        report.0.push(Diagnostic::file(
+            "tombolo.toml",
+            format!("`[store]`: {why}"),
+        ));
+    }
     let policy = registry::Policy::new(&layout, &host);
     for app in found {
         let readable = !app.report.has_errors();

@@ -14,6 +14,7 @@ mod conformance;
 mod connector;
 mod held;
 mod init;
+mod mapping;
 mod order;
 mod output;
 mod progress;
@@ -21,6 +22,7 @@ mod remote;
 mod serve;
 mod show;
 mod simulate;
+mod store;
 mod token;
 mod undo;
 
@@ -79,6 +81,9 @@ enum Command {
     /// List and inspect connectors.
     #[command(subcommand)]
     Connector(connector::Command),
+    /// Try an app's mapping on a person; bring one over from Entra or MIM, or export it.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Make, list and revoke an app's bearer tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -94,6 +99,9 @@ enum Command {
     /// See, approve and reject what the breakers keep back.
     #[command(subcommand)]
     Held(held::Command),
+    /// Back up, restore, migrate and check the store.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Test any SCIM server against what Entra and the RFCs expect of it.
     Conformance(Box<conformance::Arguments>),
     /// Play Entra's provisioning service against any SCIM server.
@@ -136,11 +144,13 @@ impl Cli {
             Command::Check { dir, files_only } => check::run(&dir, files_only, output).await,
             Command::App(command) => command.run(output).await,
             Command::Connector(command) => command.run(output).await,
+            Command::Mapping(command) => command.run(output).await,
             Command::Token(command) => command.run(output),
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
             Command::Held(command) => command.run(output).await,
             Command::Audit(command) => command.run(output).await,
+            Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,
             Command::Completions { shell } => {

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::serve;
 use crate::config::Layout;
 use crate::control::{Order, ask};
 
@@ -12,5 +11,5 @@ pub(super) async fn give(
     order: Order,
     item: impl FnMut(Value) -> anyhow::Result<()>,
 ) -> anyhow::Result<Value> {
-    ask(layout, serve::store, order, item).await
+    Box::pin(ask(layout, order, item)).await
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
@@ -12,14 +13,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tombolo_engine::Engine;
+use tombolo_engine::hosts::Hosts;
 use tombolo_runtime::{CompileWith, Options, Runtime};
-use tombolo_store::Store;
-use tombolo_store::sled::SledStore;
+use tombolo_store::archive;
 use tracing::{error, info, warn};
 
 use super::Outcome;
 use super::output;
-use crate::auth::Guard;
+use crate::auth::{self, Guard};
 use crate::config::{HostFile, Layout};
 use crate::control::Listening;
 use crate::http::route::Face;
@@ -27,7 +28,11 @@ use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
 use crate::registry::status::{self, HostStatus};
 use crate::registry::{Builder, Policy, Registry, watch};
+use crate::store;
 use crate::telemetry;
+
+/// So long a starting host waits for its database.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let layout = Layout::new(std::path::absolute(dir)?);
@@ -40,9 +45,25 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         .context("cannot record metrics")?;
 
     let state = layout.dir().join(&host.store);
-    let store = open_store(&state)?;
+    tell_of_another(&state);
+    let opened = store::open(&layout, &host, PATIENCE).await?;
+    if archive::is_unfinished(&*opened.store).await? {
+        bail!("{}", super::store::UNFINISHED);
+    }
+    let store = Arc::clone(&opened.store);
+    tombolo_engine::bring_forward(&*store).await?;
+    let hosts = if opened.shared {
+        auth::share_key(&*store, &state).await?;
+        Hosts::join(Arc::clone(&store), store::place(&state)?).await?
+    } else {
+        Hosts::alone()
+    };
+    let engine = Arc::new(if opened.shared {
+        Engine::among(Arc::clone(&store), Arc::clone(&hosts))
+    } else {
+        Engine::new(Arc::clone(&store))
+    });
     let guard = Guard::open(&state, host.trusted_proxies.clone())?;
-    let engine = Arc::new(Engine::new(Arc::clone(&store)));
     engine.keep_audit(host.audit.clone());
     let runtime = runtime(&layout, &host)?;
     let circuits = runtime.circuits();
@@ -109,6 +130,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
     let written = engine.drain(host.drain).await;
     drop(listening);
+    hosts.leave().await;
     teller.end();
     circuits.abort();
     watching.abort();
@@ -155,21 +177,13 @@ pub(super) fn runtime(layout: &Layout, host: &HostFile) -> anyhow::Result<Runtim
     Ok(Runtime::new(options)?)
 }
 
-/// The store of a configuration on which no host runs.
-pub(super) fn store(layout: &Layout) -> anyhow::Result<Arc<dyn Store>> {
-    let (host, _) = layout.read_host();
-    open_store(&layout.dir().join(&host.store))
-}
-
-fn open_store(state: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    std::fs::create_dir_all(state).with_context(|| format!("cannot make `{}`", state.display()))?;
+fn tell_of_another(state: &Path) {
     if let Some(other) = HostStatus::read(state).filter(|other| other.pid != std::process::id()) {
         warn!(
             pid = other.pid,
             "another host may be running on this directory"
         );
     }
-    Ok(Arc::new(SledStore::open(state.join("store"))?))
 }
 
 fn certificate(layout: &Layout, host: &HostFile) -> anyhow::Result<Option<Arc<Certificate>>> {

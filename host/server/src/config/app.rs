@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tombolo_engine::policy::Policy;
-use tombolo_mapping::overrides::Constant;
+use tombolo_mapping::overrides::{Choice, Constant, Formula};
 use tombolo_mapping::{Overrides, Shape};
 use tombolo_scim::Dialect;
 
@@ -352,22 +352,46 @@ fn mapping(section: Section<'_>, sink: &Sink) -> BTreeMap<String, Overrides> {
                 }
             }
         }
-        for (path, value) in section
-            .named_values()
-            .filter(|(path, _)| path.value != "constants")
-        {
-            overrides = match (value.get_ref().as_str(), value.get_ref().as_bool()) {
-                (Some(attribute), _) if !attribute.trim().is_empty() => {
-                    overrides.map(&path.value, attribute)
+        if let Some(expressions) = section.section("expressions") {
+            for (name, value) in expressions.named_json() {
+                match serde_json::from_value::<Formula>(value) {
+                    Ok(formula) => overrides = overrides.express(&name.value, formula),
+                    Err(why) => sink.error(
+                        name.span,
+                        format!("`mapping.{kind}.expressions.{}`: {why}", name.value),
+                    ),
                 }
-                (_, Some(false)) => overrides.unmap(&path.value),
-                _ => {
-                    sink.error_hint(
-                        value.span(),
-                        format!("`mapping.{kind}.\"{}\"` must name an attribute of the object or be `false`", path.value),
-                        "write `\"name.familyName\" = \"sn\"`, or `= false` for what must not be mapped; quote a path that has a dot in it",
-                    );
-                    overrides
+            }
+        }
+        overrides.default_domain = section.text("default-domain").map(|domain| domain.value);
+        for (path, entry) in section.named_entries() {
+            if ["constants", "expressions", "default-domain"].contains(&path.value.as_str()) {
+                continue;
+            }
+            overrides = match entry {
+                Entry::Table(table) => match serde_json::from_value::<Choice>(table.to_json()) {
+                    Ok(choice) => overrides.choose(&path.value, choice),
+                    Err(why) => {
+                        let message = format!("`mapping.{kind}.\"{}\"`: {why}", path.value);
+                        sink.error(path.span, message);
+                        overrides
+                    }
+                },
+                Entry::Value(value) => {
+                    match (value.get_ref().as_str(), value.get_ref().as_bool()) {
+                        (Some(attribute), _) if !attribute.trim().is_empty() => {
+                            overrides.map(&path.value, attribute)
+                        }
+                        (_, Some(false)) => overrides.unmap(&path.value),
+                        _ => {
+                            sink.error_hint(
+                            value.span(),
+                            format!("`mapping.{kind}.\"{}\"` must name an attribute of the object or be `false`", path.value),
+                            "write `\"name.familyName\" = \"sn\"`, or `= false` for what must not be mapped; quote a path that has a dot in it",
+                        );
+                            overrides
+                        }
+                    }
                 }
             };
         }

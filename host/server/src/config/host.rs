@@ -10,6 +10,7 @@ use tombolo_engine::audit::Keep;
 
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Section, Sink, read_document};
+use super::store::{self, Database};
 use super::trust::{self, ConnectorRules};
 use super::upgrade::{self, Upgrade};
 use super::value;
@@ -63,8 +64,10 @@ pub struct HostFile {
     pub trusted_proxies: Vec<IpNet>,
     /// Who may read the monitoring pages.
     pub monitoring: Monitoring,
-    /// The store, relative to the configuration directory.
+    /// The state directory, relative to the configuration directory.
     pub store: PathBuf,
+    /// The database that holds the store; none: it is in the state directory.
+    pub database: Option<Database>,
     /// The largest request body.
     pub body_limit: usize,
     /// How much one SCIM request may ask for.
@@ -97,6 +100,7 @@ impl Default for HostFile {
             trusted_proxies: Vec::new(),
             monitoring: Monitoring::default(),
             store: PathBuf::from("state"),
+            database: None,
             body_limit: BODY_LIMIT,
             protocol: tombolo_scim::Limits {
                 body_bytes: BODY_LIMIT,
@@ -169,11 +173,10 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
         }
         server.finish();
     }
-    if let Some(mut store) = root.section("store") {
-        if let Some(path) = store.text("path") {
-            host.store = path.value.into();
-        }
-        store.finish();
+    if let Some(section) = root.section("store") {
+        let (path, database) = store::read(section, sink);
+        host.store = path.unwrap_or(host.store);
+        host.database = database;
     }
     if let Some(mut limits) = root.section("limits") {
         if let Some(size) = limits.size("body") {

@@ -51,10 +51,40 @@ pub(super) fn mask(text: &str) -> String {
                     .into_iter()
                     .find(|quote| line[at..].matches(quote).count() == 1);
             }
-            _ => out.push_str(line),
+            _ => star_in_urls(line, &mut out),
         }
     }
     out
+}
+
+/// The line with the password of `scheme://user:password@host` starred.
+fn star_in_urls(line: &str, out: &mut String) {
+    let mut rest = line;
+    while let Some((before, url)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let end = url.find(['"', '\'', '/', ' ', '\n']).unwrap_or(url.len());
+        // A password may itself hold an `@`, or a slash that nobody escaped.
+        let end = url[end..].find('@').map_or(end, |more| {
+            if url[end..end + more].contains(['"', '\'', ' ', '\n']) {
+                end
+            } else {
+                end + more + 1
+            }
+        });
+        match (url[..end].find(':'), url[..end].rfind('@')) {
+            (Some(colon), Some(at)) if colon < at => {
+                out.push_str(&url[..=colon]);
+                star(&url[colon + 1..at], out);
+                rest = &url[at..];
+            }
+            _ => {
+                out.push_str(&url[..end]);
+                rest = &url[end..];
+            }
+        }
+    }
+    out.push_str(rest);
 }
 
 /// Where this is a whole key.
@@ -105,6 +135,9 @@ mod tests {
             "auth = { header = \"X\", \"value\" = \"hunter2\" }\n",
             "client-key = \"hunter2\"\n",
             "bind-password = \"\"\"\nhunter2\n\"\"\"\n",
+            "url = \"postgresql://tombolo:hunter2@db/state\"\n",
+            "url = \"postgresql://tombolo:a/hunter2@db/state\"\n",
+            "a = \"http://a:b@c\", url = \"x://t:hun@hunter2@db\"\n",
         ] {
             let shown = mask(text);
             assert!(!shown.contains("nter2"), "{shown}");
@@ -116,6 +149,8 @@ mod tests {
     fn what_is_no_secret_stays_readable() {
         for text in [
             "url = \"ldap://x\"\n",
+            "url = \"https://ana@x:8443/a:b@c\"\n",
+            "url = \"https://x:8443/a\", mail = \"a@b\"\n",
             "password = \"env:PW\"\n",
             "token-url = \"https://x\"\n",
             "tokens = [ { name = \"a\" } ]\n",

@@ -9,6 +9,7 @@
 //! | [`value`] | durations, sizes, dates |
 //! | [`secret`] | `env:NAME` and `file:PATH` |
 //! | [`host`] | `tombolo.toml` |
+//! | [`store`] | `[store]` in it |
 //! | [`app`] | `apps/NAME.toml` |
 //! | [`auth`] | `[auth]` in it |
 //! | [`issuer`] | the sections of it that are about somebody else's signature |
@@ -40,6 +41,7 @@ pub mod origin;
 mod policy;
 pub mod reader;
 pub mod secret;
+pub mod store;
 pub mod target;
 pub mod token;
 pub mod trust;
@@ -113,22 +115,30 @@ impl Layout {
 
     /// Reads `tombolo.toml`. Defaults come back beside the errors, so that the apps can be checked too.
     pub fn read_host(&self) -> (HostFile, Report) {
-        let path = self.host_file();
-        let text = match std::fs::read_to_string(&path) {
+        self.read_host_from(&self.host_file())
+    }
+
+    /// The same, from a copy of it.
+    pub fn read_host_from(&self, path: &Path) -> (HostFile, Report) {
+        let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(why) => {
-                let found = Diagnostic::file("tombolo.toml", format!("cannot be read: {why}"))
-                    .hint(format!(
+                let shown = path.strip_prefix(&self.dir).unwrap_or(path);
+                let found =
+                    Diagnostic::file(shown, format!("cannot be read: {why}")).hint(format!(
                         "`tombolo init {}` writes a working configuration",
                         self.dir.display()
                     ));
                 return (HostFile::default(), Report(vec![found]));
             }
         };
-        let source = Source::new(&self.dir, &path, text);
+        let source = Source::new(&self.dir, path, text);
         let (host, mut found) = HostFile::read(&source);
         let host = host.unwrap_or_default();
         found.extend(trust::check(&host.connectors, &self.dir, &source));
+        if let Some(database) = &host.database {
+            found.extend(store::check(database, &self.dir, &source));
+        }
         if let Some(tls) = &host.tls {
             let files = [("certificate", &tls.certificate), ("key", &tls.key)];
             let authorities = tls.client_ca.iter().map(|file| ("client-ca", file));

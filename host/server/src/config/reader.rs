@@ -16,7 +16,7 @@ use super::json::{table_to_json, to_json};
 use super::value;
 
 /// A value and where it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located<T> {
     /// The value.
     pub value: T,

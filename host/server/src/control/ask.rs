@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -9,20 +10,21 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tombolo_engine::Engine;
-use tombolo_store::Store;
 
 use super::order::Hands;
 use super::{Order, Reply, socket};
 use crate::config::Layout;
+use crate::store;
 
-/// Gives an order and hands over the items as they come; answers what it came to. `open` opens the store where no host
-/// runs.
+/// So long a database is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Gives an order and hands over the items as they come; answers what it came to.
 ///
 /// # Errors
 /// The host refuses, or cannot be reached, or the store cannot be opened.
 pub async fn ask(
     layout: &Layout,
-    open: impl Fn(&Layout) -> anyhow::Result<Arc<dyn Store>>,
     order: Order,
     mut item: impl FnMut(Value) -> anyhow::Result<()>,
 ) -> anyhow::Result<Value> {
@@ -48,7 +50,8 @@ pub async fn ask(
                     state.display()
                 );
             }
-            let engine = Engine::new(open(layout)?);
+            let opened = store::open(layout, &host, PATIENCE).await?;
+            let engine = Engine::new(Arc::clone(&opened.store));
             let hands = Hands {
                 engine: &engine,
                 registry: None,

@@ -104,8 +104,8 @@ async fn serve(mut stream: UnixStream, engine: &Engine, registry: &Registry) -> 
         }
         Ok::<_, io::Error>(())
     };
-    let (outcome, wrote) = tokio::join!(work, write);
-    wrote?;
+    let (outcome, sent) = tokio::join!(work, write);
+    sent?;
     let end = match outcome {
         Ok(done) => Reply::Done(done),
         Err(why) => Reply::Failed(why),

@@ -125,8 +125,8 @@ pub(super) fn mapping_error(
     problem: &tombolo_mapping::Problem,
 ) -> Diagnostic {
     use tombolo_mapping::Problem::{
-        BadConstant, BadPath, NothingToUnmap, Overlap, TwoPaths, UnknownAttribute, UnknownConstant,
-        Unmappable,
+        BadConstant, BadExpression, BadInverse, BadPath, NothingToUnmap, Overlap, TwoPaths,
+        UnknownAttribute, UnknownConstant, UnknownExpressed, Unmappable,
     };
     let span = match problem {
         BadPath { path, .. }
@@ -138,6 +138,12 @@ pub(super) fn mapping_error(
         UnknownConstant { attribute, .. } | BadConstant { attribute, .. } => file
             .outline
             .nearest(&["mapping", kind, "constants", attribute]),
+        UnknownExpressed { attribute, .. }
+        | BadExpression { attribute, .. }
+        | BadInverse { attribute, .. } => {
+            file.outline
+                .nearest(&["mapping", kind, "expressions", attribute])
+        }
         _ => file.outline.nearest(&["mapping", kind]),
     };
     let span = if span.is_empty() {

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpointer;
-use super::view::{Images, View};
+use super::view::View;
 use super::wal::Wal;
-use crate::{Commit, CommitError, StoreError, Write};
+use crate::commit::Images;
+use crate::{Commit, CommitError, StoreError};
 
 /// A group ends here, so that the first of it need not wait for a flood.
 const GROUP_COMMITS: usize = 512;
@@ -93,11 +94,11 @@ impl Writer {
 
     fn run(mut self, jobs: &mpsc::Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
-            let mut bytes = size(&first.commit);
+            let mut bytes = first.commit.bytes();
             let mut group = vec![first];
             while group.len() < GROUP_COMMITS && bytes < GROUP_BYTES {
                 let Ok(job) = jobs.try_recv() else { break };
-                bytes += size(&job.commit);
+                bytes += job.commit.bytes();
                 group.push(job);
             }
             self.settle(group);
@@ -143,24 +144,9 @@ impl Writer {
 
     /// Checks one commit against the tree and those staged before it.
     fn stage(&self, commit: &Commit, staged: &mut Images) -> Answer {
-        for check in &commit.checks {
-            let key = check.key();
-            let holds = if let Some(value) = staged.get(key) {
-                check.holds(value.as_deref())
-            } else {
-                check.holds(self.view.current(key)?.as_deref())
-            };
-            if !holds {
-                return Err(CommitError::Conflict { key: key.to_vec() });
-            }
-        }
-        for write in &commit.writes {
-            match write {
-                Write::Put(key, value) => staged.insert(key.clone(), Some(value.clone())),
-                Write::Delete(key) => staged.insert(key.clone(), None),
-            };
-        }
-        Ok(())
+        commit.stage(staged, |check| {
+            Ok(check.holds(self.view.current(check.key())?.as_deref()))
+        })
     }
 
     /// Writes what is staged, durably. Readers see it when it is.
@@ -190,15 +176,4 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-fn size(commit: &Commit) -> usize {
-    commit
-        .writes
-        .iter()
-        .map(|write| match write {
-            Write::Put(key, value) => key.len() + value.len(),
-            Write::Delete(key) => key.len(),
-        })
-        .sum()
 }

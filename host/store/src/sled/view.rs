@@ -3,14 +3,10 @@
 //! A group is in the tree only after it is on the disk ([`super::wal`]). Readers hold the lock for the length of one
 //! read, and the committer while it puts a group in, so each read sees a group wholly or not at all.
 
-use std::collections::BTreeMap;
-
 use parking_lot::RwLock;
 
+use crate::commit::Images;
 use crate::{Pair, Range, StoreError};
-
-/// Values by key; `None` is "no such key".
-pub(super) type Images = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 pub(super) struct View {
     tree: sled::Tree,

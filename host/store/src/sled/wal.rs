@@ -26,7 +26,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::FlushHook;
-use super::view::Images;
+use crate::commit::Images;
 
 /// A generation ends when it has this many bytes.
 pub(super) const GENERATION_BYTES: u64 = 16 << 20;

@@ -338,6 +338,40 @@ pub async fn a_scan_sees_commits_whole(store: Arc<dyn Store>) {
     reader.await.expect("the reader ends well");
 }
 
+/// Commits that only write, each to two keys and some of them removing one, leave what one of them left: they have one order, also
+/// where a key was not there.
+pub async fn blind_writes_have_one_order(store: Arc<dyn Store>) {
+    let key = |n: u64| Key::of("blind").number(n);
+    for round in 0..40u64 {
+        let start = Commit::new().delete(key(1)).delete(key(2));
+        commit(&*store, start).await;
+        let writes = [
+            Commit::new().put(key(1), "a").delete(key(2)),
+            Commit::new().put(key(2), "b").delete(key(1)),
+            Commit::new().put(key(1), "c").put(key(2), "c"),
+        ];
+        let tasks: Vec<_> = (0..3)
+            .map(|n| {
+                let store = store.clone();
+                let write = writes[(n + usize::try_from(round % 3).unwrap_or(0)) % 3].clone();
+                tokio::spawn(async move { store.commit(write).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await
+                .expect("the task ends well")
+                .expect("the commit goes through");
+        }
+        let left = (get(&*store, &key(1)).await, get(&*store, &key(2)).await);
+        let one = |a: &str, b: &str| {
+            let value = |text: &str| (!text.is_empty()).then(|| text.as_bytes().to_vec());
+            (value(a), value(b))
+        };
+        let possible = [one("a", ""), one("", "b"), one("c", "c")];
+        assert!(possible.contains(&left), "round {round}: {left:?}");
+    }
+}
+
 /// What was committed is there after the store was dropped and opened again.
 pub async fn reopening_keeps_everything(bench: &impl Bench) {
     let key = |n| Key::of("reopen").number(n);
@@ -369,4 +403,25 @@ pub async fn reopening_keeps_everything(bench: &impl Bench) {
     }
     let store = bench.open().await;
     assert_eq!(store.count(&Key::of("reopen")).await.ok(), Some(6));
+}
+
+/// A walk shows every pair once, in the order of the keys.
+pub async fn a_walk_sees_everything(store: &dyn Store) {
+    let key = |n: u64| Key::of("walk").number(n);
+    let writes = (0..700).fold(Commit::new(), |c, n| c.put(key(n), n.to_be_bytes()));
+    commit(store, writes).await;
+    let mut walk = store.walk().await.expect("the walk begins");
+    let mut seen = Vec::new();
+    loop {
+        let page = walk.next().await.expect("the walk goes on");
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    let all = store
+        .scan(Range::all())
+        .await
+        .expect("the scan goes through");
+    assert!(seen == all, "{} of {} pairs", seen.len(), all.len());
 }

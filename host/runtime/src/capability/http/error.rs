@@ -49,11 +49,16 @@ pub(crate) enum Error {
     TooLarge(usize),
     /// The connection ended before the answer.
     #[error(
-        "the connection to the target was lost{}", if *.maybe_done { ": it may or may not have done what it was asked" } else { "" }
+        "the connection to the target was lost{}{}",
+        if *.maybe_done { ": it may or may not have done what it was asked" } else { "" },
+        if *.bare { "; it was a new one: if the target wants a client certificate, set `client-certificate` and `client-key`" } else { "" }
     )]
     Lost {
         /// May the target have done it?
         maybe_done: bool,
+        /// Was it new, over TLS, and without a certificate of ours? A TLS 1.3 server refuses that after the client's
+        /// handshake is done, and a reset may overtake its alert.
+        bare: bool,
     },
     /// Nothing can be made of the answer.
     #[error("the target's answer cannot be read: {0}")]
@@ -69,6 +74,12 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// A connection that ended for no reason of ours.
+    pub(super) fn lost(maybe_done: bool) -> Self {
+        let bare = false;
+        Self::Lost { maybe_done, bare }
+    }
+
     /// What the audit record says.
     pub(super) fn outcome(&self) -> Outcome {
         match self {

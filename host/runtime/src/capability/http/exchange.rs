@@ -39,8 +39,8 @@ pub(crate) struct Answer {
 
 /// Why one attempt has no answer.
 enum Attempt {
-    /// Nothing was written.
-    Unsent,
+    /// Nothing was written, for this reason if one is known.
+    Unsent(hyper::Error),
     /// It was written, at least in part.
     Failed(Error),
 }
@@ -65,10 +65,20 @@ pub(super) async fn exchange(
                 pool.give_back(connection).await;
                 return Ok(answer);
             }
-            Err(Attempt::Unsent) if connection.fresh => {
-                return Err(Error::Lost { maybe_done: false });
+            Err(Attempt::Unsent(why)) if connection.fresh => {
+                let bare = connection.bare;
+                // The alert may have come before the request was on its way; then one of the two has it.
+                let ended = connection.ended().await;
+                let refused = tls_error(&why).or_else(|| ended.as_ref().and_then(tls_error));
+                return Err(match refused {
+                    Some(refused) => Error::Tls(tls::explain(refused)),
+                    None => Error::Lost {
+                        maybe_done: false,
+                        bare,
+                    },
+                });
             }
-            Err(Attempt::Unsent) => {}
+            Err(Attempt::Unsent(_)) => {}
             Err(Attempt::Failed(Error::Lost { .. })) if !connection.fresh && may_repeat => {
                 may_repeat = false;
             }
@@ -84,12 +94,14 @@ async fn attempt(
     request: &Prepared,
 ) -> Result<Response<Incoming>, Attempt> {
     let wire = wire(authority, request).map_err(Attempt::Failed)?;
+    let bare = connection.fresh && connection.bare;
     let sent = connection.sender.try_send_request(wire).await;
     sent.map_err(|mut failed| {
-        if failed.take_message().is_some() {
-            return Attempt::Unsent;
-        }
+        let unsent = failed.take_message().is_some();
         let error = failed.into_error();
+        if unsent {
+            return Attempt::Unsent(error);
+        }
         Attempt::Failed(if let Some(refused) = tls_error(&error) {
             // TLS 1.3 servers refuse a client certificate after the handshake.
             Error::Tls(tls::explain(refused))
@@ -99,14 +111,23 @@ async fn attempt(
             Error::Malformed("it is not HTTP/1.1")
         } else {
             let maybe_done = !request.method.is_safe();
-            Error::Lost { maybe_done }
+            Error::Lost { maybe_done, bare }
         })
     })
 }
 
+/// The refusal of TLS among an error's causes.
 fn tls_error(error: &hyper::Error) -> Option<&rustls::Error> {
-    let io = error.source()?.downcast_ref::<std::io::Error>()?;
-    io.get_ref()?.downcast_ref()
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        let io = found.downcast_ref::<std::io::Error>();
+        let refused = io.and_then(|io| io.get_ref()?.downcast_ref());
+        if refused.is_some() {
+            return refused;
+        }
+        cause = found.source();
+    }
+    None
 }
 
 fn wire(authority: &str, request: &Prepared) -> Result<Request<Full<Bytes>>, Error> {

@@ -67,9 +67,7 @@ async fn send(
     caller: Caller,
 ) -> Result<Answer, Error> {
     let effect = async { site?.send(asked?, caller).await };
-    let broken = |struck: Struck| Error::Lost {
-        maybe_done: struck == Struck::After,
-    };
+    let broken = |struck: Struck| Error::lost(struck == Struck::After);
     let sent = record.fate().around(effect, broken).await;
     match &sent {
         Ok(answer) => {

@@ -58,14 +58,16 @@ pub(super) struct Connection {
     pub(super) sender: SendRequest<Full<Bytes>>,
     /// Made for this request: if it is dead, the target is, not the pool.
     pub(super) fresh: bool,
+    /// TLS, and no certificate of ours to show.
+    pub(super) bare: bool,
     used: Instant,
     /// The same socket, to look at without the library.
     socket: std::net::TcpStream,
-    _driver: Driver,
+    driver: Driver,
 }
 
-/// The task that moves a connection's bytes; it ends with the connection.
-struct Driver(JoinHandle<()>);
+/// The task that moves a connection's bytes; it ends with the connection, and says what ended it.
+struct Driver(JoinHandle<Option<hyper::Error>>);
 
 impl Drop for Driver {
     fn drop(&mut self) {
@@ -87,6 +89,11 @@ impl Connection {
             Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
         };
         self.used.elapsed() < MAX_IDLE && !self.sender.is_closed() && quiet()
+    }
+
+    /// What ended a connection that takes no more requests, if it was an error.
+    pub(super) async fn ended(mut self) -> Option<hyper::Error> {
+        (&mut self.driver.0).await.ok().flatten()
     }
 }
 
@@ -169,19 +176,23 @@ impl Endpoint {
             .max_buf_size(BUFFER)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|_| Error::Lost { maybe_done: false })?;
+            .map_err(|_| Error::lost(false))?;
         let on = self.target.clone();
         let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = connection.await.err();
+            if let Some(error) = &ended {
                 tracing::debug!(on, %error, "http connection ended");
             }
+            ended
         });
+        let shows_nothing = |tls: &Arc<ClientConfig>| !tls.client_auth_cert_resolver.has_certs();
         Ok(Connection {
             sender,
             fresh: true,
+            bare: self.tls.as_ref().is_some_and(shows_nothing),
             used: Instant::now(),
             socket,
-            _driver: Driver(driver),
+            driver: Driver(driver),
         })
     }
 

@@ -31,7 +31,7 @@ pub(super) enum Error {
     /// TLS said no.
     #[error("no TLS session with the target: {0}")]
     Tls(String),
-    /// Nothing moved, or the call's time was up.
+    /// Nothing moved.
     #[error("nothing moved on the connection for {0:?}")]
     Still(Duration),
     /// The connection ended, or this host ended it.

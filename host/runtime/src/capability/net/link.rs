@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::endpoint::{Endpoint, Place, Stream};
 use super::error::Error;
@@ -56,7 +56,7 @@ impl Link {
     }
 
     /// Some bytes; none when the other side has said its last.
-    pub(super) async fn read(&self, max: u32, deadline: Instant) -> Result<Vec<u8>, Error> {
+    pub(super) async fn read(&self, max: u32) -> Result<Vec<u8>, Error> {
         let mut stream = self.take()?;
         let most = usize::try_from(max).unwrap_or(READ_BYTES).min(READ_BYTES);
         if most == 0 {
@@ -65,8 +65,7 @@ impl Link {
         }
         let mut bytes = Vec::with_capacity(most);
         let idle = self.endpoint.idle_timeout;
-        let limit = deadline.min(Instant::now() + idle);
-        match timeout_at(limit, stream.read(&mut bytes, most)).await {
+        match timeout(idle, stream.read(&mut bytes, most)).await {
             Ok(Ok(())) => {
                 self.moved(0, bytes.len());
                 self.put_back(stream);
@@ -78,12 +77,11 @@ impl Link {
     }
 
     /// All bytes, or the end of the connection.
-    pub(super) async fn write(&self, bytes: &[u8], deadline: Instant) -> Result<(), Error> {
+    pub(super) async fn write(&self, bytes: &[u8]) -> Result<(), Error> {
         let mut stream = self.take()?;
         let idle = self.endpoint.idle_timeout;
         let mut rest = bytes;
         loop {
-            let limit = deadline.min(Instant::now() + idle);
             let step = async {
                 if rest.is_empty() {
                     stream.flush().await.map(|()| 0)
@@ -91,7 +89,7 @@ impl Link {
                     stream.write(rest).await
                 }
             };
-            match timeout_at(limit, step).await {
+            match timeout(idle, step).await {
                 Ok(Ok(_)) if rest.is_empty() => break,
                 Ok(Ok(0)) => return Err(self.end(Error::Closed)),
                 Ok(Ok(written)) => {

@@ -103,7 +103,7 @@ impl HostConnection for Guest {
     ) -> wasmtime::Result<Result<Vec<u8>, NetError>> {
         let Connection { target, link } = self.table.get(&connection)?;
         let (link, fate) = (Arc::clone(link), self.call.fate("net", "read", target));
-        let work = link.read(fate.shortened(max), self.deadline());
+        let work = link.read(fate.shortened(max));
         match fate.around(work, |_| link.sever()).await {
             Ok(bytes) => {
                 self.charge_bytes(bytes.len())?;
@@ -121,7 +121,7 @@ impl HostConnection for Guest {
         self.call.charge_sent(bytes.len())?;
         let Connection { target, link } = self.table.get(&connection)?;
         let (link, fate) = (Arc::clone(link), self.call.fate("net", "write", target));
-        let work = link.write(&bytes, self.deadline());
+        let work = link.write(&bytes);
         let written = fate.around(work, |_| link.sever()).await;
         Ok(written.map_err(NetError::from))
     }
