@@ -43,6 +43,8 @@ pub(crate) struct Trail {
     /// By itself: who waits for news must not keep the store open.
     news: Arc<Notify>,
     started: AtomicBool,
+    /// Held while what waits is written: who asks for everything gets what another has just taken in hand.
+    writing: tokio::sync::Mutex<()>,
     /// One sealer at a time, or two seals would follow the same.
     sealing: tokio::sync::Mutex<()>,
 }
@@ -58,6 +60,7 @@ impl Trail {
             keep: Mutex::default(),
             news: Arc::default(),
             started: AtomicBool::new(false),
+            writing: tokio::sync::Mutex::default(),
             sealing: tokio::sync::Mutex::default(),
         })
     }
@@ -146,6 +149,7 @@ impl Trail {
     }
 
     async fn write_and_seal(self: &Arc<Self>) -> Result<(), StoreError> {
+        let _all = self.writing.lock().await;
         let waiting = std::mem::take(&mut *self.waiting.lock());
         for some in waiting.chunks(UNDER_ONE) {
             let mut commit = Commit::new();
