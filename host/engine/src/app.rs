@@ -9,27 +9,27 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tombolo_mapping::{MappingError, Overrides, Shape};
-use tombolo_runtime::{Call, CallError, Connector};
+use tombolo_mapping::{MappingError, Object, Overrides, References, Shape};
+use tombolo_runtime::{CallError, Connector};
 use tombolo_scim::Rules;
 use tombolo_scim::discovery::{AuthenticationScheme, Bulk, Capabilities, Pagination};
 use tombolo_scim::patch::PatchRequest;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
+use tombolo_scim::resource::Resource;
 use tombolo_scim::schema::{Catalog, CatalogError, ResourceType};
-use tombolo_store::Store;
+use tombolo_store::{Commit, CommitError, Store};
 use tracing::Instrument;
 
+use crate::audit::{Account, Action, Told, Trail};
 use crate::error::Error;
 use crate::hosts::Hosts;
 use crate::keys::Keys;
 use crate::kind::Kind;
+use crate::policy::Policy;
+use crate::request::Request;
 use crate::shared::Shared;
-
-/// Kept from the client's deadline for the host's own part of a request.
-const MARGIN: Duration = Duration::from_millis(200);
 
 /// How old the mirror may be when it answers a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct AppConfig {
     pub shape: Shape,
     /// How strictly requests are read, and how much of them.
     pub rules: Rules,
+    /// What its owner wants of disables and deletes.
+    pub policy: Policy,
 }
 
 impl AppConfig {
@@ -109,27 +111,6 @@ pub enum AppError {
     Catalog(#[from] CatalogError),
 }
 
-/// What comes with every request.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// For logs, on both sides.
-    pub id: String,
-    /// The base URL by which the app was called: `https://host/apps/NAME/scim/v2`.
-    pub base_url: String,
-    /// When the client stops waiting.
-    pub deadline: Instant,
-}
-
-impl Request {
-    /// What a connector call of this request may take.
-    pub(crate) fn call(&self) -> Call {
-        Call {
-            request_id: self.id.clone(),
-            deadline: self.deadline - MARGIN,
-        }
-    }
-}
-
 /// A resource, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -150,6 +131,7 @@ pub struct App {
     pub(crate) freshness: Freshness,
     pub(crate) shape: Shape,
     pub(crate) rules: Rules,
+    pub(crate) policy: Policy,
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
@@ -157,6 +139,7 @@ pub struct App {
     pub(crate) keys: Keys,
     pub(crate) shared: Arc<Shared>,
     pub(crate) writes: TaskTracker,
+    pub(crate) trail: Arc<Trail>,
     /// A task settles intents in the background.
     pub(crate) settling: AtomicBool,
 }
@@ -168,6 +151,7 @@ impl App {
         hosts: Arc<Hosts>,
         shared: Arc<Shared>,
         writes: TaskTracker,
+        trail: Arc<Trail>,
     ) -> Result<Arc<Self>, AppError> {
         let keys = Keys::new(&config.space());
         let AppConfig {
@@ -177,8 +161,9 @@ impl App {
             freshness,
             shape,
             rules,
+            policy,
         } = config;
-        let kinds = kinds(&connector, shape, &mut overrides)?;
+        let kinds = kinds(&connector, shape, &mut overrides, &policy)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
         let app = Arc::new(Self {
             keys,
@@ -187,15 +172,18 @@ impl App {
             freshness,
             shape,
             rules,
+            policy,
             catalog,
             kinds,
             store,
             hosts,
             shared,
             writes,
+            trail,
             settling: AtomicBool::new(false),
         });
         app.settle_in_background();
+        app.delete_in_background();
         app.settle_after_departures();
         Ok(app)
     }
@@ -264,11 +252,14 @@ impl App {
         body: &[u8],
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let document = tombolo_scim::resource::read_with(&self.rules, ty, body)?;
+        let r = &r.operation();
+        let document = tombolo_scim::resource::read_with(&self.rules, ty, body);
+        let document = self.readable(&r.told(Action::Create), ty, None, document)?;
         let (id, stored) = {
-            let (app, r, ty) = (Arc::clone(self), r.clone(), ty.name.clone());
-            self.to_its_end(async move { app.create_inner(&r, &ty, document).await })
-                .await?
+            let (app, r, name) = (Arc::clone(self), r.clone(), ty.name.clone());
+            let told = r.told(Action::Create);
+            let write = async move { app.create_inner(&r, &name, document).await };
+            self.to_its_end(told, ty, None, write).await?
         };
         self.answer(r, self.kind_of(ty)?, &id, &stored, projection)
             .await
@@ -310,13 +301,14 @@ impl App {
         if_match: Option<u64>,
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let document = tombolo_scim::resource::read_with(&self.rules, ty, body)?;
+        let r = &r.operation();
+        let document = tombolo_scim::resource::read_with(&self.rules, ty, body);
+        let document = self.readable(&r.told(Action::Update), ty, Some(id), document)?;
         let stored = {
-            let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
-            self.to_its_end(
-                async move { app.replace_inner(&r, &ty, &id, document, if_match).await },
-            )
-            .await?
+            let told = r.told(Action::Update);
+            let (app, r, name, of) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
+            let write = async move { app.replace_inner(&r, &name, &of, document, if_match).await };
+            self.to_its_end(told, ty, Some(id), write).await?
         };
         self.answer(r, self.kind_of(ty)?, id, &stored, projection)
             .await
@@ -333,11 +325,14 @@ impl App {
         if_match: Option<u64>,
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let patch = PatchRequest::parse_with(&self.rules, body)?;
+        let r = &r.operation();
+        let patch = PatchRequest::parse_with(&self.rules, body);
+        let patch = self.readable(&r.told(Action::Update), ty, Some(id), patch)?;
         let stored = {
-            let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
-            self.to_its_end(async move { app.patch_inner(&r, &ty, &id, &patch, if_match).await })
-                .await?
+            let told = r.told(Action::Update);
+            let (app, r, name, of) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
+            let write = async move { app.patch_inner(&r, &name, &of, &patch, if_match).await };
+            self.to_its_end(told, ty, Some(id), write).await?
         };
         self.answer(r, self.kind_of(ty)?, id, &stored, projection)
             .await
@@ -351,17 +346,48 @@ impl App {
         id: &str,
         if_match: Option<u64>,
     ) -> Result<(), Error> {
-        let (app, r, ty, id) = (Arc::clone(self), r.clone(), ty.name.clone(), id.to_owned());
-        self.to_its_end(async move { app.delete_inner(&r, &ty, &id, if_match).await })
-            .await
+        let r = r.operation();
+        let told = r.told(Action::Delete);
+        let (app, name, of) = (Arc::clone(self), ty.name.clone(), id.to_owned());
+        let write = async move { app.delete_inner(&r, &name, &of, if_match).await };
+        self.to_its_end(told, ty, Some(id), write).await
+    }
+
+    /// What a body says; one that says nothing readable is told of too.
+    fn readable<T>(
+        &self,
+        told: &Told,
+        ty: &ResourceType,
+        id: Option<&str>,
+        read: Result<T, tombolo_scim::error::Error>,
+    ) -> Result<T, Error> {
+        read.map_err(|why| {
+            let why = Error::from(why);
+            self.trail
+                .later(told.ended(&self.name, &ty.name, id, Some(&why)));
+            why
+        })
     }
 
     /// A write goes on when its client has gone away: half a write is worse
-    /// than an answer that nobody reads.
-    async fn to_its_end<T: Send + 'static>(
+    /// than an answer that nobody reads. What it has not told of by then is told.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
         self: &Arc<Self>,
+        told: Told,
+        ty: &ResourceType,
+        id: Option<&str>,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
+        let (app, ty, id) = (Arc::clone(self), ty.name.clone(), id.map(str::to_owned));
+        let write = async move {
+            let result = write.await;
+            if result.is_err() || !told.tale.is_told() {
+                let failed = result.as_ref().err();
+                app.trail
+                    .later(told.ended(&app.name, &ty, id.as_deref(), failed));
+            }
+            result
+        };
         match self.writes.spawn(write.in_current_span()).await {
             Ok(result) => {
                 // What could not be written down at the end has to be asked for.
@@ -375,6 +401,12 @@ impl App {
                 Err(Error::Defect)
             }
         }
+    }
+
+    /// The kind of this name of the connector's.
+    pub(crate) fn kind_of_name(&self, name: &str) -> Result<&Kind, Error> {
+        let kind = self.kinds.iter().find(|kind| kind.name == name);
+        kind.ok_or_else(|| Error::NotSupported(format!("app `{}` has no kind `{name}`", self.name)))
     }
 
     /// The kind behind a resource type.
@@ -392,6 +424,18 @@ impl App {
             })
     }
 
+    /// Commits, and with it what is told of it.
+    pub(crate) async fn commit_told(
+        &self,
+        commit: Commit,
+        told: &Told,
+        account: &Account,
+    ) -> Result<(), CommitError> {
+        self.trail.commit(commit, account).await?;
+        told.tale.written();
+        Ok(())
+    }
+
     /// A connector's error as the engine's.
     pub(crate) fn target(&self, source: CallError) -> Error {
         Error::Target {
@@ -401,11 +445,32 @@ impl App {
     }
 }
 
+/// What a disable writes besides, in the types that the connector describes.
+fn on_disable(
+    shape: Shape,
+    kind: &tombolo_mapping::Kind,
+    policy: &Policy,
+) -> Result<Object, MappingError> {
+    let constants = Overrides {
+        constants: policy.on_disable.clone(),
+        ..Overrides::none()
+    };
+    let Some(mapping) = shape.mapping(kind, &constants)? else {
+        return Ok(Object::new());
+    };
+    // Of nobody it is the constants that are left.
+    let object = mapping.to_object(&Resource::default(), &References::new());
+    let written = object.unwrap_or_default();
+    let named = |(name, _): &(String, _)| policy.on_disable.contains_key(name);
+    Ok(written.into_iter().filter(named).collect())
+}
+
 /// The kinds that the connector describes and the app shows, with its changes.
 fn kinds(
     connector: &Connector,
     shape: Shape,
     overrides: &mut BTreeMap<String, Overrides>,
+    policy: &Policy,
 ) -> Result<Vec<Kind>, AppError> {
     let name = || connector.component().manifest().name.clone();
     let wrong = |message: String| AppError::Description {
@@ -427,7 +492,11 @@ fn kinds(
             continue;
         };
         let members = kind.member_kinds().into_iter().map(str::to_owned).collect();
-        kinds.push(Kind::new(&kind.kind, mapping, members));
+        let mut of_app = Kind::new(&kind.kind, mapping, members);
+        if of_app.ty().name == "User" && !policy.on_disable.is_empty() {
+            of_app.on_disable = on_disable(shape, &kind, policy)?;
+        }
+        kinds.push(of_app);
     }
     if let Some(kind) = overrides.keys().next() {
         let names = kinds.iter().map(|k| &k.name).chain(&hidden);

@@ -9,14 +9,17 @@ use tombolo_scim::resource::{Document, Resource};
 use tombolo_store::Commit;
 use uuid::Uuid;
 
-use crate::app::{App, Request};
+use crate::app::App;
+use crate::audit::{Action, Change, Told, label};
 use crate::convert;
 use crate::error::Error;
 use crate::journal::mapping;
 use crate::kind::Kind;
 use crate::members::members_mark;
+use crate::policy::Mode;
 use crate::reconcile::Stored;
 use crate::record::{Record, Step};
+use crate::request::Request;
 
 /// How often a claim is looked at again after its holder turned out to be gone.
 const TRIES: usize = 4;
@@ -29,6 +32,18 @@ impl App {
         r: &Request,
         ty: &str,
         document: Document,
+    ) -> Result<(String, Stored), Error> {
+        self.create_as(r, ty, document, Uuid::now_v7().to_string())
+            .await
+    }
+
+    /// The same under an id that is given.
+    pub(crate) async fn create_as(
+        self: &std::sync::Arc<Self>,
+        r: &Request,
+        ty: &str,
+        document: Document,
+        id: String,
     ) -> Result<(String, Stored), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
@@ -48,13 +63,13 @@ impl App {
             .await?;
         kind.mapping.require(&object).map_err(mapping)?;
 
-        let id = Uuid::now_v7().to_string();
         let _held = self.shared.locks.lock(&id).await;
         let wish = Self::wish(kind, &resource, &members);
         if let Some(wish) = wish {
             self.only_once(r, kind, wish, &id).await?;
         }
         let intent = Self::intent(
+            r,
             kind,
             Step::Create {
                 resource: kind.without_secrets(&resource),
@@ -69,6 +84,8 @@ impl App {
         let attributes = convert::attributes(&object);
         let written = self
             .write(
+                r,
+                "create",
                 self.connector
                     .create(&r.call(), &kind.name, &attributes, &intent.request),
             )
@@ -85,7 +102,13 @@ impl App {
             }
         };
         let (id, mut stored) = self
-            .finish_create(kind, &id, &kind.without_secrets(&resource), &entry)
+            .finish_create(
+                kind,
+                &id,
+                &kind.without_secrets(&resource),
+                &entry,
+                &r.told(Action::Create),
+            )
             .await?;
         stored = self.with_password(r, kind, &id, stored, password).await?;
         if !members.is_empty() {
@@ -205,6 +228,7 @@ impl App {
         id: &str,
         wanted: &Resource,
         entry: &Entry,
+        told: &Told,
     ) -> Result<(String, Stored), Error> {
         let object = convert::object(entry);
         let references = self.references_of_object(kind, &object).await?;
@@ -212,6 +236,7 @@ impl App {
         kind.mapping.overlay(&mut resource, &object, &references);
         for _ in 0..TRIES {
             let end = Commit::new().delete(self.keys.intent(id));
+            let mut before = Resource::default();
             let (id, commit, stored, new) = match self.linked(kind, &entry.anchor).await? {
                 Some(other) => match self.load(kind, &other).await? {
                     Some(present) => {
@@ -220,6 +245,7 @@ impl App {
                         let (commit, stored) = self
                             .put_record(kind, &other, Some(&present), &record, end)
                             .await?;
+                        before = present.record.resource;
                         (other, commit, stored, 0)
                     }
                     // Its end came between the two looks.
@@ -231,7 +257,16 @@ impl App {
                     (id.to_owned(), commit, stored, 1)
                 }
             };
-            match self.store.commit(commit).await.map_err(Error::from) {
+            let account = told.success(
+                &self.name,
+                &kind.ty().name,
+                &id,
+                &entry.anchor,
+                label(&resource),
+                Change::between(&before, &resource),
+            );
+            let committed = self.commit_told(commit, told, &account).await;
+            match committed.map_err(Error::from) {
                 Ok(()) => {
                     self.shared.confirm(&id);
                     if new == 1 {
@@ -270,6 +305,8 @@ impl App {
     /// Runs a connector's write; one at a time when the connector asked for that.
     pub(crate) async fn write<T>(
         &self,
+        r: &Request,
+        name: &'static str,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Error> {
         let one = match self.connector.component().manifest().writes {
@@ -280,7 +317,9 @@ impl App {
             Some(_) => self.hosts.turn(&self.name).await?,
             None => None,
         };
+        let began = std::time::Instant::now();
         let written = call.await;
+        r.tale().called(name, began, &written);
         self.hosts.end_turn(turn).await;
         written.map_err(|error| self.target(error))
     }
@@ -306,6 +345,12 @@ impl App {
     }
 
     pub(crate) fn can_write(&self, kind: &Kind) -> Result<(), Error> {
+        if self.policy.mode == Mode::ReadOnly {
+            return Err(Error::Policy(format!(
+                "app `{}` is read-only: its file says `[policy] mode = \"read-only\"`",
+                self.name
+            )));
+        }
         if self.connector.abilities().write {
             return Ok(());
         }

@@ -15,6 +15,7 @@
 //! | the target does not do that | 501 |
 //! | the target refuses Tombolo's credentials | 503, with text |
 //! | the target forbids it to Tombolo's account | 502, with text |
+//! | the app's `[policy]` forbids it | 403, with text |
 //! | the target asks to slow down | 429 and `Retry-After` |
 //! | unreachable, time-out, trap, limit, changed meanwhile | 503 and `Retry-After` |
 //! | no slot, a full queue, an open circuit | 503 and `Retry-After`: nothing was done |
@@ -79,6 +80,15 @@ pub enum Error {
         kind: String,
         /// The resource.
         id: String,
+    },
+    /// The app's owner does not want it.
+    #[error("{0}")]
+    Policy(String),
+    /// What an order is about is not as it was when it was given.
+    #[error("{what}; look at it, and say `--anyway` if you mean it still")]
+    Changed {
+        /// What has changed.
+        what: String,
     },
     /// Somebody else changed the same thing at the same moment.
     #[error("the resource was changed by another request at the same moment; try again")]
@@ -164,6 +174,8 @@ impl Error {
             Self::Taken { .. } => 409,
             Self::Precondition { .. } => 412,
             Self::NotSupported(_) => 501,
+            Self::Policy(_) => 403,
+            Self::Changed { .. } => 409,
             Self::Target {
                 source: CallError::Failure(failure),
                 ..

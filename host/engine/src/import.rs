@@ -11,10 +11,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tombolo_runtime::contract::{Fault, Query};
 use tombolo_store::Range;
 
-use crate::app::{App, Freshness, Request};
+use crate::app::{App, Freshness};
 use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
+use crate::request::Request;
 
 /// Entries a page.
 const PAGE: u32 = 500;

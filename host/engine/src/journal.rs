@@ -35,6 +35,7 @@ use tombolo_store::{Commit, Range};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::audit::{Action, Told};
 use crate::convert;
 use crate::error::Error;
 use crate::hosts::{Patience, Standing};
@@ -42,6 +43,7 @@ use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::{Intent, Record, Step, decode, encode};
+use crate::request::Request;
 use crate::stand_in;
 
 /// A target may still be working on what was sent before the connection broke:
@@ -64,11 +66,13 @@ impl App {
     }
 
     /// An intent for `step`, not yet written.
-    pub(crate) fn intent(kind: &Kind, step: Step) -> Intent {
+    pub(crate) fn intent(r: &Request, kind: &Kind, step: Step) -> Intent {
         Intent {
             kind: kind.name.clone(),
             request: Uuid::now_v7().to_string(),
             begun: Timestamp::now(),
+            by: r.by.clone(),
+            counts: false,
             host: None,
             step,
         }
@@ -83,7 +87,11 @@ impl App {
     ) -> Result<(), Error> {
         let key = self.keys.intent(id);
         let ours = self.as_ours(intent);
-        let commit = commit.absent(&key).put(&key, encode(&ours)?);
+        let mut commit = commit.absent(&key).put(&key, encode(&ours)?);
+        if intent.counts {
+            let ty = &self.kind_of_name(&intent.kind)?.ty().name;
+            commit = commit.put(self.keys.mark(ty, intent.begun, id), "");
+        }
         Ok(self.store.commit(commit).await?)
     }
 
@@ -230,12 +238,16 @@ impl App {
                 self.settle_update(kind, id, intent, anchor, resource, call)
                     .await
             }
-            Step::Delete { anchor } => self.settle_delete(kind, id, anchor, call).await,
+            Step::Delete { anchor } => self.settle_delete(kind, id, intent, anchor, call).await,
             Step::Members { anchor, .. } => {
-                let settled = self.read_members(kind, id, anchor, asked, call, true).await;
+                let told = intent.settling(Action::Members);
+                let settled = self
+                    .read_members(kind, id, anchor, asked, call, Some(&told))
+                    .await;
                 match settled {
                     Err(error) if error.fault() == Some(Fault::NotFound) => {
-                        self.drop_vanished(kind, id).await
+                        self.drop_vanished(kind, id, &intent.settling(Action::Vanish))
+                            .await
                     }
                     other => other,
                 }
@@ -270,7 +282,7 @@ impl App {
             .map_err(mapping)?;
         match self.find(kind, &object, call).await? {
             Some(entry) => self
-                .finish_create(kind, id, resource, &entry)
+                .finish_create(kind, id, resource, &entry, &intent.settling(Action::Create))
                 .await
                 .map(|_| ()),
             None if within_grace(intent) => Err(Self::unsettled(kind, id)),
@@ -308,7 +320,9 @@ impl App {
             if within_grace(intent) {
                 return Err(Self::unsettled(kind, id));
             }
-            return self.unlink(kind, id, &stored).await;
+            return self
+                .unlink(kind, id, &stored, &intent.settling(Action::Vanish))
+                .await;
         };
         // What the host keeps itself goes with the rest: all or nothing.
         let standing = &stored.record.standing;
@@ -325,7 +339,8 @@ impl App {
         } else {
             &stored.record.resource
         };
-        self.finish_update(kind, id, &stored, base, &entry, standing)
+        let told = intent.settling(Action::Update);
+        self.finish_update(kind, id, &stored, base, &entry, standing, &told)
             .await?;
         // Claims of a rename that did not happen.
         let commit = self
@@ -338,6 +353,7 @@ impl App {
         &self,
         kind: &Kind,
         id: &str,
+        intent: &Intent,
         anchor: &str,
         call: &Call,
     ) -> Result<(), Error> {
@@ -352,16 +368,22 @@ impl App {
                 .commit(Commit::new().delete(self.keys.intent(id)))
                 .await?),
             Err(error) if error.fault() == Some(Fault::NotFound) => {
-                self.drop_vanished(kind, id).await
+                self.drop_vanished(kind, id, &intent.settling(Action::Delete))
+                    .await
             }
             Err(error) => Err(error),
         }
     }
 
     /// The target has no such object any more: link, mirror and intent end.
-    pub(crate) async fn drop_vanished(&self, kind: &Kind, id: &str) -> Result<(), Error> {
+    pub(crate) async fn drop_vanished(
+        &self,
+        kind: &Kind,
+        id: &str,
+        told: &Told,
+    ) -> Result<(), Error> {
         match self.load(kind, id).await? {
-            Some(stored) => self.unlink(kind, id, &stored).await,
+            Some(stored) => self.unlink(kind, id, &stored, told).await,
             None => Ok(self
                 .store
                 .commit(Commit::new().delete(self.keys.intent(id)))
@@ -615,5 +637,15 @@ impl Stored {
     /// The record that follows when the target has this anchor and these values.
     pub(crate) fn next(&self, anchor: &str, resource: Resource) -> Record {
         self.record.next(anchor.to_owned(), resource)
+    }
+}
+
+impl Intent {
+    /// How its outcome is told, now that the target has been asked.
+    fn settling(&self, action: Action) -> Told {
+        let mut told = Told::by_host(action);
+        told.by = self.by.clone();
+        told.settled = true;
+        told
     }
 }

@@ -9,6 +9,11 @@
 //! | app, `m`, group id, member id | the member's resource type |
 //! | app, `g`, member id, group id | nothing: memberships, read backwards |
 //! | app, `i`, id | [`Intent`](crate::record::Intent): at most one a resource |
+//! | app, `h`, id | [`Held`](crate::held::Held): what the breaker keeps back |
+//! | app, `b`, type, time, id | nothing: a disable or delete that the breaker let through |
+//! | app, `p`, id | the groups that somebody was taken out of when he was disabled |
+//! | app, `k`, id | the values that a disable has written over |
+//! | app, `t`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
 //! | app, `s`, key | the connector's own state |
 //! | app, `d`, type, anchor | nothing: an object that was deleted, where several hosts share the store |
 //! | app, `w`, digest | when, and id: what was asked for in a POST, where several hosts share the store |
@@ -20,9 +25,10 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tombolo_store::Key;
-use tombolo_store::key::last_text;
+use tombolo_store::key::{Segment, last_text, segments};
 
 /// The room of intents.
 pub(crate) const INTENTS: &str = "i";
@@ -92,6 +98,44 @@ impl Keys {
         self.intents().text(id)
     }
 
+    pub(crate) fn all_held(&self) -> Key {
+        self.room("h")
+    }
+
+    pub(crate) fn held(&self, id: &str) -> Key {
+        self.all_held().text(id)
+    }
+
+    pub(crate) fn kept_groups(&self, id: &str) -> Key {
+        self.room("p").text(id)
+    }
+
+    pub(crate) fn aside(&self, id: &str) -> Key {
+        self.room("k").text(id)
+    }
+
+    pub(crate) fn all_due(&self) -> Key {
+        self.room("t")
+    }
+
+    pub(crate) fn due(&self, id: &str) -> Key {
+        self.all_due().text(id)
+    }
+
+    pub(crate) fn marks(&self, ty: &str) -> Key {
+        self.room("b").text(ty)
+    }
+
+    /// Where the marks of this time begin.
+    pub(crate) fn mark_from(&self, ty: &str, at: Timestamp) -> Key {
+        let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        self.marks(ty).number(ms)
+    }
+
+    pub(crate) fn mark(&self, ty: &str, at: Timestamp, id: &str) -> Key {
+        self.mark_from(ty, at).text(id)
+    }
+
     pub(crate) fn deleted(&self, ty: &str, anchor: &str) -> Key {
         self.room("d").text(ty).text(&short(anchor))
     }
@@ -107,6 +151,11 @@ impl Keys {
     pub(crate) fn state(&self, key: &str) -> Key {
         self.states().text(key)
     }
+}
+
+/// The number in `key`.
+pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
+    segments(key)?.iter().find_map(Segment::as_number)
 }
 
 /// Values up to this many bytes stand in keys as they are.

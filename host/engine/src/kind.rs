@@ -1,6 +1,6 @@
 //! One object type of an app: the connector's kind, its mapping, its indexes.
 
-use tombolo_mapping::Mapping;
+use tombolo_mapping::{Mapping, Object};
 use tombolo_scim::resource::Resource;
 use tombolo_scim::schema::ResourceType;
 
@@ -14,6 +14,8 @@ pub(crate) struct Kind {
     pub(crate) indexed: Vec<Indexed>,
     /// The kinds that its members are of; they share one name space of anchors.
     pub(crate) members: Vec<String>,
+    /// What a disable writes besides.
+    pub(crate) on_disable: Object,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
             mapping,
             indexed,
             members,
+            on_disable: Object::new(),
         }
     }
 

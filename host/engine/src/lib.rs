@@ -26,8 +26,11 @@
 //! | `create`, `update`, `delete`, `members`, `password` | the writes, a file each |
 //! | `read`, `list`, `import` | reading: one resource, a query, everything |
 //! | `journal` | intents, and settling them |
+//! | [`policy`], `held`, `leave` | what is not done at once, or not at all |
+//! | `plan`, `undo` | what a write would do; taking one back |
 //! | [`hosts`], `fence`, `elsewhere` | several hosts on one store: who lives, who may end what, whose answer is older |
 //! | `replay` | the same POST again |
+//! | [`audit`] | who did what, in a chain that shows whether it was changed |
 //! | `reconcile` | what a target's entry does to the mirror |
 //! | `stand_in` | what a target makes up for what was cleared |
 //! | `record`, `keys`, `index` | what is kept, and under which keys |
@@ -40,6 +43,7 @@
 //! [`mapping`]: tombolo_mapping
 
 pub mod app;
+pub mod audit;
 mod convert;
 mod create;
 mod delete;
@@ -47,24 +51,30 @@ mod elsewhere;
 pub mod error;
 mod expressions;
 mod fence;
+mod held;
 pub mod hosts;
 mod import;
 mod index;
 mod journal;
 mod keys;
 mod kind;
+mod leave;
 mod list;
 mod locks;
 mod members;
 mod password;
+mod plan;
+pub mod policy;
 mod read;
 mod reconcile;
 mod record;
 mod references;
 mod replay;
+mod request;
 mod shared;
 mod stand_in;
 mod state;
+mod undo;
 mod update;
 mod versions;
 
@@ -75,12 +85,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 use tombolo_runtime::StateStore;
-use tombolo_store::Store;
+use tombolo_store::{Store, StoreError};
 
-pub use app::{Answer, App, AppConfig, AppError, Freshness, Request};
+pub use app::{Answer, App, AppConfig, AppError, Freshness};
 pub use error::Error;
+pub use held::Held;
+pub use plan::{Intended, Plan};
+pub use request::Request;
+pub use undo::fold;
 pub use versions::bring_forward;
 
+use audit::{Account, Keep, Search, Trail, Verdict};
 use fence::Fence;
 use hosts::Hosts;
 use shared::Shared;
@@ -92,6 +107,7 @@ pub struct Engine {
     hosts: Arc<Hosts>,
     shared: Mutex<HashMap<String, Arc<Shared>>>,
     writes: TaskTracker,
+    trail: Arc<Trail>,
 }
 
 impl Engine {
@@ -108,6 +124,7 @@ impl Engine {
 
     fn over(store: Arc<dyn Store>, hosts: Arc<Hosts>) -> Self {
         Self {
+            trail: Trail::new(Arc::clone(&store)),
             hosts,
             store,
             shared: Mutex::default(),
@@ -135,9 +152,14 @@ impl Engine {
                 .or_insert_with(|| Arc::new(Shared::beside(&of_app)));
             Arc::clone(of_space)
         };
-        let hosts = Arc::clone(&self.hosts);
-        let store = Arc::clone(&self.store);
-        App::new(config, store, hosts, shared, self.writes.clone())
+        App::new(
+            config,
+            Arc::clone(&self.store),
+            Arc::clone(&self.hosts),
+            shared,
+            self.writes.clone(),
+            Arc::clone(&self.trail),
+        )
     }
 
     /// The durable key-value state that the connector of `app` may use.
@@ -149,8 +171,34 @@ impl Engine {
     /// Answers whether all of them did.
     pub async fn drain(&self, at_most: Duration) -> bool {
         self.writes.close();
-        tokio::time::timeout(at_most, self.writes.wait())
+        let done = tokio::time::timeout(at_most, self.writes.wait())
             .await
-            .is_ok()
+            .is_ok();
+        self.trail.close().await;
+        done
+    }
+
+    /// How much of the audit is kept.
+    pub fn keep_audit(&self, keep: Keep) {
+        self.trail.keep(keep);
+    }
+
+    /// Looks whether the chain of the audit holds, and whether a seal that was
+    /// written down elsewhere is in it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn verify_audit(&self, anchor: Option<&str>) -> Result<Verdict, StoreError> {
+        self.trail.close().await;
+        audit::verify(&*self.store, anchor).await
+    }
+
+    /// The accounts that are looked for, in the order of time.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn search_audit(&self, search: &Search) -> Result<Vec<Account>, StoreError> {
+        self.trail.close().await;
+        search.run(&*self.store).await
     }
 }

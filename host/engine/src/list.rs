@@ -22,7 +22,7 @@ use tombolo_scim::render;
 use tombolo_scim::schema::ResourceType;
 use tombolo_store::Range;
 
-use crate::app::{App, Request};
+use crate::app::App;
 use crate::convert;
 use crate::error::Error;
 use crate::index::{Plan, plan};
@@ -30,6 +30,7 @@ use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::decode;
+use crate::request::Request;
 
 /// Records read from the store at a time when all are looked at.
 const CHUNK: usize = 1000;

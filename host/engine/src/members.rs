@@ -13,12 +13,14 @@ use tombolo_scim::patch::MemberEdit;
 use tombolo_scim::resource::Member;
 use tombolo_store::{Commit, Range};
 
-use crate::app::{App, Request};
+use crate::app::App;
+use crate::audit::{Account, Action, Change, Members, Told, label};
 use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::Step;
+use crate::request::Request;
 
 /// Members a page when the target lists them.
 const PAGE: u32 = 1000;
@@ -38,6 +40,12 @@ struct Linked {
 }
 
 impl MemberPlan {
+    /// Who comes and who goes.
+    pub(crate) fn ids(&self) -> (Vec<String>, Vec<String>) {
+        let added = self.add.keys().cloned().collect();
+        (added, self.remove.iter().cloned().collect())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.add.is_empty() && self.remove.is_empty()
     }
@@ -218,7 +226,7 @@ impl App {
             add: plan.add.keys().cloned().collect(),
             remove: plan.remove.iter().cloned().collect(),
         };
-        let intent = Self::intent(kind, step);
+        let intent = Self::intent(r, kind, step);
         let unchanged = Commit::new().equals(
             self.keys.record(&kind.ty().name, group),
             stored.bytes.clone(),
@@ -231,16 +239,15 @@ impl App {
             .collect();
         let remove = self.anchors_of(kind, &plan.remove).await?;
         let written = self
-            .write(self.connector.change_members(
-                &r.call(),
-                &anchor,
-                &add,
-                &remove,
-                &intent.request,
-            ))
+            .write(
+                r,
+                "change-members",
+                self.connector
+                    .change_members(&r.call(), &anchor, &add, &remove, &intent.request),
+            )
             .await;
         match written {
-            Ok(()) => self.finish_members(kind, group, &stored, &plan).await,
+            Ok(()) => self.finish_members(r, kind, group, &stored, &plan).await,
             Err(error) if error.fault() == Some(Fault::NotFound) => {
                 // The group or one of the members: the target is asked which.
                 if let Err(unsettled) = self.settle(kind, group, &intent, &r.call()).await {
@@ -273,6 +280,7 @@ impl App {
 
     async fn finish_members(
         &self,
+        r: &Request,
         kind: &Kind,
         group: &str,
         stored: &Stored,
@@ -294,7 +302,14 @@ impl App {
             let (commit, new) = self
                 .put_record(kind, group, Some(&present), &record, commit)
                 .await?;
-            match self.store.commit(commit).await.map_err(Error::from) {
+            let told = r.told(Action::Members);
+            let members = Members {
+                added: arrived.keys().cloned().collect(),
+                removed: plan.remove.iter().cloned().collect(),
+            };
+            let account = self.told_of_members(kind, group, &new, &told, members);
+            let committed = self.commit_told(commit, &told, &account).await;
+            match committed.map_err(Error::from) {
                 Ok(()) => {
                     self.shared.confirm(group);
                     self.shared.confirm(&written_mark(group));
@@ -326,6 +341,28 @@ impl App {
         }
     }
 
+    fn told_of_members(
+        &self,
+        kind: &Kind,
+        group: &str,
+        stored: &Stored,
+        told: &Told,
+        members: Members,
+    ) -> Account {
+        let change = Change {
+            members: Some(members),
+            ..Change::default()
+        };
+        told.success(
+            &self.name,
+            &kind.ty().name,
+            group,
+            &stored.record.anchor,
+            label(&stored.record.resource),
+            change,
+        )
+    }
+
     fn put_member(&self, commit: Commit, group: &str, id: &str, ty: &str) -> Commit {
         commit
             .exists(self.keys.record(ty, id))
@@ -334,7 +371,7 @@ impl App {
     }
 
     /// Asks the target who is in the group, and makes that the mirror. With
-    /// `settle` the group's intent ends in the same commit.
+    /// `settle` the group's intent ends in the same commit, which is told like this.
     pub(crate) async fn read_members(
         &self,
         kind: &Kind,
@@ -342,7 +379,7 @@ impl App {
         anchor: &str,
         asked: Instant,
         call: &Call,
-        settle: bool,
+        settle: Option<&Told>,
     ) -> Result<(), Error> {
         // Read before the target is asked: another host may write the group meanwhile.
         let before = self.load(kind, group).await?;
@@ -361,7 +398,7 @@ impl App {
                 _ => break,
             }
         }
-        if !settle
+        if settle.is_none()
             && (self.shared.confirmed_since(&written_mark(group), asked)
                 || self.open_intent(group).await?.is_some())
         {
@@ -374,7 +411,8 @@ impl App {
             }
         }
         let mut commit = Commit::new();
-        if settle {
+        let mut moved = Members::default();
+        if settle.is_some() {
             commit = commit.delete(self.keys.intent(group));
         }
         let mut known = BTreeSet::new();
@@ -386,21 +424,29 @@ impl App {
             let id = id_of(&key);
             if !listed.contains_key(&id) {
                 commit = commit.delete(self.keys.group_of(&id, group)).delete(key);
+                moved.removed.push(id.clone());
             }
             known.insert(id);
         }
         for (id, ty) in listed.iter().filter(|(id, _)| !known.contains(*id)) {
             commit = self.put_member(commit, group, id, ty);
+            moved.added.push(id.clone());
         }
         if !commit.is_empty() {
             let Some(stored) = before else {
                 return Ok(());
             };
             let record = stored.next(&stored.record.anchor, stored.record.resource.clone());
-            let (commit, _) = self
+            let (commit, new) = self
                 .put_record(kind, group, Some(&stored), &record, commit)
                 .await?;
-            self.store.commit(commit).await?;
+            match settle {
+                Some(told) => {
+                    let account = self.told_of_members(kind, group, &new, told, moved);
+                    self.commit_told(commit, told, &account).await?;
+                }
+                None => self.store.commit(commit).await?,
+            }
         }
         self.shared.confirm_at(&members_mark(group), asked);
         Ok(())

@@ -11,10 +11,12 @@ use tombolo_runtime::CallError;
 use tombolo_scim::error::Error as ScimError;
 use tombolo_scim::resource::Resource;
 
-use crate::app::{App, Request};
+use crate::app::App;
+use crate::audit::{Action, Change, label};
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
+use crate::request::Request;
 
 impl App {
     /// Takes the password out of what a client wants, if it goes its own way.
@@ -66,8 +68,21 @@ impl App {
         let set = self
             .connector
             .set_password(&call, &stored.record.anchor, password, false);
-        match self.write(set).await {
-            Ok(()) => Ok(stored),
+        match self.write(r, "set-password", set).await {
+            Ok(()) => {
+                // Nothing of it is kept, so there is no commit to go with.
+                let told = r.told(Action::Password);
+                self.trail.later(told.success(
+                    &self.name,
+                    &kind.ty().name,
+                    id,
+                    &stored.record.anchor,
+                    label(&stored.record.resource),
+                    Change::default(),
+                ));
+                told.tale.written();
+                Ok(stored)
+            }
             Err(error) => Err(without_password(kind, id, error)),
         }
     }

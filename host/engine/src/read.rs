@@ -9,12 +9,14 @@ use tombolo_scim::render;
 use tombolo_scim::resource::Resource;
 use tombolo_store::Range;
 
-use crate::app::{Answer, App, Freshness, Request};
+use crate::app::{Answer, App, Freshness};
+use crate::audit::{Action, Told};
 use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::members::members_mark;
 use crate::reconcile::Stored;
+use crate::request::Request;
 
 impl App {
     pub(crate) async fn read_one(
@@ -86,7 +88,8 @@ impl App {
                         Ok(now)
                     }
                     Some(_) => {
-                        self.unlink(kind, id, &stored).await?;
+                        self.unlink(kind, id, &stored, &Told::by_host(Action::Vanish))
+                            .await?;
                         tracing::info!(
                             app = self.name,
                             kind = kind.name,
@@ -133,7 +136,7 @@ impl App {
                 &stored.record.anchor,
                 Instant::now(),
                 &r.call(),
-                false,
+                None,
             )
             .await
         {

@@ -13,6 +13,7 @@ use tombolo_store::{Commit, CommitError, Range};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::audit::{Change, Members, Told, label};
 use crate::convert;
 use crate::error::Error;
 use crate::keys::id_of;
@@ -271,9 +272,16 @@ impl App {
     }
 
     /// The end of a link: the record and everything that hangs on it.
-    pub(crate) async fn unlink(&self, kind: &Kind, id: &str, stored: &Stored) -> Result<(), Error> {
+    pub(crate) async fn unlink(
+        &self,
+        kind: &Kind,
+        id: &str,
+        stored: &Stored,
+        told: &Told,
+    ) -> Result<(), Error> {
         let ty = &kind.ty().name;
         for _ in 0..TRIES {
+            let (mut members, mut groups) = (Members::default(), Vec::new());
             let key = self.keys.record(ty, id);
             let mut commit = Commit::new()
                 .equals(&key, stored.bytes.clone())
@@ -289,20 +297,28 @@ impl App {
                 .scan(Range::prefix(self.keys.members(id)))
                 .await?
             {
-                commit = commit
-                    .delete(self.keys.group_of(&id_of(&key), id))
-                    .delete(key);
+                let member = id_of(&key);
+                commit = commit.delete(self.keys.group_of(&member, id)).delete(key);
+                members.removed.push(member);
             }
             for (key, _) in self
                 .store
                 .scan(Range::prefix(self.keys.groups_of(id)))
                 .await?
             {
-                commit = commit
-                    .delete(self.keys.member(&id_of(&key), id))
-                    .delete(key);
+                let group = id_of(&key);
+                commit = commit.delete(self.keys.member(&group, id)).delete(key);
+                groups.push(group);
             }
-            match self.store.commit(commit).await {
+            let change = Change {
+                before: stored.record.resource.as_map().clone(),
+                members: (!members.removed.is_empty()).then_some(members),
+                groups,
+                ..Change::default()
+            };
+            let name = label(&stored.record.resource);
+            let account = told.success(&self.name, ty, id, &stored.record.anchor, name, change);
+            match self.commit_told(commit, told, &account).await {
                 Ok(()) => {
                     self.shared.gone(&kind.name, &stored.record.anchor, id);
                     self.shared.adjust_count(ty, -1);

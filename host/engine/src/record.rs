@@ -6,6 +6,7 @@ use tombolo_mapping::Object;
 use tombolo_scim::render::Meta;
 use tombolo_scim::resource::Resource;
 
+use crate::audit::By;
 use crate::error::Error;
 
 /// The link and the mirror of one object. Memberships are keys of their own:
@@ -81,6 +82,12 @@ pub(crate) struct Intent {
     /// Given to the connector with the write; stable for as long as it lives.
     pub(crate) request: String,
     pub(crate) begun: Timestamp,
+    /// On whose behalf.
+    #[serde(default)]
+    pub(crate) by: By,
+    /// The breaker counts it: a mark goes with it.
+    #[serde(default, skip_serializing)]
+    pub(crate) counts: bool,
     /// The host that works on it, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) host: Option<String>,

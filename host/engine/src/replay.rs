@@ -16,11 +16,12 @@ use sha2::{Digest as _, Sha256};
 use tombolo_scim::resource::{Member, Resource};
 use tombolo_store::{Commit, CommitError};
 
-use crate::app::{App, Request};
+use crate::app::App;
 use crate::create::HOLDER;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::record::{decode, encode};
+use crate::request::Request;
 
 /// How long the same body is the same wish. Entra repeats a request that timed
 /// out within minutes, and an object that failed in its next cycle, 20 to 40

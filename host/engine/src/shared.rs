@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
+use crate::held::Tally;
 use crate::locks::Locks;
 use crate::replay::Wishes;
 
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) wishes: Wishes,
     /// Held around a connector's write when the connector asked for one at a time.
     pub(crate) serial: Arc<AsyncMutex<()>>,
+    /// What the breaker let through.
+    pub(crate) tally: Tally,
     confirmed: Mutex<HashMap<String, Instant>>,
     gone: Mutex<HashMap<String, Instant>>,
     counts: Mutex<HashMap<String, AtomicI64>>,
@@ -54,6 +57,7 @@ impl Shared {
             locks: Locks::default(),
             wishes: Wishes::default(),
             serial,
+            tally: Tally::default(),
             confirmed: Mutex::default(),
             gone: Mutex::default(),
             counts: Mutex::default(),

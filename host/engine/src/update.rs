@@ -8,14 +8,17 @@ use tombolo_scim::patch::{MemberEdit, PatchRequest};
 use tombolo_scim::resource::{Document, Resource};
 use tombolo_store::Commit;
 
-use crate::app::{App, Request};
+use crate::app::App;
+use crate::audit::{Account, Action, Change, Told, label};
 use crate::convert;
 use crate::error::Error;
 use crate::expressions::Surroundings;
+use crate::held::Held;
 use crate::journal::mapping;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::Step;
+use crate::request::Request;
 use crate::stand_in;
 
 /// How often a change is made again on top of one that got between.
@@ -36,11 +39,26 @@ impl App {
         for _ in 0..TRIES {
             let stored = self.load_settled(kind, id, &r.call()).await?;
             matches_version(&stored, if_match)?;
-            let mut patched = patch.apply(kind.ty(), &stored.record.resource)?;
+            let held = self.held(id).await?;
+            let mut patched = match &held {
+                Some(_) => {
+                    let believed = Self::as_believed(held.as_ref(), &stored.record.resource);
+                    patch.apply(kind.ty(), &believed)?
+                }
+                None => patch.apply(kind.ty(), &stored.record.resource)?,
+            };
             self.note_ignored(kind, &patched.ignored);
             let password = self.take_password(kind, &mut patched.resource)?;
             match self
-                .change(r, kind, id, stored, patched.resource, &patched.members)
+                .change(
+                    r,
+                    kind,
+                    id,
+                    stored,
+                    held,
+                    patched.resource,
+                    &patched.members,
+                )
                 .await
             {
                 Err(Error::Contended) => {}
@@ -79,13 +97,68 @@ impl App {
                 document.resource.clone(),
             )?;
             let password = self.take_password(kind, &mut wanted)?;
-            match self.change(r, kind, id, stored, wanted, &members).await {
+            let held = self.held(id).await?;
+            match self
+                .change(r, kind, id, stored, held, wanted, &members)
+                .await
+            {
                 Err(Error::Contended) => {}
                 Ok(stored) => return self.with_password(r, kind, id, stored, password).await,
                 Err(error) => return Err(error),
             }
         }
         Err(Error::Contended)
+    }
+
+    /// Disables, and nothing else.
+    pub(crate) async fn disable_inner(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &str,
+        id: &str,
+    ) -> Result<(), Error> {
+        let kind = self.kind_named(ty)?;
+        self.can_write(kind)?;
+        let _held = self.shared.locks.lock(id).await;
+        let stored = self.load_settled(kind, id, &r.call()).await?;
+        self.disable(r, kind, id, stored).await
+    }
+
+    /// The same of a resource whose lock the caller holds.
+    pub(crate) async fn disable(
+        self: &Arc<Self>,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+    ) -> Result<(), Error> {
+        let mut wanted = stored.record.resource.clone();
+        wanted
+            .as_map_mut()
+            .insert("active".to_owned(), false.into());
+        let held = self.held(id).await?;
+        self.change(r, kind, id, stored, held, wanted, &[])
+            .await
+            .map(|_| ())
+    }
+
+    /// Makes a resource what it is wanted to be, and its members.
+    pub(crate) async fn write_inner(
+        self: &Arc<Self>,
+        r: &Request,
+        ty: &str,
+        id: &str,
+        wanted: Resource,
+        members: &[MemberEdit],
+    ) -> Result<(), Error> {
+        let kind = self.kind_named(ty)?;
+        self.can_write(kind)?;
+        let _held = self.shared.locks.lock(id).await;
+        let stored = self.load_settled(kind, id, &r.call()).await?;
+        let held = self.held(id).await?;
+        self.change(r, kind, id, stored, held, wanted, members)
+            .await
+            .map(|_| ())
     }
 
     /// What the app's schema does not have is let go by; the log says what.
@@ -100,21 +173,40 @@ impl App {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what a change is made of")]
     async fn change(
         self: &Arc<Self>,
         r: &Request,
         kind: &Kind,
         id: &str,
         stored: Stored,
-        wanted: Resource,
+        held: Option<Held>,
+        mut wanted: Resource,
         members: &[MemberEdit],
     ) -> Result<Stored, Error> {
         let plan = self.plan_members(kind, id, members).await?;
-        let stored = if wanted == stored.record.resource {
+        self.check_active(kind, Some(&stored.record.resource), &wanted)?;
+        self.guard(r, kind, id, &stored, held, &mut wanted).await?;
+        let turns = action(&stored.record.resource, &wanted);
+        if is_active(&wanted) {
+            self.keep_after_all(id).await?;
+        }
+        let mut stored = if wanted == stored.record.resource {
             stored
         } else {
             self.change_attributes(r, kind, id, stored, wanted).await?
         };
+        match turns {
+            Action::Disable => {
+                stored = self.set_aside(r, kind, id, stored).await?;
+                self.leave_groups(r, id).await?;
+            }
+            Action::Enable => {
+                stored = self.set_back(r, kind, id, stored).await?;
+                self.join_groups(r, id).await?;
+            }
+            _ => {}
+        }
         if plan.is_empty() {
             return Ok(stored);
         }
@@ -130,7 +222,6 @@ impl App {
         wanted: Resource,
     ) -> Result<Stored, Error> {
         let old = &stored.record.resource;
-        self.check_active(kind, Some(old), &wanted)?;
         let references = self.references_of_resource(kind, &wanted).await?;
         let before = self.references_of_resource(kind, old).await?;
         let Update {
@@ -149,28 +240,33 @@ impl App {
             .all(|index| index.values(old) == index.values(&wanted));
         if edits.is_empty() && same_names {
             // Only what the host keeps itself has changed: nothing to journal.
-            return self.finish_kept(kind, id, &stored, kept).await;
+            return self.finish_kept(r, kind, id, &stored, kept).await;
         }
         let anchor = stored.record.anchor.clone();
         let step = Step::Update {
             anchor: anchor.clone(),
             resource: kept.clone(),
         };
-        let intent = Self::intent(kind, step);
+        let mut intent = Self::intent(r, kind, step);
+        intent.counts = self.policy.breaker.is_some() && action(old, &kept) == Action::Disable;
         self.claim(r, kind, id, Some(&stored), &wanted, &intent)
             .await?;
         if edits.is_empty() {
-            return self.finish_kept(kind, id, &stored, kept).await;
+            return self.finish_kept(r, kind, id, &stored, kept).await;
         }
         let written = self
-            .write(self.connector.update(
-                &r.call(),
-                &kind.name,
-                &anchor,
-                &convert::edits(&edits),
-                None,
-                &intent.request,
-            ))
+            .write(
+                r,
+                "update",
+                self.connector.update(
+                    &r.call(),
+                    &kind.name,
+                    &anchor,
+                    &convert::edits(&edits),
+                    None,
+                    &intent.request,
+                ),
+            )
             .await;
         match written {
             Ok(entry) => {
@@ -180,7 +276,8 @@ impl App {
                     &new_object,
                     &convert::object(&entry),
                 );
-                self.finish_update(kind, id, &stored, &kept, &entry, &standing)
+                let told = r.told(Action::Update);
+                self.finish_update(kind, id, &stored, &kept, &entry, &standing, &told)
                     .await
             }
             Err(error) if error.fault() == Some(Fault::NotFound) => {
@@ -195,7 +292,8 @@ impl App {
                 match there {
                     Ok(_) => Err(error.about_a_reference()),
                     Err(gone) if gone.fault() == Some(Fault::NotFound) => {
-                        self.drop_vanished(kind, id).await?;
+                        self.drop_vanished(kind, id, &r.told(Action::Vanish))
+                            .await?;
                         Err(Error::NotFound {
                             kind: kind.ty().name.clone(),
                             id: id.to_owned(),
@@ -210,6 +308,7 @@ impl App {
 
     async fn finish_kept(
         &self,
+        r: &Request,
         kind: &Kind,
         id: &str,
         stored: &Stored,
@@ -217,15 +316,21 @@ impl App {
     ) -> Result<Stored, Error> {
         let end = Commit::new().delete(self.keys.intent(id));
         let record = stored.next(&stored.record.anchor, kept);
-        let (commit, stored) = self
+        let (commit, new) = self
             .put_record(kind, id, Some(stored), &record, end)
             .await?;
-        self.store.commit(commit).await?;
-        Ok(stored)
+        let told = r.told(Action::Update);
+        let account = self.told_of_update(kind, id, stored, &new, told.clone());
+        self.commit_told(commit, &told, &account).await?;
+        Ok(new)
     }
 
     /// The commit that ends an update: the mirror is what the target now has,
     /// over what the client wanted for the attributes that the host keeps.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another part of one commit"
+    )]
     pub(crate) async fn finish_update(
         &self,
         kind: &Kind,
@@ -234,6 +339,7 @@ impl App {
         base: &Resource,
         entry: &Entry,
         standing: &Object,
+        told: &Told,
     ) -> Result<Stored, Error> {
         let object = stand_in::hide(convert::object(entry), standing);
         let references = self.references_of_object(kind, &object).await?;
@@ -247,7 +353,9 @@ impl App {
             let (commit, new) = self
                 .put_record(kind, id, Some(&present), &record, end)
                 .await?;
-            match self.store.commit(commit).await.map_err(Error::from) {
+            let account = self.told_of_update(kind, id, &present, &new, told.clone());
+            let committed = self.commit_told(commit, told, &account).await;
+            match committed.map_err(Error::from) {
                 Ok(()) => {
                     self.shared.confirm(id);
                     return Ok(new);
@@ -266,6 +374,42 @@ impl App {
         }
         Err(Error::Contended)
     }
+}
+
+impl App {
+    fn told_of_update(
+        &self,
+        kind: &Kind,
+        id: &str,
+        old: &Stored,
+        new: &Stored,
+        mut told: Told,
+    ) -> Account {
+        let (before, after) = (&old.record.resource, &new.record.resource);
+        told.action = action(before, after);
+        told.success(
+            &self.name,
+            &kind.ty().name,
+            id,
+            &new.record.anchor,
+            label(after),
+            Change::between(before, after),
+        )
+    }
+}
+
+/// What a change comes to: a disable is no update among others.
+pub(crate) fn action(old: &Resource, new: &Resource) -> Action {
+    match (is_active(old), is_active(new)) {
+        (true, false) => Action::Disable,
+        (false, true) => Action::Enable,
+        _ => Action::Update,
+    }
+}
+
+/// Who says nothing of it is active.
+pub(crate) fn is_active(resource: &Resource) -> bool {
+    resource.get("active").and_then(serde_json::Value::as_bool) != Some(false)
 }
 
 /// If-Match is honoured when it comes and never asked for: Entra sends none.

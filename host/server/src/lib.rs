@@ -10,6 +10,7 @@
 //! | [`registry`] | the apps that are served, and how they change while requests run |
 //! | [`auth`] | who may call |
 //! | [`http`] | from connections to answers |
+//! | [`control`] | orders of an administrator to the host that runs |
 //! | [`store`] | opening the store that the files name |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`cli`] | the commands |
@@ -19,6 +20,7 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod embedded;
 pub mod files;
 pub mod http;

@@ -13,9 +13,10 @@ use tombolo_scim::query::ListQuery;
 use tombolo_scim::render;
 
 use super::order::Place;
-use crate::app::{App, Request};
+use crate::app::App;
 use crate::error::Error;
 use crate::kind::Kind;
+use crate::request::Request;
 
 impl App {
     pub(super) async fn page_at(

@@ -8,10 +8,11 @@ use tombolo_scim::query::ListQuery;
 use tombolo_scim::render;
 use tombolo_scim::sort::{self, Key};
 
-use crate::app::{App, Request};
+use crate::app::App;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
+use crate::request::Request;
 
 /// One resource of a sorted list: the number of its kind, and its id.
 pub(super) type Place = (usize, String);

@@ -136,8 +136,8 @@ impl Guard {
         })
     }
 
-    /// Whether a request may go on to SCIM.
-    pub async fn admit(&self, attempt: &Attempt<'_>) -> Result<(), Denied> {
+    /// Whether a request may go on to SCIM, and the name of what it has shown.
+    pub async fn admit(&self, attempt: &Attempt<'_>) -> Result<String, Denied> {
         let source = source::source(attempt.peer, attempt.headers, &self.proxies);
         let outcome = match conditions(attempt, source) {
             Err(reason) => Outcome::refused(Method::None, reason),
@@ -146,7 +146,9 @@ impl Guard {
                 Some(token) => self.token(attempt, token).await,
             },
         };
-        self.decide(attempt, source, outcome)
+        let credential = outcome.credential.clone();
+        self.decide(attempt, source, outcome)?;
+        Ok(credential)
     }
 
     /// Answers a request for an access token.

@@ -6,13 +6,16 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod app;
+mod audit;
 mod auth;
 mod check;
 mod client;
 mod conformance;
 mod connector;
+mod held;
 mod init;
 mod mapping;
+mod order;
 mod output;
 mod progress;
 mod remote;
@@ -21,6 +24,7 @@ mod show;
 mod simulate;
 mod store;
 mod token;
+mod undo;
 
 use output::Output;
 
@@ -89,6 +93,12 @@ enum Command {
     /// See what those said who could not sign in.
     #[command(subcommand)]
     Auth(auth::Command),
+    /// See who did what, and whether anybody has changed the record of it.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// See, approve and reject what the breakers keep back.
+    #[command(subcommand)]
+    Held(held::Command),
     /// Back up, restore, migrate and check the store.
     #[command(subcommand)]
     Store(store::Command),
@@ -138,6 +148,8 @@ impl Cli {
             Command::Token(command) => command.run(output),
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
+            Command::Held(command) => command.run(output).await,
+            Command::Audit(command) => command.run(output).await,
             Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,

@@ -22,6 +22,7 @@ use super::Outcome;
 use super::output;
 use crate::auth::{self, Guard};
 use crate::config::{HostFile, Layout};
+use crate::control::Listening;
 use crate::http::route::Face;
 use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
@@ -63,6 +64,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         Engine::new(Arc::clone(&store))
     });
     let guard = Guard::open(&state, host.trusted_proxies.clone())?;
+    engine.keep_audit(host.audit.clone());
     let runtime = runtime(&layout, &host)?;
     let circuits = runtime.circuits();
     let registry = Registry::new(
@@ -94,6 +96,10 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         &here,
         host.public_url.as_deref().unwrap_or(&here),
     );
+    let listening = Listening::start(&state, Arc::clone(&engine), Arc::clone(&registry));
+    if let Err(why) = &listening {
+        warn!(%why, "orders such as `tombolo audit list` cannot be taken while the host runs");
+    }
     let teller = Teller {
         state,
         url: here,
@@ -123,6 +129,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
     let written = engine.drain(host.drain).await;
+    drop(listening);
     hosts.leave().await;
     teller.end();
     circuits.abort();

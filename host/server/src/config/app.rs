@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tombolo_engine::policy::Policy;
 use tombolo_mapping::overrides::{Choice, Constant, Formula};
 use tombolo_mapping::{Overrides, Shape};
 use tombolo_runtime::Room;
@@ -14,6 +15,7 @@ use super::auth::{self, Auth};
 use super::diagnostic::{Diagnostic, Source};
 use super::ecma::{self, Ecma};
 use super::origin::Origin;
+use super::policy;
 use super::reader::{Entry, Located, Outline, Section, Sink, read_document};
 use super::secret::SecretSource;
 use super::target::{self, Target};
@@ -153,6 +155,8 @@ pub struct AppFile {
     pub reuse: Reuse,
     /// How a new revision of the connector is taken over.
     pub upgrade: Wishes,
+    /// What is wanted of disables and deletes.
+    pub policy: Policy,
 }
 
 impl AppFile {
@@ -252,6 +256,7 @@ fn read(
         .section("upgrade")
         .map(upgrade::read)
         .unwrap_or_default();
+    let policy = policy::read(&mut root, sink);
     root.finish();
     let (connector, origin) = connector?;
     Some(AppFile {
@@ -273,6 +278,7 @@ fn read(
         dialect,
         reuse,
         upgrade,
+        policy,
     })
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tombolo_engine::audit::Keep;
 
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Section, Sink, read_document};
@@ -83,6 +84,8 @@ pub struct HostFile {
     pub log_level: String,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// How much of the audit is kept.
+    pub audit: Keep,
     /// Whose connectors are let in.
     pub connectors: ConnectorRules,
     /// How new revisions are taken over, where an app's file does not say it.
@@ -112,6 +115,7 @@ impl Default for HostFile {
             drain: Duration::from_secs(30),
             log_level: "info".to_owned(),
             log_format: LogFormat::default(),
+            audit: Keep::default(),
             connectors: ConnectorRules::default(),
             upgrade: Upgrade::default(),
             secret_providers: BTreeMap::new(),
@@ -210,6 +214,11 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
             host.log_format = format;
         }
         log.finish();
+    }
+    if let Some(mut audit) = root.section("audit") {
+        host.audit.age = audit.duration("keep");
+        host.audit.accounts = audit.integer("most", 1_000..=1_000_000_000);
+        audit.finish();
     }
     if let Some(connectors) = root.section("connectors") {
         host.connectors = trust::read(connectors, sink);

@@ -18,6 +18,7 @@
 //! | [`material`] | what an app's file points at: connector, secrets, certificates, directories |
 //! | [`origin`] | where a connector comes from: a file, or a registry |
 //! | [`trust`] | whose connectors are let in |
+//! | `policy` | what is wanted of disables and deletes |
 //! | [`upgrade`] | how a new revision is taken over |
 //! | [`edit`] | changing a list of credentials in an app's file, and nothing else of it |
 //! | [`token`] | making and revoking tokens in an app's file |
@@ -37,6 +38,7 @@ mod json;
 mod mask;
 pub mod material;
 pub mod origin;
+mod policy;
 pub mod reader;
 pub mod secret;
 pub mod store;

@@ -27,7 +27,10 @@ pub(crate) fn request_id(headers: &HeaderMap) -> String {
 /// Entra's own id of the operation, from `ADSCIMVersion: Date:…, ActivityId:…`: with it a line here is found from a line
 /// in the provisioning log.
 pub(crate) fn activity_id(headers: &HeaderMap) -> Option<String> {
-    let header = headers.get("adscimversion")?.to_str().ok()?;
+    let Some(header) = headers.get("adscimversion") else {
+        return sane_id(headers.get("client-request-id")?);
+    };
+    let header = header.to_str().ok()?;
     let at = header.to_ascii_lowercase().find("activityid:")? + "activityid:".len();
     let id: String = header[at..]
         .trim_start()
@@ -36,6 +39,14 @@ pub(crate) fn activity_id(headers: &HeaderMap) -> Option<String> {
         .take(64)
         .collect();
     (!id.is_empty()).then_some(id)
+}
+
+/// What Microsoft's clients call it where there is no `ADSCIMVersion`.
+fn sane_id(header: &http::HeaderValue) -> Option<String> {
+    let id = header.to_str().ok()?;
+    let sane =
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    sane.then(|| id.to_owned())
 }
 
 /// Scheme and authority of our URLs: as configured, else as the client called us.
@@ -114,6 +125,9 @@ mod tests {
             "8f1c0d5e-7e0b-4a43-9a20-1f0b6f3f4a11"
         );
         assert_eq!(activity_id(&headers("adscimversion", "Date:x")), None);
+        let other = headers("client-request-id", "8f1c0d5e");
+        assert_eq!(activity_id(&other).as_deref(), Some("8f1c0d5e"));
+        assert_eq!(activity_id(&headers("client-request-id", "a b")), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tombolo_engine::audit::By;
 use tracing::{Instrument as _, info, info_span};
 
 use super::Host;
@@ -142,9 +143,16 @@ impl Host {
             peer: context::peer(&request),
             certificate: context::certificate(&request),
         };
-        if let Err(denied) = self.guard.admit(&attempt).await {
-            return respond::denied(&denied);
-        }
+        let credential = match self.guard.admit(&attempt).await {
+            Ok(credential) => credential,
+            Err(denied) => return respond::denied(&denied),
+        };
+        let by = By {
+            request: id.to_owned(),
+            activity: context::activity_id(request.headers()),
+            credential: Some(credential),
+            operator: None,
+        };
         let Ok(_slot) = self.slots.try_acquire() else {
             return respond::unavailable(
                 "the host has as many requests in hand as `limits.requests` allows",
@@ -155,7 +163,7 @@ impl Host {
         let deadline = tokio::time::Instant::now() + self.deadline;
         let response = match tokio::time::timeout_at(
             deadline + GRACE,
-            self.ask(id, route, &generation, request, deadline),
+            self.ask(by, route, &generation, request, deadline),
         )
         .await
         {
@@ -171,7 +179,7 @@ impl Host {
 
     async fn ask(
         &self,
-        id: &str,
+        by: By,
         route: &Route,
         generation: &Arc<Generation>,
         request: Request,
@@ -204,11 +212,11 @@ impl Host {
             method: &parts.method,
             headers: &parts.headers,
             body: &body,
-            request: tombolo_engine::Request {
-                id: id.to_owned(),
-                base_url: origin + &route.face.base(&route.app),
+            request: tombolo_engine::Request::new(
+                origin + &route.face.base(&route.app),
                 deadline,
-            },
+                by,
+            ),
         };
         let mut response = asked.answer().await;
         response.extensions_mut().insert(BodyRead);

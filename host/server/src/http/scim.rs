@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::Value;
-use tombolo_engine::{App, Error as EngineError, Request};
+use tombolo_engine::{App, Error as EngineError, Intended, Request};
 use tombolo_scim::discovery::{AuthenticationScheme, Capabilities};
 use tombolo_scim::error::{Error as ScimError, ScimType};
 use tombolo_scim::project::Projection;
@@ -18,6 +18,11 @@ use super::bulk;
 use super::condition;
 use super::respond;
 use super::route::{Place, Route};
+
+/// A write with this header is answered with what it would do, and not done.
+const DRY_RUN: &str = "tombolo-dry-run";
+/// The schema of that answer.
+const PLAN: &str = "urn:tombolo:params:scim:api:messages:1.0:Plan";
 
 /// A request, read as far as HTTP goes.
 pub(crate) struct Asked<'a> {
@@ -42,6 +47,9 @@ impl Asked<'_> {
     }
 
     async fn dispatch(&self) -> Outcome {
+        if !self.method.is_safe() && (self.app.is_dry() || is_dry_run(self.headers)) {
+            return self.plan().await;
+        }
         match &self.route.place {
             Place::Root => match *self.method {
                 Method::GET | Method::HEAD => {
@@ -53,15 +61,8 @@ impl Asked<'_> {
             },
             Place::Collection(endpoint) => self.collection(self.kind(endpoint)?).await,
             Place::Resource(endpoint, id) => self.resource(self.kind(endpoint)?, id).await,
-            Place::Search(endpoint) => match *self.method {
-                Method::POST => {
-                    let kinds = match endpoint {
-                        Some(endpoint) => vec![self.kind(endpoint)?],
-                        None => self.app.catalog().types().iter().collect(),
-                    };
-                    let query = ListQuery::from_search_body_with(self.app.rules(), self.body)?;
-                    self.list(&kinds, &query).await
-                }
+            Place::Search(_) => match *self.method {
+                Method::POST => self.search().await,
                 _ => Ok(respond::method_not_allowed(self.method, "POST")),
             },
             Place::Schemas(_) | Place::ResourceTypes(_) | Place::ServiceProviderConfig => {
@@ -87,6 +88,52 @@ impl Asked<'_> {
             .into()),
             Place::Unknown => Err(self.nothing_here()),
         }
+    }
+
+    /// What a write would do; anything else that is not safe is not looked at.
+    async fn plan(&self) -> Outcome {
+        let (endpoint, intended, if_match) = match (&self.route.place, self.method) {
+            (Place::Collection(endpoint), &Method::POST) => {
+                (endpoint, Intended::Create(self.body), None)
+            }
+            (Place::Resource(endpoint, id), method) => {
+                let intended = match *method {
+                    Method::PUT => Intended::Replace(id, self.body),
+                    Method::PATCH => Intended::Patch(id, self.body),
+                    Method::DELETE => Intended::Delete(id),
+                    _ => {
+                        let allowed = "GET, PUT, PATCH, DELETE";
+                        return Ok(respond::method_not_allowed(method, allowed));
+                    }
+                };
+                let if_match = self.if_match(self.kind(endpoint)?, id).await?;
+                (endpoint, intended, if_match)
+            }
+            (Place::Search(_), &Method::POST) => return self.search().await,
+            _ => {
+                return Err(ScimError::not_implemented(
+                    "a dry run looks at one write at a time: POST, PUT, PATCH or DELETE of a resource",
+                )
+                .into());
+            }
+        };
+        let ty = self.kind(endpoint)?;
+        let plan = self.app.plan(&self.request, ty, intended, if_match).await;
+        let mut document = serde_json::to_value(plan).unwrap_or_default();
+        document["schemas"] = serde_json::json!([PLAN]);
+        Ok(respond::json(StatusCode::OK, &document))
+    }
+
+    async fn search(&self) -> Outcome {
+        let Place::Search(endpoint) = &self.route.place else {
+            return Err(self.nothing_here());
+        };
+        let kinds = match endpoint {
+            Some(endpoint) => vec![self.kind(endpoint)?],
+            None => self.app.catalog().types().iter().collect(),
+        };
+        let query = ListQuery::from_search_body_with(self.app.rules(), self.body)?;
+        self.list(&kinds, &query).await
     }
 
     fn kind(&self, endpoint: &str) -> Result<&ResourceType, EngineError> {
@@ -285,6 +332,15 @@ impl Asked<'_> {
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.into_owned())
     }
+}
+
+/// Whether a request only wants to know what it would do.
+fn is_dry_run(headers: &HeaderMap) -> bool {
+    headers.get(DRY_RUN).is_some_and(|value| {
+        value
+            .to_str()
+            .is_ok_and(|word| !word.trim().eq_ignore_ascii_case("false"))
+    })
 }
 
 fn list_of(documents: Vec<Value>) -> Value {

@@ -178,6 +178,7 @@ impl Builder {
                 dialect: file.dialect,
                 limits: self.limits,
             },
+            policy: file.policy.clone(),
         };
         let app = self.engine.app(config)?;
         Ok(Generation {
