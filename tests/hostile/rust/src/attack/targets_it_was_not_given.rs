@@ -5,7 +5,7 @@ use crate::*;
 pub(crate) fn attack(_: &Query) -> Result<Answer, Failure> {
     use tombolo::connector::{http, ldap, net, sql};
     let mut said = String::new();
-    for target in ["directory", "", "*", "ldap://127.0.0.1", "127.0.0.1:389", "../directory"] {
+    for target in ["directory", "", "*", "ldap://127.0.0.1", "../directory"] {
         said.push_str(&tried("ldap", ldap::delete(target, "cn=x")));
         said.push_str(&tried("net", net::connect(target)));
         said.push_str(&tried("sql", sql::query(target, "select 1", &[], 1)));
