@@ -46,8 +46,8 @@ pub fn since(settings: &Settings, kind: &Kind, token: Option<&str>, limit: u32) 
             (What::Added | What::Changed, None) | (What::Present, _) => {}
         }
     }
-    let changed = entry::entries(settings, kind, &found, &[])?;
-    let mut changes: Vec<Change> = changed.into_iter().map(Change::Changed).collect();
+    let entries = entry::entries(settings, kind, &found, &[])?;
+    let mut changes: Vec<Change> = entries.into_iter().map(Change::Changed).collect();
     changes.extend(gone);
     Ok(Changes {
         changes,
