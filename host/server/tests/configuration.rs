@@ -350,7 +350,7 @@ fn a_directory_is_signed_in_to_in_one_way() {
     private(&dir.path().join("tls/key.pem"));
     let report = check(dir.path());
     expect(&report, "apps/plain.toml:6:7", "no TLS to show it in");
-    expect(&report, "apps/bare.toml:4:1", "has none");
+    expect(&report, "apps/bare.toml:4:10", "has none");
     expect(&report, "apps/both.toml:7:8", "nobody uses");
     expect(&report, "apps/nameless.toml:7:8", "no `bind-dn`");
     expect(&report, "apps/kerberos.toml:7:8", "no Kerberos");
