@@ -39,6 +39,8 @@ pub(crate) struct Trail {
     under_way: Mutex<BTreeMap<u64, Instant>>,
     /// Accounts of what changed nothing.
     waiting: Mutex<Vec<Account>>,
+    /// How many of those found no room since the last were written.
+    missed: AtomicU64,
     keep: Mutex<Keep>,
     /// By itself: who waits for news must not keep the store open.
     news: Arc<Notify>,
@@ -57,6 +59,7 @@ impl Trail {
             next: AtomicU64::new(0),
             under_way: Mutex::default(),
             waiting: Mutex::default(),
+            missed: AtomicU64::new(0),
             keep: Mutex::default(),
             news: Arc::default(),
             started: AtomicBool::new(false),
@@ -96,6 +99,7 @@ impl Trail {
         {
             let mut waiting = self.waiting.lock();
             if waiting.len() >= WAITING {
+                self.missed.fetch_add(1, Ordering::Relaxed);
                 return;
             }
             waiting.push(account);
@@ -151,6 +155,13 @@ impl Trail {
     async fn write_and_seal(self: &Arc<Self>) -> Result<(), StoreError> {
         let _all = self.writing.lock().await;
         let waiting = std::mem::take(&mut *self.waiting.lock());
+        let missed = self.missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            tracing::warn!(
+                missed,
+                "so many requests changed nothing at once that not all are in the audit"
+            );
+        }
         for some in waiting.chunks(UNDER_ONE) {
             let mut commit = Commit::new();
             let mut numbers = Vec::with_capacity(some.len());
