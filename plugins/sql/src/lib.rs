@@ -14,10 +14,12 @@
 //! | [`column`], [`key`], [`links`] | cells as values, as anchors, as references |
 //! | [`read`], [`search`], [`filter`] | rows as entries; pages; conditions |
 //! | [`create`], [`update`], [`write`](mod@write), [`references`] | changes, each in one transaction |
+//! | [`anew`](mod@anew) | a transaction that was rolled back for another's sake, again |
 //! | [`members`] | a row a membership |
 //! | [`delta`] | what has changed |
 //! | [`check`], [`describe`] | what is there, what is offered |
 
+pub mod anew;
 pub mod check;
 pub mod column;
 pub mod consistency;
@@ -45,6 +47,7 @@ use tombolo_sdk::{
     Result, Write, host,
 };
 
+use crate::anew::anew;
 use crate::model::Model;
 use crate::settings::Settings;
 
@@ -97,7 +100,7 @@ impl Read for Sql {
 impl Write for Sql {
     fn create(&self, kind: &str, attributes: &[Attribute], request: &str) -> Result<Entry> {
         let kind = self.model.kind(kind)?;
-        create::create(&self.model, &*self.database, kind, attributes, request)
+        anew(|| create::create(&self.model, &*self.database, kind, attributes, request))
     }
 
     fn update(
@@ -110,20 +113,22 @@ impl Write for Sql {
     ) -> Result<Entry> {
         let kind = self.model.kind(kind)?;
         let database = &*self.database;
-        update::update(
-            &self.model,
-            database,
-            kind,
-            anchor,
-            edits,
-            if_version,
-            request,
-        )
+        anew(|| {
+            update::update(
+                &self.model,
+                database,
+                kind,
+                anchor,
+                edits,
+                if_version,
+                request,
+            )
+        })
     }
 
     fn delete(&self, kind: &str, anchor: &str, request: &str) -> Result<()> {
         let kind = self.model.kind(kind)?;
-        update::delete(&self.model, &*self.database, kind, anchor, request)
+        anew(|| update::delete(&self.model, &*self.database, kind, anchor, request))
     }
 }
 
@@ -139,7 +144,7 @@ impl Members for Sql {
         remove: &[String],
         request: &str,
     ) -> Result<()> {
-        members::change(&self.model, &*self.database, group, add, remove, request)
+        anew(|| members::change(&self.model, &*self.database, group, add, remove, request))
     }
 }
 
