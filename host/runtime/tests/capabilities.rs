@@ -2,43 +2,10 @@
 
 mod common;
 
-use std::io::Write;
-use std::sync::{Arc, LazyLock};
-
+use common::log::{listen, logged};
 use common::*;
-use parking_lot::Mutex;
 use serde_json::json;
 use tombolo_runtime::{AppSpec, CallError, Directory, GrantedSecret, Limits};
-
-/// Everything this process logs, at every level; the compiler's own notes would
-/// be gigabytes.
-static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let writer = Arc::clone(&log);
-    tracing_subscriber::fmt()
-        .with_env_filter("trace,cranelift=off,cranelift_codegen=off,regalloc2=off,wasmtime=off,wasmtime_internal_cranelift=off")
-        .with_ansi(false)
-        .with_writer(move || Sink(Arc::clone(&writer)))
-        .init();
-    log
-});
-
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn logged() -> String {
-    String::from_utf8_lossy(&LOG.lock()).into_owned()
-}
 
 fn lines_of(app: &str, text: &str) -> usize {
     // As text or as what displays so.
@@ -83,7 +50,7 @@ async fn a_secret_opens_only_by_a_granted_name_and_never_shows_its_value() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_is_revealed_only_where_both_ask_for_it_and_each_time_is_recorded() {
-    LazyLock::force(&LOG);
+    listen();
     let with = |reveal: bool| {
         let mut spec = spec("revealer");
         let seed = GrantedSecret {
@@ -212,7 +179,7 @@ async fn state_belongs_to_the_app_and_keeps_versions() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_are_hidden_in_failures_and_in_the_log_however_they_are_spelled() {
-    LazyLock::force(&LOG);
+    listen();
     let street = street(spec("secretive")).await;
     let encoded = [
         "open-sesame/+42",
@@ -267,7 +234,7 @@ async fn a_long_failure_is_cut() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_flood_is_cut_and_counted() {
-    LazyLock::force(&LOG);
+    listen();
     let limits = Limits {
         log_lines: 10,
         ..Limits::default()
@@ -293,7 +260,7 @@ async fn a_log_flood_is_cut_and_counted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_lines_end_at_the_limit_of_bytes_and_none_forges_another() {
-    LazyLock::force(&LOG);
+    listen();
     let limits = Limits {
         log_bytes: 1_000,
         ..Limits::default()
@@ -319,7 +286,7 @@ async fn long_lines_end_at_the_limit_of_bytes_and_none_forges_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_leaves_its_story_in_the_log_and_not_in_the_answer() {
-    LazyLock::force(&LOG);
+    listen();
     let street = street(spec("crashing")).await;
     let error = street.provoke("trap", "x").await.unwrap_err().to_string();
     assert!(

@@ -2,40 +2,14 @@
 
 mod common;
 
-use std::io::Write;
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use common::log::{listen, logged};
 use common::*;
-use parking_lot::Mutex;
 use tombolo_runtime::{
     AppSpec, CallError, Connector, Limits, LoadError, Runtime, SqlDriver, SqlTarget, SqliteFile,
     Target,
 };
-
-static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let writer = Arc::clone(&log);
-    tracing_subscriber::fmt()
-        .with_env_filter("trace,cranelift=off,cranelift_codegen=off,regalloc2=off,wasmtime=off,wasmtime_internal_cranelift=off")
-        .with_ansi(false)
-        .with_writer(move || Sink(Arc::clone(&writer)))
-        .init();
-    log
-});
-
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 struct Place {
     connector: Connector,
@@ -58,7 +32,7 @@ fn target(folder: &tempfile::TempDir, read_only: bool) -> Target {
 }
 
 async fn place() -> Place {
-    LazyLock::force(&LOG);
+    listen();
     let folder = tempfile::tempdir().unwrap();
     rusqlite::Connection::open(folder.path().join("db"))
         .unwrap()
@@ -150,7 +124,7 @@ async fn what_is_not_committed_is_rolled_back_however_it_ends() {
     );
 
     // Each was written down, and none with what was said.
-    let log = String::from_utf8_lossy(&LOG.lock()).into_owned();
+    let log = logged();
     let audit = |operation: &str, outcome: &str| {
         log.lines().any(|line| {
             line.contains("host-call")
@@ -166,7 +140,7 @@ async fn what_is_not_committed_is_rolled_back_however_it_ends() {
 
 #[tokio::test]
 async fn what_is_missing_is_told_line_by_line() {
-    LazyLock::force(&LOG);
+    listen();
     let runtime = runtime();
     let component = runtime.load("sql", guest("sql")).await.unwrap();
     let Err(LoadError::Grants { lines, .. }) = runtime.bind(&component, spec("app")).await else {

@@ -1,44 +1,19 @@
 //! What is written down of a request, and what is not.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, LazyLock};
 
-use parking_lot::Mutex;
 use tombolo_runtime::{AppSpec, HttpTarget, Limits, TokenRequest};
 
 use crate::auth::{client, issuer};
+use crate::common::log::{listen, logged};
 use crate::common::spec;
 use crate::web::{Web, answer};
 use crate::{basic, bound, send, target, told};
 
-/// What is logged, at every level but the compiler's.
-static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let writer = Arc::clone(&log);
-    tracing_subscriber::fmt()
-        .with_env_filter("trace,cranelift=off,cranelift_codegen=off,regalloc2=off,wasmtime=off,wasmtime_internal_cranelift=off")
-        .with_ansi(false)
-        .with_writer(move || Sink(Arc::clone(&writer)))
-        .init();
-    log
-});
-
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_has_so_many_lines_and_then_numbers() {
-    LazyLock::force(&LOG);
+    listen();
     let web = Web::start(|seen| answer(if seen.turn % 2 == 0 { 404 } else { 200 }, &[], "")).await;
     let limits = Limits {
         audit_lines: 5,
@@ -66,7 +41,7 @@ async fn a_flood_has_so_many_lines_and_then_numbers() {
             &["x: y"; 20],
         )
         .await;
-        let log = String::from_utf8_lossy(&LOG.lock()).into_owned();
+        let log = logged();
         let of = |event: &str| {
             let here = log.lines().filter(|line| line.contains("app=flooding"));
             let on = format!("on=\"{place}\"");
@@ -85,7 +60,7 @@ async fn a_flood_has_so_many_lines_and_then_numbers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_record_has_one_line_a_request_and_no_content_and_no_log_a_secret() {
-    LazyLock::force(&LOG);
+    listen();
     let issuer = issuer(3600, &Arc::new(AtomicUsize::new(70))).await;
     let web = Web::start(|_| answer(404, &[], "the-body-41")).await;
     let connector = bound(
@@ -118,7 +93,7 @@ async fn the_record_has_one_line_a_request_and_no_content_and_no_log_a_secret() 
         &["x: header-44"],
     )
     .await;
-    let log = String::from_utf8_lossy(&LOG.lock()).into_owned();
+    let log = logged();
     let lines: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("host-call") && line.contains("recorded"))

@@ -1,43 +1,17 @@
 //! What is written down of a connection: one line, when it ends, and nothing that was said.
 
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tombolo_runtime::NetTarget;
 
+use crate::common::log::{listen, logged};
 use crate::common::{spec, within};
 use crate::service::{Service, Tls};
 use crate::{bound, play, target};
 
-/// What is logged, at every level but the compiler's.
-static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let writer = Arc::clone(&log);
-    tracing_subscriber::fmt()
-        .with_env_filter("trace,cranelift=off,cranelift_codegen=off,regalloc2=off,wasmtime=off,wasmtime_internal_cranelift=off")
-        .with_ansi(false)
-        .with_writer(move || Sink(Arc::clone(&writer)))
-        .init();
-    log
-});
-
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_has_one_line_with_what_it_carried() {
-    LazyLock::force(&LOG);
+    listen();
     let service = Service::start(Tls::None).await;
     let impatient = NetTarget {
         idle_timeout: Duration::from_millis(200),
@@ -61,7 +35,7 @@ async fn a_connection_has_one_line_with_what_it_carried() {
     assert!(connector.get(&late, "user", script, &[]).await.is_err());
 
     let lines = || {
-        let log = String::from_utf8_lossy(&LOG.lock()).into_owned();
+        let log = logged();
         log.lines()
             .filter(|line| line.contains("host-call") && line.contains("recorded"))
             .map(str::to_owned)
@@ -94,6 +68,6 @@ async fn a_connection_has_one_line_with_what_it_carried() {
         }
         assert!(!line.contains("text-42"), "{line}");
     }
-    let log = String::from_utf8_lossy(&LOG.lock()).into_owned();
+    let log = logged();
     assert!(!log.contains("text-42"), "content is in the log");
 }
