@@ -4,13 +4,13 @@
 //! change. A reload makes another one, which shares the locks and the mirror.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
-use tombolo_mapping::{MappingError, Object, Overrides, References, Shape};
+use tombolo_mapping::{Mapping, MappingError, Overrides, References, Shape};
 use tombolo_runtime::{CallError, Connector};
 use tombolo_scim::Rules;
 use tombolo_scim::discovery::{AuthenticationScheme, Bulk, Capabilities, Pagination};
@@ -25,11 +25,13 @@ use tracing::Instrument;
 use crate::audit::{Account, Action, Told, Trail};
 use crate::error::Error;
 use crate::hosts::Hosts;
+use crate::initial::Initial;
 use crate::keys::Keys;
-use crate::kind::Kind;
+use crate::kind::{Kind, Written};
 use crate::policy::Policy;
 use crate::request::Request;
 use crate::shared::Shared;
+use crate::vault::Vault;
 
 /// How old the mirror may be when it answers a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,14 @@ pub enum AppError {
         /// Which connector.
         connector: String,
     },
+    /// What `[policy]` asks for cannot be had.
+    #[error("`[policy.{table}]` {message}")]
+    Policy {
+        /// Which part of it.
+        table: &'static str,
+        /// What is wrong, as the rest of the sentence.
+        message: String,
+    },
     /// Two kinds make the same SCIM resource type.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -140,6 +150,9 @@ pub struct App {
     pub(crate) shared: Arc<Shared>,
     pub(crate) writes: TaskTracker,
     pub(crate) trail: Arc<Trail>,
+    pub(crate) vault: Arc<Vault>,
+    /// For what goes on when its caller has only a reference.
+    pub(crate) me: Weak<Self>,
     /// A task settles intents in the background.
     pub(crate) settling: AtomicBool,
 }
@@ -152,6 +165,7 @@ impl App {
         shared: Arc<Shared>,
         writes: TaskTracker,
         trail: Arc<Trail>,
+        vault: Arc<Vault>,
     ) -> Result<Arc<Self>, AppError> {
         let keys = Keys::new(&config.space());
         let AppConfig {
@@ -165,7 +179,7 @@ impl App {
         } = config;
         let kinds = kinds(&connector, shape, &mut overrides, &policy)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
-        let app = Arc::new(Self {
+        let app = Arc::new_cyclic(|me| Self {
             keys,
             name,
             connector,
@@ -180,6 +194,8 @@ impl App {
             shared,
             writes,
             trail,
+            vault,
+            me: Weak::clone(me),
             settling: AtomicBool::new(false),
         });
         app.settle_in_background();
@@ -449,20 +465,55 @@ impl App {
 fn on_disable(
     shape: Shape,
     kind: &tombolo_mapping::Kind,
+    mapping: &mut Mapping,
     policy: &Policy,
-) -> Result<Object, MappingError> {
+) -> Result<Vec<(String, Written)>, AppError> {
     let constants = Overrides {
         constants: policy.on_disable.clone(),
         ..Overrides::none()
     };
-    let Some(mapping) = shape.mapping(kind, &constants)? else {
-        return Ok(Object::new());
-    };
-    // Of nobody it is the constants that are left.
-    let object = mapping.to_object(&Resource::default(), &References::new());
-    let written = object.unwrap_or_default();
-    let named = |(name, _): &(String, _)| policy.on_disable.contains_key(name);
-    Ok(written.into_iter().filter(named).collect())
+    let mut written = Vec::new();
+    if let Some(of_constants) = shape.mapping(kind, &constants)? {
+        // Of nobody it is the constants that are left.
+        let object = of_constants.to_object(&Resource::default(), &References::new());
+        let object = object.unwrap_or_default();
+        let named = |(name, _): &(String, _)| policy.on_disable.contains_key(name);
+        let constant = |(name, values)| (name, Written::Constant(values));
+        written.extend(object.into_iter().filter(named).map(constant));
+    }
+    for (name, text) in &policy.on_disable_expressions {
+        let made = mapping.expression_for(name, text);
+        let made = made.map_err(|why| AppError::Policy {
+            table: "on-disable.expressions",
+            message: format!("of `{name}`: {why}"),
+        })?;
+        written.push((name.clone(), Written::Made(Box::new(made))));
+    }
+    Ok(written)
+}
+
+/// What the policy wants of people, put together with what there is.
+fn prepare(
+    shape: Shape,
+    described: &tombolo_mapping::Kind,
+    connector: &Connector,
+    policy: &Policy,
+    mapping: &mut Mapping,
+) -> Result<(Vec<(String, Written)>, Option<Initial>), AppError> {
+    if mapping.resource_type().name != "User" {
+        return Ok((Vec::new(), None));
+    }
+    let written = on_disable(shape, described, mapping, policy)?;
+    let initial = policy.initial_password.as_ref();
+    let initial = initial.map(|initial| {
+        Initial::new(mapping, initial, connector.abilities().password).map_err(|message| {
+            AppError::Policy {
+                table: "initial-password",
+                message,
+            }
+        })
+    });
+    Ok((written, initial.transpose()?))
 }
 
 /// The kinds that the connector describes and the app shows, with its changes.
@@ -487,15 +538,15 @@ fn kinds(
         let kind: tombolo_mapping::Kind =
             serde_json::from_value(described.clone()).map_err(|e| wrong(e.to_string()))?;
         let changes = overrides.remove(&kind.kind).unwrap_or_default();
-        let Some(mapping) = shape.mapping(&kind, &changes)? else {
+        let Some(mut mapping) = shape.mapping(&kind, &changes)? else {
             hidden.push(kind.kind);
             continue;
         };
+        let (on_disable, initial) = prepare(shape, &kind, connector, policy, &mut mapping)?;
         let members = kind.member_kinds().into_iter().map(str::to_owned).collect();
         let mut of_app = Kind::new(&kind.kind, mapping, members);
-        if of_app.ty().name == "User" && !policy.on_disable.is_empty() {
-            of_app.on_disable = on_disable(shape, &kind, policy)?;
-        }
+        of_app.on_disable = on_disable;
+        of_app.initial = initial;
         kinds.push(of_app);
     }
     if let Some(kind) = overrides.keys().next() {

@@ -68,11 +68,16 @@ impl App {
         if let Some(wish) = wish {
             self.only_once(r, kind, wish, &id).await?;
         }
+        let initial = kind
+            .initial
+            .as_ref()
+            .is_some_and(|initial| initial.is_wanted(&object, password.is_some()));
         let intent = Self::intent(
             r,
             kind,
             Step::Create {
                 resource: kind.without_secrets(&resource),
+                password: initial,
             },
         );
         let claimed = self.claim(r, kind, &id, None, &resource, &intent).await;
@@ -107,9 +112,13 @@ impl App {
                 &id,
                 &kind.without_secrets(&resource),
                 &entry,
+                initial,
                 &r.told(Action::Create),
             )
             .await?;
+        if initial {
+            self.first_password(r, kind, &id).await;
+        }
         stored = self.with_password(r, kind, &id, stored, password).await?;
         if !members.is_empty() {
             stored = self
@@ -221,13 +230,15 @@ impl App {
     /// The commit that ends a create: record, link, indexes, the intent's end.
     ///
     /// A listing that ran meanwhile may have linked the object already; then
-    /// that link stays, since its id may have been handed out.
+    /// that link stays, since its id may have been handed out. Where a first `password` is owed its intent takes the place of
+    /// the one that ends.
     pub(crate) async fn finish_create(
         &self,
         kind: &Kind,
         id: &str,
         wanted: &Resource,
         entry: &Entry,
+        password: bool,
         told: &Told,
     ) -> Result<(String, Stored), Error> {
         let object = convert::object(entry);
@@ -237,7 +248,7 @@ impl App {
         for _ in 0..TRIES {
             let end = Commit::new().delete(self.keys.intent(id));
             let mut before = Resource::default();
-            let (id, commit, stored, new) = match self.linked(kind, &entry.anchor).await? {
+            let (id, mut commit, stored, new) = match self.linked(kind, &entry.anchor).await? {
                 Some(other) => match self.load(kind, &other).await? {
                     Some(present) => {
                         let end = self.hand_over_claims(kind, id, &other, wanted, end).await?;
@@ -257,6 +268,9 @@ impl App {
                     (id.to_owned(), commit, stored, 1)
                 }
             };
+            if password {
+                commit = self.owe_password(kind, &id, commit, &told.by)?;
+            }
             let account = told.success(
                 &self.name,
                 &kind.ty().name,

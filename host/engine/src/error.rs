@@ -121,6 +121,13 @@ impl Error {
         matches!(self, Self::Target { source, .. } if source.outcome_unknown())
     }
 
+    /// Whether the same may go well later: then it is tried again, and nothing is given up.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.outcome_unknown()
+            || matches!(self.status(), 429 | 503)
+            || matches!(self, Self::Corrupt(_) | Self::Defect)
+    }
+
     /// What the target does not find is something that the request refers to:
     /// the request's fault, and no sign that the object is gone.
     pub(crate) fn about_a_reference(self) -> Self {

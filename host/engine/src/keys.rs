@@ -12,7 +12,7 @@
 //! | app, `h`, id | [`Held`](crate::held::Held): what the breaker keeps back |
 //! | app, `b`, type, time, id | nothing: a disable or delete that the breaker let through |
 //! | app, `p`, id | the groups that somebody was taken out of when he was disabled |
-//! | app, `k`, id | the values that a disable has written over |
+//! | app, `o`, id | [`Password`](crate::initial::Password): a first password that waits to be taken |
 //! | app, `t`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
 //! | app, `s`, key | the connector's own state |
 //! | app, `d`, type, anchor | nothing: an object that was deleted, where several hosts share the store |
@@ -110,8 +110,12 @@ impl Keys {
         self.room("p").text(id)
     }
 
-    pub(crate) fn aside(&self, id: &str) -> Key {
-        self.room("k").text(id)
+    pub(crate) fn passwords(&self) -> Key {
+        self.room("o")
+    }
+
+    pub(crate) fn password(&self, id: &str) -> Key {
+        self.passwords().text(id)
     }
 
     pub(crate) fn all_due(&self) -> Key {

@@ -27,6 +27,7 @@
 //! | `read`, `list`, `import` | reading: one resource, a query, everything |
 //! | `journal` | intents, and settling them |
 //! | [`policy`], `held`, `leave` | what is not done at once, or not at all |
+//! | `initial`, `vault` | first passwords, and where they wait to be taken |
 //! | `plan`, `undo` | what a write would do; taking one back |
 //! | [`hosts`], `fence`, `elsewhere` | several hosts on one store: who lives, who may end what, whose answer is older |
 //! | `replay` | the same POST again |
@@ -55,6 +56,7 @@ mod held;
 pub mod hosts;
 mod import;
 mod index;
+mod initial;
 mod journal;
 mod keys;
 mod kind;
@@ -76,6 +78,7 @@ mod stand_in;
 mod state;
 mod undo;
 mod update;
+mod vault;
 mod versions;
 
 use std::collections::HashMap;
@@ -90,6 +93,7 @@ use tombolo_store::{Store, StoreError};
 pub use app::{Answer, App, AppConfig, AppError, Freshness};
 pub use error::Error;
 pub use held::Held;
+pub use initial::Password;
 pub use plan::{Intended, Plan};
 pub use request::Request;
 pub use undo::fold;
@@ -100,6 +104,7 @@ use fence::Fence;
 use hosts::Hosts;
 use shared::Shared;
 use state::ConnectorState;
+use vault::Vault;
 
 /// The engine of one host: a store, and what its apps share across reloads.
 pub struct Engine {
@@ -108,6 +113,7 @@ pub struct Engine {
     shared: Mutex<HashMap<String, Arc<Shared>>>,
     writes: TaskTracker,
     trail: Arc<Trail>,
+    vault: Arc<Vault>,
 }
 
 impl Engine {
@@ -129,7 +135,15 @@ impl Engine {
             store,
             shared: Mutex::default(),
             writes: TaskTracker::new(),
+            vault: Arc::default(),
         }
+    }
+
+    /// The same with the key under which first passwords wait in the store. Without one an app gives none.
+    #[must_use]
+    pub fn sealing(mut self, key: &[u8; 32]) -> Self {
+        self.vault = Arc::new(Vault::new(key));
+        self
     }
 
     /// Puts an app together: its object types, mappings and journal. Intents
@@ -159,6 +173,7 @@ impl Engine {
             shared,
             self.writes.clone(),
             Arc::clone(&self.trail),
+            Arc::clone(&self.vault),
         )
     }
 

@@ -14,10 +14,25 @@ pub struct Policy {
     pub delete: Deletes,
     /// What else a disable writes to the object; an enable puts back what was there before.
     pub on_disable: BTreeMap<String, Constant>,
+    /// The same, made by an expression of the resource: to rename, or to move.
+    pub on_disable_expressions: BTreeMap<String, String>,
+    /// The password that the host gives to who is new.
+    pub initial_password: Option<InitialPassword>,
     /// Whether who is disabled leaves his groups; the host keeps them, and puts him back when he is enabled.
     pub strip_memberships: bool,
     /// The guard against floods of disables and deletes.
     pub breaker: Option<Breaker>,
+}
+
+/// The first password of a new account, where the client sends none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitialPassword {
+    /// What makes it, in the mapping's language.
+    pub expression: String,
+    /// The attribute that takes it; none: the connector's own way to set passwords.
+    pub attribute: Option<String>,
+    /// Whether the next sign-in has to change it, where the connector has a way of its own.
+    pub must_change: bool,
 }
 
 /// What is let through.

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::record::{Link, Record, decode, encode};
-use crate::stand_in;
+use crate::stand_in::Veil;
 
 /// How often a commit that lost against another is tried again.
 const TRIES: usize = 8;
@@ -220,7 +220,7 @@ impl App {
         asked: Instant,
     ) -> Result<(String, Stored), Error> {
         let mut resource = stored.record.resource.clone();
-        let shown = stand_in::hide(object.clone(), &stored.record.standing);
+        let shown = Veil::of(&stored.record).over(object.clone());
         kind.mapping.overlay(&mut resource, &shown, references);
         if resource == stored.record.resource {
             self.shared.confirm_at(id, asked);
@@ -287,7 +287,9 @@ impl App {
                 .equals(&key, stored.bytes.clone())
                 .delete(&key)
                 .delete(self.keys.anchor(ty, &stored.record.anchor))
-                .delete(self.keys.intent(id));
+                .delete(self.keys.intent(id))
+                .delete(self.keys.password(id))
+                .delete(self.keys.kept_groups(id));
             commit = self.bury(ty, &stored.record.anchor, commit);
             commit = self
                 .put_indexes(kind, id, Some(&stored.record.resource), None, commit)

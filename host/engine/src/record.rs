@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tombolo_mapping::Object;
+use tombolo_mapping::{Object, ObjectValue};
 use tombolo_scim::render::Meta;
 use tombolo_scim::resource::Resource;
 
@@ -21,10 +21,23 @@ pub(crate) struct Record {
     /// The target's values that stand in for what a client has cleared.
     #[serde(default, skip_serializing_if = "Object::is_empty")]
     pub(crate) standing: Object,
+    /// What a disable has written over, until an enable puts it back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) aside: Vec<Aside>,
     /// Counts the changes; the ETag.
     pub(crate) version: u64,
     pub(crate) created: Timestamp,
     pub(crate) modified: Timestamp,
+}
+
+/// An attribute of the object that a disable has written over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Aside {
+    pub(crate) name: String,
+    /// What was there.
+    pub(crate) kept: Vec<ObjectValue>,
+    /// What the disable has written.
+    pub(crate) written: Vec<ObjectValue>,
 }
 
 /// A record of which nothing but the link is wanted: a thousand members are
@@ -42,6 +55,7 @@ impl Record {
             anchor,
             resource,
             standing: Object::new(),
+            aside: Vec::new(),
             version: 1,
             created: now,
             modified: now,
@@ -54,6 +68,7 @@ impl Record {
             anchor,
             resource,
             standing: self.standing.clone(),
+            aside: self.aside.clone(),
             version: self.version + 1,
             created: self.created,
             modified: now(),
@@ -98,9 +113,20 @@ pub(crate) struct Intent {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Step {
     /// An object that does not exist yet.
-    Create { resource: Resource },
+    Create {
+        resource: Resource,
+        /// A first password follows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        password: bool,
+    },
     /// New values for an object.
-    Update { anchor: String, resource: Resource },
+    Update {
+        anchor: String,
+        resource: Resource,
+        /// What is set aside when it is done.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        aside: Vec<Aside>,
+    },
     /// The end of an object.
     Delete { anchor: String },
     /// Members come and go; SCIM ids.
@@ -109,6 +135,12 @@ pub(crate) enum Step {
         add: Vec<String>,
         remove: Vec<String>,
     },
+    /// A first password for an object that is there.
+    Password,
+    /// Who was disabled leaves the groups.
+    Leave,
+    /// Who was enabled comes back into the groups.
+    Join,
 }
 
 /// Writes a record or an intent as the store keeps it.

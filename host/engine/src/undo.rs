@@ -56,6 +56,7 @@ pub fn fold(accounts: Vec<Account>) -> Vec<Account> {
                 folded.push(account);
             }
             Action::Password
+            | Action::HandOver
             | Action::Vanish
             | Action::Hold
             | Action::Reject

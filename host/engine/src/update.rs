@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tombolo_mapping::{Object, Update};
+use tombolo_mapping::Update;
 use tombolo_runtime::contract::{Entry, Fault};
 use tombolo_scim::patch::{MemberEdit, PatchRequest};
 use tombolo_scim::resource::{Document, Resource};
-use tombolo_store::Commit;
 
 use crate::app::App;
 use crate::audit::{Account, Action, Change, Told, label};
@@ -19,7 +18,7 @@ use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::Step;
 use crate::request::Request;
-use crate::stand_in;
+use crate::stand_in::{self, Veil};
 
 /// How often a change is made again on top of one that got between.
 const TRIES: usize = 4;
@@ -196,16 +195,9 @@ impl App {
         } else {
             self.change_attributes(r, kind, id, stored, wanted).await?
         };
-        match turns {
-            Action::Disable => {
-                stored = self.set_aside(r, kind, id, stored).await?;
-                self.leave_groups(r, id).await?;
-            }
-            Action::Enable => {
-                stored = self.set_back(r, kind, id, stored).await?;
-                self.join_groups(r, id).await?;
-            }
-            _ => {}
+        if matches!(turns, Action::Disable | Action::Enable) {
+            self.follow(r, kind, id).await?;
+            stored = self.load(kind, id).await?.unwrap_or(stored);
         }
         if plan.is_empty() {
             return Ok(stored);
@@ -226,7 +218,7 @@ impl App {
         let before = self.references_of_resource(kind, old).await?;
         let Update {
             object: new_object,
-            edits,
+            mut edits,
         } = kind
             .mapping
             .update((old, &before), (&wanted, &references), &Surroundings::new())
@@ -242,13 +234,27 @@ impl App {
             // Only what the host keeps itself has changed: nothing to journal.
             return self.finish_kept(r, kind, id, &stored, kept).await;
         }
+        let turns = action(old, &kept);
+        let mut aside = stored.record.aside.clone();
+        match turns {
+            Action::Disable => {
+                let wanted = (&wanted, &new_object);
+                aside = self.set_aside(r, kind, &stored, wanted, &mut edits).await?;
+            }
+            Action::Enable => {
+                self.set_back(r, kind, &stored, &mut edits).await?;
+                aside.clear();
+            }
+            _ => {}
+        }
         let anchor = stored.record.anchor.clone();
         let step = Step::Update {
             anchor: anchor.clone(),
             resource: kept.clone(),
+            aside: aside.clone(),
         };
         let mut intent = Self::intent(r, kind, step);
-        intent.counts = self.policy.breaker.is_some() && action(old, &kept) == Action::Disable;
+        intent.counts = self.policy.breaker.is_some() && turns == Action::Disable;
         self.claim(r, kind, id, Some(&stored), &wanted, &intent)
             .await?;
         if edits.is_empty() {
@@ -277,7 +283,8 @@ impl App {
                     &convert::object(&entry),
                 );
                 let told = r.told(Action::Update);
-                self.finish_update(kind, id, &stored, &kept, &entry, &standing, &told)
+                let veil = Veil { standing, aside };
+                self.finish_update(kind, id, &stored, &kept, &entry, &veil, &told)
                     .await
             }
             Err(error) if error.fault() == Some(Fault::NotFound) => {
@@ -314,7 +321,8 @@ impl App {
         stored: &Stored,
         kept: Resource,
     ) -> Result<Stored, Error> {
-        let end = Commit::new().delete(self.keys.intent(id));
+        let turns = action(&stored.record.resource, &kept);
+        let end = self.ending(kind, id, turns, &r.by).await?;
         let record = stored.next(&stored.record.anchor, kept);
         let (commit, new) = self
             .put_record(kind, id, Some(stored), &record, end)
@@ -338,18 +346,20 @@ impl App {
         stored: &Stored,
         base: &Resource,
         entry: &Entry,
-        standing: &Object,
+        veil: &Veil,
         told: &Told,
     ) -> Result<Stored, Error> {
-        let object = stand_in::hide(convert::object(entry), standing);
+        let object = veil.over(convert::object(entry));
         let references = self.references_of_object(kind, &object).await?;
         let mut resource = base.clone();
         kind.mapping.overlay(&mut resource, &object, &references);
         let mut present = stored.clone();
         for _ in 0..TRIES {
             let mut record = present.next(&entry.anchor, resource.clone());
-            record.standing.clone_from(standing);
-            let end = Commit::new().delete(self.keys.intent(id));
+            record.standing.clone_from(&veil.standing);
+            record.aside.clone_from(&veil.aside);
+            let turns = action(&present.record.resource, &resource);
+            let end = self.ending(kind, id, turns, &told.by).await?;
             let (commit, new) = self
                 .put_record(kind, id, Some(&present), &record, end)
                 .await?;

@@ -40,6 +40,8 @@ pub enum Action {
     Members,
     /// A password was set; it is written nowhere.
     Password,
+    /// A first password was given to somebody, who from then on alone has it.
+    HandOver,
     /// The target turned out to have the object no more; its link ended.
     Vanish,
     /// The breaker kept something back.

@@ -54,7 +54,7 @@ fn action(account: &Account) -> &'static str {
         Action::Disable => "disable",
         Action::Delete => "delete",
         Action::Hold => "stageddelete",
-        Action::Vanish | Action::Reject | Action::Retention => "other",
+        Action::Vanish | Action::Reject | Action::HandOver | Action::Retention => "other",
     }
 }
 

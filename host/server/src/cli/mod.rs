@@ -17,6 +17,7 @@ mod init;
 mod mapping;
 mod order;
 mod output;
+mod password;
 mod progress;
 mod remote;
 mod serve;
@@ -99,6 +100,9 @@ enum Command {
     /// See, approve and reject what the breakers keep back.
     #[command(subcommand)]
     Held(held::Command),
+    /// List, take and renew the first passwords that the host has given.
+    #[command(subcommand)]
+    Password(password::Command),
     /// Back up, restore, migrate and check the store.
     #[command(subcommand)]
     Store(store::Command),
@@ -124,12 +128,16 @@ type Outcome = anyhow::Result<ExitCode>;
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    output::end_with_the_reader();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(cli.run()));
     outcome.unwrap_or_else(|why| {
+        if output::is_without_reader(&why) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("error: {why:#}");
         ExitCode::FAILURE
     })
@@ -149,6 +157,7 @@ impl Cli {
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
             Command::Held(command) => command.run(output).await,
+            Command::Password(command) => command.run(output).await,
             Command::Audit(command) => command.run(output).await,
             Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,

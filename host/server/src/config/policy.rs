@@ -1,6 +1,7 @@
 //! `[policy]` and `[breaker]` of an app's file.
 
-use tombolo_engine::policy::{Breaker, Deletes, Mode, Policy};
+use tombolo_engine::policy::{Breaker, Deletes, InitialPassword, Mode, Policy};
+use tombolo_mapping::Expression;
 use tombolo_mapping::overrides::Constant;
 
 use super::reader::{Section, Sink};
@@ -28,8 +29,26 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
         });
         policy.delete = delete.map(|found| found.value).unwrap_or_default();
         policy.strip_memberships = section.flag("strip-memberships").unwrap_or(false);
-        if let Some(values) = section.section("on-disable") {
+        if let Some(mut values) = section.section("on-disable") {
+            if let Some(expressions) = values.section("expressions") {
+                for (name, value) in expressions.named_json() {
+                    let text = value.as_str().unwrap_or_default();
+                    match Expression::parse(text) {
+                        Ok(_) => {
+                            let text = text.to_owned();
+                            policy.on_disable_expressions.insert(name.value, text);
+                        }
+                        Err(why) => sink.error(
+                            name.span,
+                            format!("`policy.on-disable.expressions.{}`: {why}", name.value),
+                        ),
+                    }
+                }
+            }
             for (name, value) in values.named_json() {
+                if name.value == "expressions" {
+                    continue;
+                }
                 match serde_json::from_value::<Constant>(value) {
                     Ok(value) => {
                         policy.on_disable.insert(name.value, value);
@@ -42,6 +61,9 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
                 }
             }
         }
+        policy.initial_password = section
+            .section("initial-password")
+            .and_then(|section| initial_password(section, sink));
         section.finish();
     }
     if let Some(mut section) = root.section("breaker") {
@@ -52,7 +74,7 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
                 .integer("percent", 0..=100)
                 .and_then(|percent| u32::try_from(percent).ok()),
         };
-        if breaker.count.is_none() && breaker.percent.is_none() {
+        if !section.has("count") && !section.has("percent") {
             sink.error_hint(
                 section.span(),
                 "`[breaker]` says neither `count` nor `percent`",
@@ -63,4 +85,68 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
         policy.breaker = Some(breaker);
     }
     policy
+}
+
+/// What Windows and most directories ask for, and a little more.
+const LENGTH: u64 = 16;
+/// Of each class so many at least.
+const OF_EACH: u64 = 2;
+/// The most that `RandomString` makes.
+const LONGEST: u64 = 256;
+
+fn initial_password(mut section: Section<'_>, sink: &Sink) -> Option<InitialPassword> {
+    let parts = ["length", "digits", "special", "capital", "small", "avoid"];
+    let by_parts = parts.iter().any(|part| section.has(part));
+    let length = section.integer("length", 8..=LONGEST).unwrap_or(LENGTH);
+    let mut least = |class| section.integer(class, 0..=LONGEST).unwrap_or(OF_EACH);
+    let classes = [
+        least("digits"),
+        least("special"),
+        least("capital"),
+        least("small"),
+    ];
+    let avoid = section.text("avoid").map(|avoid| avoid.value);
+    let expression = section.parsed("expression", |text| match Expression::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(why) => Err(format!("is no expression: {why}")),
+    });
+    let attribute = section.text("attribute").map(|attribute| attribute.value);
+    let must_change = section.flag("must-change").unwrap_or(false);
+    let span = section.span();
+    if by_parts && section.has("expression") {
+        sink.error_hint(
+            span.clone(),
+            "`[policy.initial-password]` has an `expression`, and says besides what the password is made of",
+            "keep one of them",
+        );
+    }
+    if classes.iter().sum::<u64>() > length {
+        sink.error_hint(
+            span.clone(),
+            format!("`[policy.initial-password]` asks for more characters than the `length`, {length}, has place for"),
+            format!("of `digits`, `special`, `capital` and `small` there are {OF_EACH} each where nothing else is said"),
+        );
+    }
+    if must_change && attribute.is_some() {
+        sink.error_hint(
+            span,
+            "`must-change` goes with the connector's own way to set a password, and `attribute` names another",
+            "take one of them out",
+        );
+    }
+    section.finish();
+    let expression = expression.map_or_else(
+        || {
+            let [digits, special, capital, small] = classes;
+            let avoid = avoid.unwrap_or_default();
+            let avoid = avoid.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("RandomString({length}, {digits}, {special}, {capital}, {small}, \"{avoid}\")")
+        },
+        |found| found.value,
+    );
+    Some(InitialPassword {
+        expression,
+        attribute,
+        must_change,
+    })
 }

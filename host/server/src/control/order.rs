@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
@@ -48,6 +49,25 @@ pub enum Order {
         /// Although the resource has changed since.
         anyway: bool,
     },
+    /// The first passwords that wait, one item each; no values.
+    Passwords {
+        /// Of this app only.
+        app: Option<String>,
+    },
+    /// Hands a first password over.
+    TakePassword {
+        /// In which app.
+        app: String,
+        /// Whose, by SCIM id.
+        resource: String,
+    },
+    /// Has another first password set.
+    RenewPassword {
+        /// In which app.
+        app: String,
+        /// Whose, by SCIM id.
+        resource: String,
+    },
     /// Takes back what the audit tells of, or shows what that would do; one item each.
     Undo {
         /// Which records.
@@ -85,7 +105,12 @@ impl Order {
     pub(super) fn needs_apps(&self) -> bool {
         match self {
             Self::Audit { .. } | Self::AuditVerify { .. } => false,
-            Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } => true,
+            Self::Held { .. }
+            | Self::Decide { .. }
+            | Self::Passwords { .. }
+            | Self::TakePassword { .. }
+            | Self::RenewPassword { .. }
+            | Self::Undo { .. } => true,
         }
     }
 }
@@ -139,6 +164,16 @@ impl Hands<'_> {
                 let app = self.app(&app)?;
                 self.decide(&app, resources, approve, anyway, items).await
             }
+            Order::Passwords { app } => self.passwords(app.as_deref(), items).await,
+            Order::TakePassword { app, resource } => self.take_password(&app, &resource).await,
+            Order::RenewPassword { app, resource } => {
+                let order = Uuid::now_v7().to_string();
+                let (app, r) = (self.app(&app)?, self.request(&order));
+                app.renew_password(&r, &resource)
+                    .await
+                    .map_err(|why| why.to_scim().detail)?;
+                Ok(json!({ "resource": resource, "request": order }))
+            }
             Order::Undo {
                 search,
                 yes,
@@ -169,19 +204,22 @@ impl Hands<'_> {
         Request::new(String::new(), Instant::now() + PATIENCE, by)
     }
 
-    async fn held(&self, only: Option<&str>, items: &Sender<Reply>) -> Result<Value, String> {
-        let names: Vec<String> = match (only, self.registry) {
-            (Some(name), _) => vec![name.to_owned()],
-            (None, Some(registry)) => registry.apps().keys().cloned().collect(),
-            (None, None) => Vec::new(),
+    /// The apps that an order is about: the one that it names, or all that are served.
+    fn apps(&self, only: Option<&str>) -> Result<Vec<(String, Arc<App>)>, String> {
+        if let Some(name) = only {
+            return Ok(vec![(name.to_owned(), self.app(name)?)]);
+        }
+        let names: Vec<String> = match self.registry {
+            Some(registry) => registry.apps().keys().cloned().collect(),
+            None => Vec::new(),
         };
+        let served = |name: String| self.app(&name).ok().map(|app| (name, app));
+        Ok(names.into_iter().filter_map(served).collect())
+    }
+
+    async fn held(&self, only: Option<&str>, items: &Sender<Reply>) -> Result<Value, String> {
         let mut count = 0;
-        for name in names {
-            let app = match self.app(&name) {
-                Ok(app) => app,
-                Err(why) if only.is_some() => return Err(why),
-                Err(_) => continue,
-            };
+        for (name, app) in self.apps(only)? {
             for held in app.all_held().await.map_err(|why| why.to_string())? {
                 count += 1;
                 let item = json!({ "app": name, "held": held });
@@ -191,6 +229,34 @@ impl Hands<'_> {
             }
         }
         Ok(json!({ "held": count }))
+    }
+
+    async fn passwords(&self, only: Option<&str>, items: &Sender<Reply>) -> Result<Value, String> {
+        let mut count = 0;
+        for (name, app) in self.apps(only)? {
+            for waits in app.passwords().await.map_err(|why| why.to_string())? {
+                count += 1;
+                let item = json!({
+                    "app": name, "resource": waits.id, "kind": waits.kind, "name": waits.name,
+                    "at": waits.at, "refused": waits.refused,
+                });
+                if items.send(Reply::Item(item)).await.is_err() {
+                    break;
+                }
+            }
+        }
+        Ok(json!({ "passwords": count }))
+    }
+
+    async fn take_password(&self, app: &str, resource: &str) -> Result<Value, String> {
+        let order = Uuid::now_v7().to_string();
+        let r = self.request(&order);
+        let taken = self.app(app)?.hand_over(&r, resource).await;
+        let (whose, password) = taken.map_err(|why| why.to_scim().detail)?;
+        Ok(json!({
+            "resource": resource, "name": whose.name, "since": whose.at, "request": order,
+            "password": password.expose_secret(),
+        }))
     }
 
     async fn decide(
