@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
-use tombolo_mapping::{Mapping, MappingError, Overrides, References, Shape};
+use tombolo_mapping::{MappingError, Overrides, Shape};
 use tombolo_runtime::{CallError, Connector};
 use tombolo_scim::Rules;
 use tombolo_scim::discovery::{AuthenticationScheme, Bulk, Capabilities, Pagination};
 use tombolo_scim::patch::PatchRequest;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
-use tombolo_scim::resource::Resource;
 use tombolo_scim::schema::{Catalog, CatalogError, ResourceType};
 use tombolo_store::{Commit, CommitError, Store};
 use tracing::Instrument;
@@ -25,13 +24,13 @@ use tracing::Instrument;
 use crate::audit::{Account, Action, Told, Trail};
 use crate::error::Error;
 use crate::hosts::Hosts;
-use crate::initial::Initial;
 use crate::keys::Keys;
-use crate::kind::{Kind, Written};
+use crate::kind::Kind;
 use crate::policy::Policy;
 use crate::request::Request;
 use crate::shared::Shared;
 use crate::vault::Vault;
+use crate::wants::Wants;
 
 /// How old the mirror may be when it answers a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,10 +107,10 @@ pub enum AppError {
         /// Which connector.
         connector: String,
     },
-    /// What `[policy]` asks for cannot be had.
-    #[error("`[policy.{table}]` {message}")]
+    /// What `[policy]` or `[[scope]]` asks for cannot be had.
+    #[error("`[{table}]` {message}")]
     Policy {
-        /// Which part of it.
+        /// Which part of the file.
         table: &'static str,
         /// What is wrong, as the rest of the sentence.
         message: String,
@@ -461,61 +460,6 @@ impl App {
     }
 }
 
-/// What a disable writes besides, in the types that the connector describes.
-fn on_disable(
-    shape: Shape,
-    kind: &tombolo_mapping::Kind,
-    mapping: &mut Mapping,
-    policy: &Policy,
-) -> Result<Vec<(String, Written)>, AppError> {
-    let constants = Overrides {
-        constants: policy.on_disable.clone(),
-        ..Overrides::none()
-    };
-    let mut written = Vec::new();
-    if let Some(of_constants) = shape.mapping(kind, &constants)? {
-        // Of nobody it is the constants that are left.
-        let object = of_constants.to_object(&Resource::default(), &References::new());
-        let object = object.unwrap_or_default();
-        let named = |(name, _): &(String, _)| policy.on_disable.contains_key(name);
-        let constant = |(name, values)| (name, Written::Constant(values));
-        written.extend(object.into_iter().filter(named).map(constant));
-    }
-    for (name, text) in &policy.on_disable_expressions {
-        let made = mapping.expression_for(name, text);
-        let made = made.map_err(|why| AppError::Policy {
-            table: "on-disable.expressions",
-            message: format!("of `{name}`: {why}"),
-        })?;
-        written.push((name.clone(), Written::Made(Box::new(made))));
-    }
-    Ok(written)
-}
-
-/// What the policy wants of people, put together with what there is.
-fn prepare(
-    shape: Shape,
-    described: &tombolo_mapping::Kind,
-    connector: &Connector,
-    policy: &Policy,
-    mapping: &mut Mapping,
-) -> Result<(Vec<(String, Written)>, Option<Initial>), AppError> {
-    if mapping.resource_type().name != "User" {
-        return Ok((Vec::new(), None));
-    }
-    let written = on_disable(shape, described, mapping, policy)?;
-    let initial = policy.initial_password.as_ref();
-    let initial = initial.map(|initial| {
-        Initial::new(mapping, initial, connector.abilities().password).map_err(|message| {
-            AppError::Policy {
-                table: "initial-password",
-                message,
-            }
-        })
-    });
-    Ok((written, initial.transpose()?))
-}
-
 /// The kinds that the connector describes and the app shows, with its changes.
 fn kinds(
     connector: &Connector,
@@ -542,11 +486,13 @@ fn kinds(
             hidden.push(kind.kind);
             continue;
         };
-        let (on_disable, initial) = prepare(shape, &kind, connector, policy, &mut mapping)?;
+        let ability = connector.abilities().password;
+        let wants = Wants::of(shape, &kind, ability, policy, &mut mapping)?;
         let members = kind.member_kinds().into_iter().map(str::to_owned).collect();
         let mut of_app = Kind::new(&kind.kind, mapping, members);
-        of_app.on_disable = on_disable;
-        of_app.initial = initial;
+        of_app.on_disable = wants.on_disable;
+        of_app.initial = wants.initial;
+        of_app.scope = wants.scope;
         kinds.push(of_app);
     }
     if let Some(kind) = overrides.keys().next() {

@@ -47,6 +47,7 @@ impl App {
     ) -> Result<(String, Stored), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let Document {
             mut resource,
             members,
@@ -57,6 +58,12 @@ impl App {
         let password = self.take_password(kind, &mut resource)?;
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
+        if !kind.in_scope(&resource) {
+            let stored = self
+                .create_outside(r, kind, &id, &resource, &members)
+                .await?;
+            return Ok((id, stored));
+        }
         let references = self.references_of_resource(kind, &resource).await?;
         let object = self
             .new_object(kind, &resource, &references, &r.call())
@@ -142,11 +149,36 @@ impl App {
         intent: &crate::record::Intent,
     ) -> Result<(), Error> {
         for _ in 0..TRIES {
-            let mut commit = Commit::new();
+            let mut commit = self.claims(r, kind, id, present, wanted).await?;
             if let Some(present) = present {
                 commit =
                     commit.equals(self.keys.record(&kind.ty().name, id), present.bytes.clone());
             }
+            match self.begin(id, intent, commit).await {
+                Err(Error::Contended) => {
+                    if let (Some(present), Some(now)) = (present, self.load(kind, id).await?)
+                        && present.bytes != now.bytes
+                    {
+                        return Err(Error::Contended);
+                    }
+                }
+                other => return other,
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// What claims the unique values that `wanted` has and the present record has not.
+    pub(crate) async fn claims(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        present: Option<&Stored>,
+        wanted: &Resource,
+    ) -> Result<Commit, Error> {
+        let mut commit = Commit::new();
+        {
             for index in kind.indexed.iter().filter(|index| index.unique) {
                 let has = present
                     .map(|s| index.values(&s.record.resource))
@@ -183,18 +215,8 @@ impl App {
                     };
                 }
             }
-            match self.begin(id, intent, commit).await {
-                Err(Error::Contended) => {
-                    if let (Some(present), Some(now)) = (present, self.load(kind, id).await?)
-                        && present.bytes != now.bytes
-                    {
-                        return Err(Error::Contended);
-                    }
-                }
-                other => return other,
-            }
         }
-        Err(Error::Contended)
+        Ok(commit)
     }
 
     /// Whether `id` really has this unique value: its unfinished write is
@@ -262,14 +284,27 @@ impl App {
                     // Its end came between the two looks.
                     None => continue,
                 },
-                None => {
-                    let record = Record::new(entry.anchor.clone(), resource.clone());
-                    let (commit, stored) = self.put_record(kind, id, None, &record, end).await?;
-                    (id.to_owned(), commit, stored, 1)
-                }
+                None => match self.load(kind, id).await? {
+                    // It comes into scope, or was linked under this id before.
+                    Some(present) => {
+                        let mut record =
+                            present.record.next(entry.anchor.clone(), resource.clone());
+                        record.outside = false;
+                        let (commit, stored) = self
+                            .put_record(kind, id, Some(&present), &record, end)
+                            .await?;
+                        (id.to_owned(), commit, stored, 0)
+                    }
+                    None => {
+                        let record = Record::new(entry.anchor.clone(), resource.clone());
+                        let (commit, stored) =
+                            self.put_record(kind, id, None, &record, end).await?;
+                        (id.to_owned(), commit, stored, 1)
+                    }
+                },
             };
-            if password {
-                commit = self.owe_password(kind, &id, commit, &told.by)?;
+            if let Some(step) = self.after_create(kind, &id, password).await? {
+                commit = self.owe(kind, &id, step, commit, &told.by)?;
             }
             let account = told.success(
                 &self.name,

@@ -116,24 +116,35 @@ impl App {
     /// Sets the first password that is owed, right after the create. The account is there whether this works or not: what
     /// fails is tried again in the background, so the create's answer does not depend on it.
     pub(crate) async fn first_password(self: &Arc<Self>, r: &Request, kind: &Kind, id: &str) {
-        let outcome = match self.open_intent(id).await {
-            Ok(Some(intent)) if matches!(intent.step, Step::Password) => {
-                self.settle_password(kind, id, &intent, &r.call(), r).await
-            }
-            Ok(_) => Ok(()),
-            Err(why) => Err(why),
-        };
-        if let Err(why) = outcome {
+        if let Err(why) = self.follow(r, kind, id).await {
             tracing::warn!(app = self.name, kind = kind.name, id, %why, "a first password was not set yet; it is tried again");
-            self.settle_in_background();
         }
     }
 
-    /// Adds to the commit that ends a create that a password is owed.
-    pub(crate) fn owe_password(
+    /// What follows a create: a first password, the groups that a person who was out of scope is to be in, the members of a
+    /// group that was.
+    pub(crate) async fn after_create(
         &self,
         kind: &Kind,
         id: &str,
+        password: bool,
+    ) -> Result<Option<Step>, Error> {
+        if password {
+            return Ok(Some(Step::Password));
+        }
+        if kind.scope.is_some() && kind.ty().has_members() && self.has_members(id).await? {
+            return Ok(Some(Step::Populate));
+        }
+        let joins = !self.kept_groups(id).await?.is_empty();
+        Ok(joins.then_some(Step::Join))
+    }
+
+    /// Adds to the commit that ends a create that something follows it.
+    pub(crate) fn owe(
+        &self,
+        kind: &Kind,
+        id: &str,
+        step: Step,
         mut commit: Commit,
         by: &By,
     ) -> Result<Commit, Error> {
@@ -145,7 +156,7 @@ impl App {
             // A listing has linked the object under another id, which may have an unfinished write of its own.
             commit = commit.absent(&key);
         }
-        let intent = self.next_intent(kind, Step::Password, by);
+        let intent = self.next_intent(kind, step, by);
         Ok(commit.put(&key, encode(&intent)?))
     }
 
@@ -158,10 +169,12 @@ impl App {
         call: &Call,
         r: &Request,
     ) -> Result<(), Error> {
-        let end = Commit::new().delete(self.keys.intent(id));
         let (Some(stored), Some(initial)) = (self.load(kind, id).await?, &kind.initial) else {
+            let end = Commit::new().delete(self.keys.intent(id));
             return Ok(self.store.commit(end).await?);
         };
+        // The groups of who was out of scope come next.
+        let end = self.ending(kind, id, Action::Enable, &intent.by).await?;
         let ty = &kind.ty().name;
         let name = label(&stored.record.resource);
         let mut password = Password {
@@ -320,6 +333,7 @@ impl App {
         let told = r.told(Action::Password);
         let write = async move {
             let kind = app.kind_of_name(&name)?;
+            app.must_be_open().await?;
             let _held = app.shared.locks.lock(&of).await;
             let stored = app.load_settled(kind, &of, &r.call()).await?;
             let intent = Self::intent(&r, kind, Step::Password);

@@ -13,7 +13,7 @@
 //! | delete | has it not | done |
 //! | delete | has it | not done: the link stays |
 //! | members | has these members | these are the members |
-//! | password, leave, join | (is not asked) | done again: a password anew, a membership as it is to be |
+//! | password, leave, join, populate | (is not asked) | done again: a password anew, a membership as it is to be |
 //!
 //! Where several hosts share the store an intent has the name of the host that works on it. Whoever finds one asks first
 //! whether that host lives ([`crate::hosts`]): then it is left to it; else it is taken over by a conditional commit.
@@ -259,17 +259,9 @@ impl App {
                 self.settle_update(kind, id, intent, anchor, (resource, aside), call)
                     .await
             }
-            Step::Password => {
-                let r = Request::settling(call, intent.by.clone());
-                self.settle_password(kind, id, intent, call, &r).await
+            Step::Password | Step::Leave | Step::Join | Step::Populate => {
+                self.follow_settled(kind, id, call).await
             }
-            Step::Leave | Step::Join => match self.me.upgrade() {
-                Some(app) => {
-                    let r = Request::settling(call, intent.by.clone());
-                    app.follow_up(&r, kind, id, &intent.step).await
-                }
-                None => Err(Self::unsettled(kind, id)),
-            },
             Step::Delete { anchor } => self.settle_delete(kind, id, intent, anchor, call).await,
             Step::Members { anchor, .. } => {
                 let told = intent.settling(Action::Members);
@@ -318,13 +310,7 @@ impl App {
                 let (id, _) = self
                     .finish_create(kind, id, resource, &entry, password, &told)
                     .await?;
-                match self.open_intent(&id).await? {
-                    Some(next) if matches!(next.step, Step::Password) => {
-                        let r = Request::settling(call, next.by.clone());
-                        self.settle_password(kind, &id, &next, call, &r).await
-                    }
-                    _ => Ok(()),
-                }
+                self.follow_settled(kind, &id, call).await
             }
             None if within_grace(intent) => Err(Self::unsettled(kind, id)),
             None => self.abandon(kind, id, &intent.step).await,
@@ -396,13 +382,20 @@ impl App {
         Ok(self.store.commit(commit).await?)
     }
 
-    /// What follows an update that has just been settled.
-    async fn follow_settled(&self, kind: &Kind, id: &str, call: &Call) -> Result<(), Error> {
-        let (Some(next), Some(app)) = (self.open_intent(id).await?, self.me.upgrade()) else {
-            return Ok(());
-        };
-        let r = Request::settling(call, next.by.clone());
-        app.follow_up(&r, kind, id, &next.step).await
+    /// What follows a write that has just been settled. Boxed, since it is a way to here as well.
+    fn follow_settled<'a>(
+        &'a self,
+        kind: &'a Kind,
+        id: &'a str,
+        call: &'a Call,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let (Some(next), Some(app)) = (self.open_intent(id).await?, self.me.upgrade()) else {
+                return Ok(());
+            };
+            let r = Request::settling(call, next.by.clone());
+            app.follow(&r, kind, id).await
+        })
     }
 
     async fn settle_delete(

@@ -14,6 +14,7 @@
 //! | app, `p`, id | the groups that somebody was taken out of when he was disabled |
 //! | app, `o`, id | [`Password`](crate::initial::Password): a first password that waits to be taken |
 //! | app, `t`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
+//! | app, `z` | [`Pause`](crate::closed::Pause): the target is not written to |
 //! | app, `s`, key | the connector's own state |
 //! | app, `d`, type, anchor | nothing: an object that was deleted, where several hosts share the store |
 //! | app, `w`, digest | when, and id: what was asked for in a POST, where several hosts share the store |
@@ -116,6 +117,10 @@ impl Keys {
 
     pub(crate) fn password(&self, id: &str) -> Key {
         self.passwords().text(id)
+    }
+
+    pub(crate) fn pause(&self) -> Key {
+        self.room("z")
     }
 
     pub(crate) fn all_due(&self) -> Key {

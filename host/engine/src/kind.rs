@@ -6,6 +6,7 @@ use tombolo_scim::schema::ResourceType;
 
 use crate::index::{self, Indexed};
 use crate::initial::Initial;
+use crate::scope::Scoped;
 
 /// See the module.
 pub(crate) struct Kind {
@@ -17,6 +18,8 @@ pub(crate) struct Kind {
     pub(crate) members: Vec<String>,
     /// What a disable writes besides: attribute by attribute.
     pub(crate) on_disable: Vec<(String, Written)>,
+    /// Whom the app is for; none: everybody.
+    pub(crate) scope: Option<Scoped>,
     /// The first passwords that its new objects get.
     pub(crate) initial: Option<Initial>,
 }
@@ -38,6 +41,7 @@ impl Kind {
             indexed,
             members,
             on_disable: Vec::new(),
+            scope: None,
             initial: None,
         }
     }

@@ -163,21 +163,30 @@ impl App {
         }
     }
 
-    /// Does what follows a disable or an enable, if something does. The caller holds the lock of `id`.
+    /// Does what follows a create, a disable or an enable, until nothing is left. The caller holds the lock of `id`.
     pub(crate) async fn follow(
         self: &Arc<Self>,
         r: &Request,
         kind: &Kind,
         id: &str,
     ) -> Result<(), Error> {
-        let Some(intent) = self.open_intent(id).await? else {
-            return Ok(());
-        };
-        let outcome = self.follow_up(r, kind, id, &intent.step).await;
-        if outcome.is_err() {
-            self.settle_in_background();
+        while let Some(intent) = self.open_intent(id).await? {
+            let outcome = match &intent.step {
+                Step::Password => self.settle_password(kind, id, &intent, &r.call(), r).await,
+                Step::Leave | Step::Join | Step::Populate => {
+                    self.follow_up(r, kind, id, &intent.step).await
+                }
+                Step::Create { .. }
+                | Step::Update { .. }
+                | Step::Delete { .. }
+                | Step::Members { .. } => return Ok(()),
+            };
+            if outcome.is_err() {
+                self.settle_in_background();
+                return outcome;
+            }
         }
-        outcome
+        Ok(())
     }
 
     /// Takes who was disabled out of his groups, or puts who was enabled back into those that he was taken out of, as far
@@ -209,6 +218,7 @@ impl App {
                     }
                     end = end.delete(self.keys.kept_groups(id));
                 }
+                Step::Populate => self.populate(r, kind, id).await?,
                 _ => return Ok(()),
             }
             Ok(self.store.commit(end).await?)
@@ -253,7 +263,7 @@ impl App {
         Ok(pairs.iter().map(|(key, _)| id_of(key)).collect())
     }
 
-    async fn kept_groups(&self, id: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn kept_groups(&self, id: &str) -> Result<Vec<String>, Error> {
         match self.store.get(&self.keys.kept_groups(id)).await? {
             Some(bytes) => decode("kept memberships", &bytes),
             None => Ok(Vec::new()),

@@ -27,6 +27,8 @@
 //! | `read`, `list`, `import` | reading: one resource, a query, everything |
 //! | `journal` | intents, and settling them |
 //! | [`policy`], `held`, `leave` | what is not done at once, or not at all |
+//! | `closed`, `hours` | when nothing is written at all |
+//! | `scope` | whom an app is for, and what becomes of the others |
 //! | `initial`, `vault` | first passwords, and where they wait to be taken |
 //! | `plan`, `undo` | what a write would do; taking one back |
 //! | [`hosts`], `fence`, `elsewhere` | several hosts on one store: who lives, who may end what, whose answer is older |
@@ -45,6 +47,7 @@
 
 pub mod app;
 pub mod audit;
+mod closed;
 mod convert;
 mod create;
 mod delete;
@@ -54,6 +57,7 @@ mod expressions;
 mod fence;
 mod held;
 pub mod hosts;
+mod hours;
 mod import;
 mod index;
 mod initial;
@@ -73,6 +77,7 @@ mod record;
 mod references;
 mod replay;
 mod request;
+mod scope;
 mod shared;
 mod stand_in;
 mod state;
@@ -80,6 +85,7 @@ mod undo;
 mod update;
 mod vault;
 mod versions;
+mod wants;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -91,6 +97,7 @@ use tombolo_runtime::StateStore;
 use tombolo_store::{Store, StoreError};
 
 pub use app::{Answer, App, AppConfig, AppError, Freshness};
+pub use closed::{Closed, Pause};
 pub use error::Error;
 pub use held::Held;
 pub use initial::Password;
@@ -98,6 +105,7 @@ pub use plan::{Intended, Plan};
 pub use request::Request;
 pub use undo::fold;
 pub use versions::bring_forward;
+pub use wants::fits;
 
 use audit::{Account, Keep, Search, Trail, Verdict};
 use fence::Fence;

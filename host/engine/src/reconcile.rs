@@ -47,12 +47,24 @@ impl App {
         }
     }
 
-    /// The anchor that `id` is linked to: a record read no further than that.
+    /// The anchor that `id` is linked to: a record read no further than that. None where it has no object.
     pub(crate) async fn anchor_of(&self, kind: &Kind, id: &str) -> Result<Option<String>, Error> {
         let key = self.keys.record(&kind.ty().name, id);
         match self.store.get(&key).await? {
-            Some(bytes) => Ok(Some(decode::<Link>("a record", &bytes)?.anchor)),
+            Some(bytes) => {
+                let link: Link = decode("a record", &bytes)?;
+                Ok((!link.outside).then_some(link.anchor))
+            }
             None => Ok(None),
+        }
+    }
+
+    /// Whether `id` is a resource that has no object.
+    pub(crate) async fn is_outside(&self, kind: &Kind, id: &str) -> Result<bool, Error> {
+        let key = self.keys.record(&kind.ty().name, id);
+        match self.store.get(&key).await? {
+            Some(bytes) => Ok(decode::<Link>("a record", &bytes)?.outside),
+            None => Ok(false),
         }
     }
 

@@ -24,6 +24,12 @@ pub(crate) struct Record {
     /// What a disable has written over, until an enable puts it back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) aside: Vec<Aside>,
+    /// There is no object: the app is not for this resource. See [`crate::scope`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) outside: bool,
+    /// What the client wants of it while it is out of the app's scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wish: Option<Resource>,
     /// Counts the changes; the ETag.
     pub(crate) version: u64,
     pub(crate) created: Timestamp,
@@ -45,6 +51,8 @@ pub(crate) struct Aside {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Link {
     pub(crate) anchor: String,
+    #[serde(default)]
+    pub(crate) outside: bool,
 }
 
 impl Record {
@@ -56,6 +64,8 @@ impl Record {
             resource,
             standing: Object::new(),
             aside: Vec::new(),
+            outside: false,
+            wish: None,
             version: 1,
             created: now,
             modified: now,
@@ -69,6 +79,8 @@ impl Record {
             resource,
             standing: self.standing.clone(),
             aside: self.aside.clone(),
+            outside: self.outside,
+            wish: self.wish.clone(),
             version: self.version + 1,
             created: self.created,
             modified: now(),
@@ -139,8 +151,10 @@ pub(crate) enum Step {
     Password,
     /// Who was disabled leaves the groups.
     Leave,
-    /// Who was enabled comes back into the groups.
+    /// Who was enabled, or came into scope, comes into the groups.
     Join,
+    /// A group that came into scope gets its members.
+    Populate,
 }
 
 /// Writes a record or an intent as the store keeps it.

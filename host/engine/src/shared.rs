@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
+use crate::closed::Known;
 use crate::held::Tally;
 use crate::locks::Locks;
 use crate::replay::Wishes;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) serial: Arc<AsyncMutex<()>>,
     /// What the breaker let through.
     pub(crate) tally: Tally,
+    /// Whether an administrator has the writes stopped.
+    pub(crate) pause: Known,
     confirmed: Mutex<HashMap<String, Instant>>,
     gone: Mutex<HashMap<String, Instant>>,
     counts: Mutex<HashMap<String, AtomicI64>>,
@@ -58,6 +61,7 @@ impl Shared {
             wishes: Wishes::default(),
             serial,
             tally: Tally::default(),
+            pause: Known::default(),
             confirmed: Mutex::default(),
             gone: Mutex::default(),
             counts: Mutex::default(),

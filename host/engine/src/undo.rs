@@ -57,6 +57,8 @@ pub fn fold(accounts: Vec<Account>) -> Vec<Account> {
             }
             Action::Password
             | Action::HandOver
+            | Action::Pause
+            | Action::Resume
             | Action::Vanish
             | Action::Hold
             | Action::Reject

@@ -34,17 +34,17 @@ impl App {
     ) -> Result<Stored, Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let _held = self.shared.locks.lock(id).await;
         for _ in 0..TRIES {
             let stored = self.load_settled(kind, id, &r.call()).await?;
             matches_version(&stored, if_match)?;
             let held = self.held(id).await?;
-            let mut patched = match &held {
-                Some(_) => {
-                    let believed = Self::as_believed(held.as_ref(), &stored.record.resource);
-                    patch.apply(kind.ty(), &believed)?
-                }
-                None => patch.apply(kind.ty(), &stored.record.resource)?,
+            let mut patched = if held.is_some() || stored.record.wish.is_some() {
+                let believed = Self::believed(held.as_ref(), &stored.record);
+                patch.apply(kind.ty(), &believed)?
+            } else {
+                patch.apply(kind.ty(), &stored.record.resource)?
             };
             self.note_ignored(kind, &patched.ignored);
             let password = self.take_password(kind, &mut patched.resource)?;
@@ -78,6 +78,7 @@ impl App {
     ) -> Result<Stored, Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         self.note_ignored(kind, &document.ignored);
         // What PUT leaves out is cleared (RFC 7644 section 3.5.1), except members:
         // a client that renames a group need not know who is in it.
@@ -92,7 +93,7 @@ impl App {
             matches_version(&stored, if_match)?;
             let mut wanted = tombolo_scim::resource::replace(
                 kind.ty(),
-                &stored.record.resource,
+                &Self::believed(None, &stored.record),
                 document.resource.clone(),
             )?;
             let password = self.take_password(kind, &mut wanted)?;
@@ -118,6 +119,7 @@ impl App {
     ) -> Result<(), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let _held = self.shared.locks.lock(id).await;
         let stored = self.load_settled(kind, id, &r.call()).await?;
         self.disable(r, kind, id, stored).await
@@ -131,7 +133,7 @@ impl App {
         id: &str,
         stored: Stored,
     ) -> Result<(), Error> {
-        let mut wanted = stored.record.resource.clone();
+        let mut wanted = Self::believed(None, &stored.record);
         wanted
             .as_map_mut()
             .insert("active".to_owned(), false.into());
@@ -152,6 +154,7 @@ impl App {
     ) -> Result<(), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let _held = self.shared.locks.lock(id).await;
         let stored = self.load_settled(kind, id, &r.call()).await?;
         let held = self.held(id).await?;
@@ -180,29 +183,53 @@ impl App {
         id: &str,
         stored: Stored,
         held: Option<Held>,
-        mut wanted: Resource,
+        wanted: Resource,
         members: &[MemberEdit],
     ) -> Result<Stored, Error> {
         let plan = self.plan_members(kind, id, members).await?;
         self.check_active(kind, Some(&stored.record.resource), &wanted)?;
+        if stored.record.outside {
+            return self.change_outside(r, kind, id, stored, wanted, plan).await;
+        }
+        if !kind.in_scope(&wanted) {
+            return self
+                .leave_scope(r, kind, id, stored, held, &wanted, plan)
+                .await;
+        }
+        let stored = self
+            .change_in_scope(r, kind, id, stored, held, wanted)
+            .await?;
+        let stored = self.fulfilled(kind, id, stored).await?;
+        if plan.is_empty() {
+            return Ok(stored);
+        }
+        self.change_members(r, kind, id, stored, plan).await
+    }
+
+    /// A change of the attributes of one that the app is for, and what follows it.
+    pub(crate) async fn change_in_scope(
+        self: &Arc<Self>,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+        held: Option<Held>,
+        mut wanted: Resource,
+    ) -> Result<Stored, Error> {
         self.guard(r, kind, id, &stored, held, &mut wanted).await?;
         let turns = action(&stored.record.resource, &wanted);
         if is_active(&wanted) {
             self.keep_after_all(id).await?;
         }
-        let mut stored = if wanted == stored.record.resource {
-            stored
-        } else {
-            self.change_attributes(r, kind, id, stored, wanted).await?
-        };
-        if matches!(turns, Action::Disable | Action::Enable) {
-            self.follow(r, kind, id).await?;
-            stored = self.load(kind, id).await?.unwrap_or(stored);
-        }
-        if plan.is_empty() {
+        if wanted == stored.record.resource {
             return Ok(stored);
         }
-        self.change_members(r, kind, id, stored, plan).await
+        let stored = self.change_attributes(r, kind, id, stored, wanted).await?;
+        if !matches!(turns, Action::Disable | Action::Enable) {
+            return Ok(stored);
+        }
+        self.follow(r, kind, id).await?;
+        Ok(self.load(kind, id).await?.unwrap_or(stored))
     }
 
     async fn change_attributes(

@@ -48,6 +48,10 @@ pub enum Action {
     Hold,
     /// Somebody had it dropped; or its client did.
     Reject,
+    /// The app's writes were stopped.
+    Pause,
+    /// They were let through again.
+    Resume,
     /// Old accounts were let go.
     Retention,
 }
@@ -66,6 +70,8 @@ pub enum Outcome {
     Unknown,
     /// It waits for somebody's decision.
     Held,
+    /// The app is not for this resource: the host keeps what it was told, and the target has nothing of it.
+    Skipped,
 }
 
 /// One call of the connector.

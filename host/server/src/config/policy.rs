@@ -1,8 +1,12 @@
-//! `[policy]` and `[breaker]` of an app's file.
+//! `[policy]`, `[[scope]]`, `[maintenance]` and `[breaker]` of an app's file.
 
-use tombolo_engine::policy::{Breaker, Deletes, InitialPassword, Mode, Policy};
-use tombolo_mapping::Expression;
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use tombolo_engine::policy::{Breaker, Deletes, Hours, InitialPassword, Mode, OutOfScope, Policy};
 use tombolo_mapping::overrides::Constant;
+use tombolo_mapping::scope::{FilterTable, ScopeTable};
+use tombolo_mapping::{Expression, Scope};
 
 use super::reader::{Section, Sink};
 use super::value;
@@ -11,7 +15,10 @@ use super::value;
 const WINDOW: std::time::Duration = std::time::Duration::from_hours(1);
 
 pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
-    let mut policy = Policy::default();
+    let mut policy = Policy {
+        scope: scope(root, sink),
+        ..Policy::default()
+    };
     if let Some(mut section) = root.section("policy") {
         let modes = [
             ("open", Mode::Open),
@@ -28,6 +35,11 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
             }),
         });
         policy.delete = delete.map(|found| found.value).unwrap_or_default();
+        let words = [
+            ("disable", OutOfScope::Disable),
+            ("leave", OutOfScope::Leave),
+        ];
+        policy.out_of_scope = section.choice("out-of-scope", &words).unwrap_or_default();
         policy.strip_memberships = section.flag("strip-memberships").unwrap_or(false);
         if let Some(mut values) = section.section("on-disable") {
             if let Some(expressions) = values.section("expressions") {
@@ -66,6 +78,9 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
             .and_then(|section| initial_password(section, sink));
         section.finish();
     }
+    if let Some(section) = root.section("maintenance") {
+        policy.hours = hours(section, sink);
+    }
     if let Some(mut section) = root.section("breaker") {
         let breaker = Breaker {
             window: section.duration("window").unwrap_or(WINDOW),
@@ -85,6 +100,69 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
         policy.breaker = Some(breaker);
     }
     policy
+}
+
+/// `[maintenance]`: when the target may be written to.
+fn hours(mut section: Section<'_>, sink: &Sink) -> Option<Hours> {
+    let zone = section.parsed("time-zone", |name| {
+        TimeZone::get(name).map_err(|_| {
+            format!("must be the name of a time zone such as \"Europe/Berlin\", not `{name}`")
+        })
+    });
+    let zone = zone.map_or(TimeZone::UTC, |zone| zone.value);
+    let read = |line: &str| match Hours::parse([line], zone.clone()) {
+        Ok(_) => Ok(line.to_owned()),
+        Err(why) => Err(format!(
+            "of them is a line such as \"Mon-Fri 06:00-22:00\"; `{line}` {why}"
+        )),
+    };
+    let lines = section.parsed_list("opening-hours", read);
+    if lines.is_none() {
+        sink.error_hint(
+            section.span(),
+            "`[maintenance]` has no `opening-hours`",
+            "write `opening-hours = [\"Mon-Fri 06:00-22:00\"]`; to stop writes now, `tombolo app pause`",
+        );
+    }
+    section.finish();
+    let lines = lines?;
+    Hours::parse(lines.iter().map(String::as_str), zone.clone()).ok()
+}
+
+/// `[[scope]]`, by resource type.
+fn scope(root: &mut Section<'_>, sink: &Sink) -> BTreeMap<String, Scope> {
+    let Some((span, sections)) = root.array_of_sections("scope") else {
+        return BTreeMap::new();
+    };
+    let mut tables: BTreeMap<String, ScopeTable> = BTreeMap::new();
+    for mut section in sections {
+        let ty = section.text("type").map(|ty| ty.value);
+        let mut json = section.to_json();
+        if let Some(table) = json.as_object_mut() {
+            table.remove("type");
+        }
+        match serde_json::from_value::<FilterTable>(json) {
+            Ok(filter) => {
+                let ty = ty.unwrap_or_else(|| "User".to_owned());
+                tables.entry(ty).or_default().0.push(filter);
+            }
+            Err(why) => sink.error_hint(
+                section.span(),
+                format!("`[[scope]]`: {why}"),
+                "write `clauses = [{ attribute = \"title\", operator = \"EQUALS\", value = \"Sales\" }]`, and a `title` and the `type` where you like",
+            ),
+        }
+    }
+    let mut scopes = BTreeMap::new();
+    for (ty, table) in tables {
+        match Scope::new(&table) {
+            Ok(scope) => {
+                scopes.insert(ty, scope);
+            }
+            Err(why) => sink.error(span.clone(), format!("`[[scope]]`: {why}")),
+        }
+    }
+    scopes
 }
 
 /// What Windows and most directories ask for, and a little more.

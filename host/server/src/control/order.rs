@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -61,6 +62,15 @@ pub enum Order {
         /// Whose, by SCIM id.
         resource: String,
     },
+    /// Stops the writes of an app, or lets them through again.
+    Pause {
+        /// Which app.
+        app: String,
+        /// Stop them.
+        pause: bool,
+        /// Until then.
+        until: Option<Timestamp>,
+    },
     /// Has another first password set.
     RenewPassword {
         /// In which app.
@@ -108,6 +118,7 @@ impl Order {
             Self::Held { .. }
             | Self::Decide { .. }
             | Self::Passwords { .. }
+            | Self::Pause { .. }
             | Self::TakePassword { .. }
             | Self::RenewPassword { .. }
             | Self::Undo { .. } => true,
@@ -166,6 +177,19 @@ impl Hands<'_> {
             }
             Order::Passwords { app } => self.passwords(app.as_deref(), items).await,
             Order::TakePassword { app, resource } => self.take_password(&app, &resource).await,
+            Order::Pause { app, pause, until } => {
+                let order = Uuid::now_v7().to_string();
+                let (app, r) = (self.app(&app)?, self.request(&order));
+                let ordered = if pause {
+                    app.pause(&r, until).await
+                } else {
+                    app.resume(&r).await
+                };
+                ordered.map_err(|why| why.to_scim().detail)?;
+                let closed = app.closed().await.map_err(|why| why.to_scim().detail)?;
+                let opens = closed.as_ref().and_then(|closed| closed.opens);
+                Ok(json!({ "closed": closed.is_some(), "opens": opens, "request": order }))
+            }
             Order::RenewPassword { app, resource } => {
                 let order = Uuid::now_v7().to_string();
                 let (app, r) = (self.app(&app)?, self.request(&order));
