@@ -293,6 +293,34 @@ async fn row_51_a_disable_renames_by_an_expression_and_an_enable_takes_the_name_
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn row_51_a_disable_moves_the_entry_and_an_enable_moves_it_back() -> Result<()> {
+    let left = format!("ou=left,ou=people,{BASE}");
+    let policy =
+        format!("[settings.users]\nmovable = true\n\n[policy.on-disable]\nparent = \"{left}\"\n");
+    let stage = Stage::new(&policy).await?;
+    stage.slapd.add(&format!(
+        "dn: {left}\nobjectClass: organizationalUnit\nou: left\n"
+    ))?;
+    let id = stage.person("ana").await?;
+    let team = json!({ "displayName": "Team", "members": [{ "value": id }] });
+    ensure!(stage.scim.post("/Groups", &team).await?.status == 201);
+    let dn = || -> Result<String> {
+        let found = stage
+            .slapd
+            .search(&format!("ou=people,{BASE}"), "(uid=ana)")?;
+        ensure!(found.len() == 1, "{found:?}");
+        Ok(found[0].dn.clone())
+    };
+    stage.turn(&id, false).await?;
+    ensure!(dn()? == format!("uid=ana,{left}"), "{}", dn()?);
+    ensure!(stage.groups("ana")? == 1, "the membership did not follow");
+    stage.turn(&id, true).await?;
+    ensure!(dn()? == format!("uid=ana,ou=people,{BASE}"), "{}", dn()?);
+    ensure!(stage.groups("ana")? == 1);
+    Ok(())
+}
+
 /// So many groups that a host can be killed in the middle.
 const GROUPS: usize = 40;
 

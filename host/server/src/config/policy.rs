@@ -228,3 +228,94 @@ fn initial_password(mut section: Section<'_>, sink: &Sink) -> Option<InitialPass
         must_change,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use crate::config::app::AppFile;
+    use crate::config::diagnostic::Source;
+
+    fn source(text: String) -> Arc<Source> {
+        Source::new(Path::new("."), Path::new("./hr.toml"), text)
+    }
+
+    /// What is wrong with an app that has this besides.
+    fn wrong(text: &str) -> Vec<String> {
+        let text = format!("connector = \"csv\"\n{text}");
+        let (_, found) = AppFile::read("hr", &source(text));
+        found.into_iter().map(|found| found.message).collect()
+    }
+
+    #[test]
+    fn each_mistake_is_one_complaint() {
+        for (text, words) in [
+            (
+                "[breaker]\ncount = \"many\"",
+                "`breaker.count` must be a whole number",
+            ),
+            (
+                "[breaker]\nwindow = \"1h\"",
+                "neither `count` nor `percent`",
+            ),
+            (
+                "[policy.initial-password]\nlength = 8\ndigits = 8",
+                "more characters than the `length`, 8,",
+            ),
+            (
+                "[policy.initial-password]\nexpression = 'Nonsense()'",
+                "is no expression",
+            ),
+            (
+                "[policy.initial-password]\nlength = 8\nexpression = 'Guid()'",
+                "what the password is made of",
+            ),
+            (
+                "[policy.initial-password]\nattribute = \"pw\"\nmust-change = true",
+                "`attribute` names another",
+            ),
+            (
+                "[policy.on-disable.expressions]\nuid = 'Join('",
+                "policy.on-disable.expressions.uid",
+            ),
+            (
+                "[policy]\nout-of-scope = \"forget\"",
+                "`policy.out-of-scope` cannot be `forget`",
+            ),
+            ("[[scope]]\nclauses = []", "it has no clauses"),
+            (
+                "[[scope]]\nclauses = [{ attribute = \"title\", operator = \"IS\" }]",
+                "no operator `IS`",
+            ),
+            ("[[scope]]\nfilter = 1", "missing field `clauses`"),
+            (
+                "[maintenance]\ntime-zone = \"UTC\"",
+                "has no `opening-hours`",
+            ),
+            (
+                "[maintenance]\nopening-hours = [\"Mon 6-22\"]",
+                "a time `6`",
+            ),
+            (
+                "[maintenance]\nopening-hours = [\"Mon 06:00-22:00\"]\ntime-zone = \"Mars/Base\"",
+                "not `Mars/Base`",
+            ),
+        ] {
+            let found = wrong(text);
+            let about: Vec<_> = found.iter().filter(|line| line.contains(words)).collect();
+            assert_eq!((found.len(), about.len()), (1, 1), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_of_parts_is_an_expression_with_what_is_avoided_escaped() {
+        let text = "connector = \"csv\"\n[policy.initial-password]\nlength = 20\nspecial = 1\navoid = 'l\"\\'\n";
+        let (file, found) = AppFile::read("hr", &source(text.to_owned()));
+        assert!(found.is_empty(), "{found:?}");
+        let policy = file.and_then(|file| file.policy.initial_password);
+        let expression = policy.map(|policy| policy.expression).unwrap_or_default();
+        assert_eq!(expression, "RandomString(20, 2, 1, 2, 2, \"l\\\"\\\\\")");
+        assert!(tombolo_mapping::Expression::parse(&expression).is_ok());
+    }
+}
