@@ -3,12 +3,14 @@
 //! Listings answer from the mirror; this is what fills it with the accounts
 //! that the host did not create.
 
+mod walk;
+
 use std::collections::HashSet;
 use std::time::Instant;
 
 use futures::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use tombolo_runtime::contract::{Fault, Query};
+use tombolo_runtime::contract::Fault;
 use tombolo_store::Range;
 
 use crate::app::{App, Freshness};
@@ -16,9 +18,8 @@ use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::request::Request;
+use walk::{End, Walk};
 
-/// Entries a page.
-const PAGE: u32 = 500;
 /// Entries taken into the mirror at a time.
 const TOGETHER: usize = 64;
 /// An import counts as fresh for at least this many times what it took: somebody
@@ -76,24 +77,15 @@ impl App {
     async fn import(&self, r: &Request, kind: &Kind) -> Result<u64, Error> {
         let began = Instant::now();
         let mut listed = HashSet::new();
-        let mut cursors = HashSet::new();
-        let mut cursor = None;
+        let mut walk = Walk::new(&kind.name, None);
         loop {
             let asked = Instant::now();
-            let query = Query {
-                filter: None,
-                attributes: Vec::new(),
-                cursor,
-                limit: PAGE,
+            let page = walk.next(&self.connector, &r.call()).await;
+            let Some(entries) = page.map_err(|e| self.target(e))? else {
+                break;
             };
-            let page = self
-                .connector
-                .search(&r.call(), &kind.name, query)
-                .await
-                .map_err(|e| self.target(e))?;
             // Together, so that the commits share their flushes.
-            let absorbing: Vec<_> = page
-                .entries
+            let absorbing: Vec<_> = entries
                 .iter()
                 .map(|entry| self.absorb(kind, entry, asked).boxed())
                 .collect();
@@ -101,11 +93,10 @@ impl App {
                 .buffer_unordered(TOGETHER)
                 .try_for_each(|_| std::future::ready(Ok(())))
                 .await?;
-            listed.extend(page.entries.into_iter().map(|entry| entry.anchor));
-            match page.cursor {
-                Some(next) if cursors.insert(next.clone()) => cursor = Some(next),
-                _ => break,
-            }
+            listed.extend(entries.into_iter().map(|entry| entry.anchor));
+        }
+        if walk.ended() == Some(End::Astray) {
+            return Ok(listed.len() as u64);
         }
         self.confirm_absent(r, kind, &listed, began).await?;
         Ok(listed.len() as u64)
