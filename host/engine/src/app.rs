@@ -24,6 +24,7 @@ use tracing::Instrument;
 use crate::audit::{Account, Action, Told, Trail};
 use crate::error::Error;
 use crate::hosts::Hosts;
+use crate::import::schedule::Imports;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::policy::Policy;
@@ -59,6 +60,8 @@ pub struct AppConfig {
     pub rules: Rules,
     /// What its owner wants of disables and deletes.
     pub policy: Policy,
+    /// What its owner wants of imports.
+    pub imports: Imports,
 }
 
 impl AppConfig {
@@ -141,6 +144,7 @@ pub struct App {
     pub(crate) shape: Shape,
     pub(crate) rules: Rules,
     pub(crate) policy: Policy,
+    pub(crate) imports: Imports,
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
@@ -150,10 +154,10 @@ pub struct App {
     pub(crate) writes: TaskTracker,
     pub(crate) trail: Arc<Trail>,
     pub(crate) vault: Arc<Vault>,
-    /// For what goes on when its caller has only a reference.
-    pub(crate) me: Weak<Self>,
     /// A task settles intents in the background.
     pub(crate) settling: AtomicBool,
+    /// Itself, for what goes on when a request has been answered.
+    pub(crate) me: Weak<Self>,
 }
 
 impl App {
@@ -175,10 +179,12 @@ impl App {
             shape,
             rules,
             policy,
+            imports,
         } = config;
         let kinds = kinds(&connector, shape, &mut overrides, &policy)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
         let app = Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             keys,
             name,
             connector,
@@ -186,6 +192,7 @@ impl App {
             shape,
             rules,
             policy,
+            imports,
             catalog,
             kinds,
             store,
@@ -194,11 +201,11 @@ impl App {
             writes,
             trail,
             vault,
-            me: Weak::clone(me),
             settling: AtomicBool::new(false),
         });
         app.settle_in_background();
         app.delete_in_background();
+        app.import_in_background();
         app.settle_after_departures();
         Ok(app)
     }

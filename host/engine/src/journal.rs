@@ -372,7 +372,10 @@ impl App {
             (&stored.record.resource, Veil::of(&stored.record))
         };
         let told = intent.settling(Action::Update);
-        self.finish_update(kind, id, &stored, base, &entry, &veil, &told)
+        let written = self
+            .names_changed(kind, &stored.record.resource, base)
+            .await?;
+        self.finish_update(kind, id, &stored, base, &entry, &veil, &written, &told)
             .await?;
         self.follow_settled(kind, id, call).await?;
         // Claims of a rename that did not happen.

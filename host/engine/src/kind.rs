@@ -14,6 +14,8 @@ pub(crate) struct Kind {
     pub(crate) name: String,
     pub(crate) mapping: Mapping,
     pub(crate) indexed: Vec<Indexed>,
+    /// Which of these tell objects apart, and whether the operator has said so.
+    matching: (Vec<usize>, bool),
     /// The kinds that its members are of; they share one name space of anchors.
     pub(crate) members: Vec<String>,
     /// What a disable writes besides: attribute by attribute.
@@ -36,6 +38,7 @@ impl Kind {
     pub(crate) fn new(name: &str, mapping: Mapping, members: Vec<String>) -> Self {
         let indexed = index::of(&mapping);
         Self {
+            matching: index::matching(&mapping, &indexed),
             name: name.to_owned(),
             mapping,
             indexed,
@@ -44,6 +47,16 @@ impl Kind {
             scope: None,
             initial: None,
         }
+    }
+
+    /// The attributes by which its objects are told apart, the first one first.
+    pub(crate) fn matching(&self) -> impl Iterator<Item = &Indexed> {
+        self.matching.0.iter().filter_map(|n| self.indexed.get(*n))
+    }
+
+    /// Whether the operator's file names them.
+    pub(crate) fn matching_is_said(&self) -> bool {
+        self.matching.1
     }
 
     pub(crate) fn ty(&self) -> &ResourceType {

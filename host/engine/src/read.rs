@@ -48,7 +48,8 @@ impl App {
         };
         let stored = self.load(kind, id).await?.ok_or_else(missing)?;
         let as_it_is = stored.record.outside || self.closed().await?.is_some();
-        if as_it_is || (self.is_fresh(id) && self.open_intent(id).await?.is_none()) {
+        let fresh = self.is_fresh(id) || self.is_listed(kind);
+        if as_it_is || (fresh && self.open_intent(id).await?.is_none()) {
             return Ok(stored);
         }
         self.asked(r, kind, id, stored).await

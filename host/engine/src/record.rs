@@ -1,5 +1,7 @@
 //! What the store holds of one linked object, and of one unfinished write.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tombolo_mapping::{Object, ObjectValue};
@@ -30,6 +32,15 @@ pub(crate) struct Record {
     /// What the client wants of it while it is out of the app's scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wish: Option<Resource>,
+    /// The target's attributes that were written through the host.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) written: BTreeSet<String>,
+    /// The host has found the object in the target, and no client has written to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) found: bool,
+    /// Some of what was written is not what the target has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) drifted: bool,
     /// Counts the changes; the ETag.
     pub(crate) version: u64,
     pub(crate) created: Timestamp,
@@ -66,6 +77,9 @@ impl Record {
             aside: Vec::new(),
             outside: false,
             wish: None,
+            written: BTreeSet::new(),
+            found: false,
+            drifted: false,
             version: 1,
             created: now,
             modified: now,
@@ -81,6 +95,9 @@ impl Record {
             aside: self.aside.clone(),
             outside: self.outside,
             wish: self.wish.clone(),
+            written: self.written.clone(),
+            found: self.found,
+            drifted: self.drifted,
             version: self.version + 1,
             created: self.created,
             modified: now(),

@@ -74,6 +74,11 @@ fn made_up(id: &str) -> String {
     format!("\0{id}")
 }
 
+/// Whether an anchor stands for no object.
+pub(crate) fn is_made_up(anchor: &str) -> bool {
+    anchor.starts_with('\0')
+}
+
 impl App {
     /// A resource as its client believes it to be: as it wants it, where that is not done.
     pub(crate) fn believed(held: Option<&Held>, record: &Record) -> Resource {

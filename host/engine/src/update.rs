@@ -262,6 +262,8 @@ impl App {
             return self.finish_kept(r, kind, id, &stored, kept).await;
         }
         let turns = action(old, &kept);
+        // What is written besides is no wish of the client's: that it is so is no drift, nor that it is not.
+        let names: Vec<String> = edits.iter().map(|edit| edit.name.clone()).collect();
         let mut aside = stored.record.aside.clone();
         match turns {
             Action::Disable => {
@@ -311,7 +313,7 @@ impl App {
                 );
                 let told = r.told(Action::Update);
                 let veil = Veil { standing, aside };
-                self.finish_update(kind, id, &stored, &kept, &entry, &veil, &told)
+                self.finish_update(kind, id, &stored, &kept, &entry, &veil, &names, &told)
                     .await
             }
             Err(error) if error.fault() == Some(Fault::NotFound) => {
@@ -350,7 +352,8 @@ impl App {
     ) -> Result<Stored, Error> {
         let turns = action(&stored.record.resource, &kept);
         let end = self.ending(kind, id, turns, &r.by).await?;
-        let record = stored.next(&stored.record.anchor, kept);
+        let mut record = stored.next(&stored.record.anchor, kept);
+        record.found = false;
         let (commit, new) = self
             .put_record(kind, id, Some(stored), &record, end)
             .await?;
@@ -374,6 +377,7 @@ impl App {
         base: &Resource,
         entry: &Entry,
         veil: &Veil,
+        written: &[String],
         told: &Told,
     ) -> Result<Stored, Error> {
         let object = veil.over(convert::object(entry));
@@ -387,6 +391,10 @@ impl App {
             record.aside.clone_from(&veil.aside);
             let turns = action(&present.record.resource, &resource);
             let end = self.ending(kind, id, turns, &told.by).await?;
+            record.found = false;
+            let end = self
+                .end_drift(kind, id, written, &mut record, &object, end)
+                .await?;
             let (commit, new) = self
                 .put_record(kind, id, Some(&present), &record, end)
                 .await?;

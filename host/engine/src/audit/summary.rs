@@ -59,6 +59,8 @@ fn action(account: &Account) -> &'static str {
         | Action::HandOver
         | Action::Pause
         | Action::Resume
+        | Action::Import
+        | Action::Adopt
         | Action::Retention => "other",
     }
 }

@@ -13,6 +13,7 @@ mod client;
 mod conformance;
 mod connector;
 mod held;
+mod import;
 mod init;
 mod mapping;
 mod order;
@@ -103,6 +104,9 @@ enum Command {
     /// List, take and renew the first passwords that the host has given.
     #[command(subcommand)]
     Password(password::Command),
+    /// Import what the target has, see what that found, and do something about it.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Back up, restore, migrate and check the store.
     #[command(subcommand)]
     Store(store::Command),
@@ -158,6 +162,7 @@ impl Cli {
             Command::Auth(command) => command.run(output),
             Command::Held(command) => command.run(output).await,
             Command::Password(command) => command.run(output).await,
+            Command::Import(command) => command.run(output).await,
             Command::Audit(command) => command.run(output).await,
             Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
