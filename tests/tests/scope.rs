@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use tombolo_tests::host::{Directory, Host, run, run_ok};
+use tombolo_tests::host::{Directory, Host, run_ok, run_with};
 use tombolo_tests::ldif::Entry;
 use tombolo_tests::people::{ENTERPRISE, USER};
 use tombolo_tests::scim::{Scim, patch_op};
@@ -64,6 +64,11 @@ impl Stage {
         let entry = self.entry(name)?;
         Ok(entry.map(|entry| entry.one("employeeType") == Some("disabled")))
     }
+}
+
+/// A command on the app, which names a secret of the environment.
+fn with_password(arguments: &[&str]) -> Result<std::process::Output> {
+    run_with(arguments, &[(apps::PASSWORD_VARIABLE, PASSWORD)])
 }
 
 fn person(name: &str, department: &str) -> Value {
@@ -218,7 +223,7 @@ async fn mapping_try_says_the_verdict_and_check_says_what_is_wrong_with_a_scope(
             .directory
             .write("person.json", person("ana", department).to_string())?;
         let file = file.to_str().unwrap_or_default();
-        let tried = run(&[
+        let tried = with_password(&[
             "mapping",
             "try",
             stage.dir(),
@@ -233,7 +238,7 @@ async fn mapping_try_says_the_verdict_and_check_says_what_is_wrong_with_a_scope(
     }
     let wrong = "[[scope]]\nclauses = [{ attribute = \"departmnt\", operator = \"EQUALS\", value = \"x\" }]\n\n[[scope]]\ntype = \"Robot\"\nclauses = [{ attribute = \"title\", operator = \"IS NULL\" }]\n";
     apps::ldap(&stage.directory, "people", &stage.slapd, wrong)?;
-    let said = run(&["check", stage.dir()])?;
+    let said = with_password(&["check", stage.dir()])?;
     let said =
         String::from_utf8_lossy(&said.stderr).into_owned() + &String::from_utf8_lossy(&said.stdout);
     for words in ["departmnt", "no resource type `Robot`"] {
@@ -241,7 +246,7 @@ async fn mapping_try_says_the_verdict_and_check_says_what_is_wrong_with_a_scope(
     }
     let unknown = SALES.replace("IS NOT NULL", "IS NOT NUL");
     apps::ldap(&stage.directory, "people", &stage.slapd, &unknown)?;
-    let said = run(&["check", "--files-only", stage.dir()])?;
+    let said = with_password(&["check", "--files-only", stage.dir()])?;
     let said =
         String::from_utf8_lossy(&said.stderr).into_owned() + &String::from_utf8_lossy(&said.stdout);
     ensure!(

@@ -290,6 +290,8 @@ impl App {
             let plan = self
                 .plan_members(kind, group, std::slice::from_ref(&edit))
                 .await?;
+            // He may have left before a crash: that is no reason not to bring him back.
+            let plan = plan.for_a_while();
             self.change_members(r, kind, group, stored, plan).await?;
         }
         Ok(())

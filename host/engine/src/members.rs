@@ -56,6 +56,12 @@ impl MemberPlan {
         self.touches_nobody() && self.later.is_empty() && self.no_more.is_empty()
     }
 
+    /// The host does it by itself: whoever leaves is to come back.
+    pub(crate) fn for_a_while(mut self) -> Self {
+        self.no_more.clear();
+        self
+    }
+
     /// Whether the target has nothing to do.
     fn touches_nobody(&self) -> bool {
         self.add.is_empty() && self.remove.is_empty()
