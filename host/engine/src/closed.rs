@@ -45,17 +45,24 @@ pub struct Closed {
 
 /// What this host knows of an app's pause.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<Option<(Instant, Option<Pause>)>>);
+pub(crate) struct Known(Mutex<Option<Seen>>);
+
+/// What was there when it was looked for.
+#[derive(Clone)]
+struct Seen {
+    at: Instant,
+    pause: Option<Pause>,
+}
 
 impl Known {
-    fn recent(&self) -> Option<Option<Pause>> {
+    fn recent(&self) -> Option<Seen> {
         let known = self.0.lock();
-        let (at, pause) = known.as_ref()?;
-        (at.elapsed() < LOOK).then(|| pause.clone())
+        known.clone().filter(|seen| seen.at.elapsed() < LOOK)
     }
 
     fn set(&self, pause: Option<Pause>) {
-        *self.0.lock() = Some((Instant::now(), pause));
+        let at = Instant::now();
+        *self.0.lock() = Some(Seen { at, pause });
     }
 }
 
@@ -67,7 +74,7 @@ impl App {
     pub async fn closed(&self) -> Result<Option<Closed>, Error> {
         let now = Timestamp::now();
         let pause = match self.shared.pause.recent() {
-            Some(pause) => pause,
+            Some(seen) => seen.pause,
             None => {
                 let pause = match self.store.get(&self.keys.pause()).await? {
                     Some(bytes) => Some(decode("a pause", &bytes)?),

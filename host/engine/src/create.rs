@@ -59,9 +59,8 @@ impl App {
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
         if !kind.in_scope(&resource) {
-            let stored = self
-                .create_outside(r, kind, &id, &resource, &members)
-                .await?;
+            let created = self.create_outside(r, kind, &id, &resource, &members);
+            let stored = Box::pin(created).await?;
             return Ok((id, stored));
         }
         let references = self.references_of_resource(kind, &resource).await?;
@@ -134,7 +133,7 @@ impl App {
             )
             .await?;
         if initial {
-            self.first_password(r, kind, &id).await;
+            Box::pin(self.first_password(r, kind, &id)).await;
         }
         stored = self.with_password(r, kind, &id, stored, password).await?;
         if !members.is_empty() {

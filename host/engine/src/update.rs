@@ -189,16 +189,14 @@ impl App {
         let plan = self.plan_members(kind, id, members).await?;
         self.check_active(kind, Some(&stored.record.resource), &wanted)?;
         if stored.record.outside {
-            return self.change_outside(r, kind, id, stored, wanted, plan).await;
+            return Box::pin(self.change_outside(r, kind, id, stored, wanted, plan)).await;
         }
         if !kind.in_scope(&wanted) {
-            return self
-                .leave_scope(r, kind, id, stored, held, &wanted, plan)
-                .await;
+            let left = self.leave_scope(r, kind, id, stored, held, &wanted, plan);
+            return Box::pin(left).await;
         }
-        let stored = self
-            .change_in_scope(r, kind, id, stored, held, wanted)
-            .await?;
+        let changed = self.change_in_scope(r, kind, id, stored, held, wanted);
+        let stored = Box::pin(changed).await?;
         let stored = self.fulfilled(kind, id, stored).await?;
         if plan.is_empty() {
             return Ok(stored);
