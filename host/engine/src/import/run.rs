@@ -66,17 +66,12 @@ impl App {
                 if ended.sort == Sort::Full {
                     self.clear_marks(kind).await?;
                 }
-                if outcome == Outcome::Whole {
-                    // What it took in this life: one that was broken off is as old as its beginning.
-                    let age = Timestamp::now().duration_since(ended.began);
-                    let age = std::time::Duration::try_from(age).unwrap_or_default();
-                    self.shared.set_imported(
-                        &kind.name,
-                        ended.sort == Sort::Full,
-                        age,
-                        began.elapsed(),
-                    );
-                }
+                // One that was broken off is as old as its beginning.
+                let age = Timestamp::now().duration_since(ended.began);
+                let age = std::time::Duration::try_from(age).unwrap_or_default();
+                let full = ended.sort == Sort::Full;
+                self.shared
+                    .set_imported(&kind.name, full, age, began.elapsed());
                 self.tell_of_import(kind, &desk.run, &ended);
                 Ok(ended)
             }

@@ -16,7 +16,7 @@ use crate::kind::Kind;
 use crate::record::{decode, encode};
 
 /// An import that was left alone for so long begins anew: what it has seen is too old to tell what is gone.
-const STALE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+pub(crate) const STALE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,6 +199,8 @@ pub(crate) struct Wish {
     pub(crate) sort: Sort,
     pub(crate) by: By,
     pub(crate) accepts: bool,
+    /// One that was broken off is gone on with if it is no older.
+    pub(crate) oldest: jiff::SignedDuration,
 }
 
 impl Run {
@@ -227,7 +229,7 @@ impl Run {
 
     /// Whether it is worth going on with, for who wants this.
     fn serves(&self, wish: &Wish) -> bool {
-        Timestamp::now().duration_since(self.began) < STALE
+        Timestamp::now().duration_since(self.began) < wish.oldest
             && !wish.accepts
             && (self.sort == Sort::Full || wish.sort == Sort::Delta)
     }
@@ -341,6 +343,7 @@ impl<'a> Desk<'a> {
     /// Writes down that it has ended.
     pub(crate) async fn end(&mut self, ended: &Ended) -> Result<(), Error> {
         let mut state = self.state.clone();
+        state.run = None;
         state.last = Some(ended.clone());
         match (ended.outcome, ended.sort) {
             (Outcome::Failed, _) => state.run = Some(self.run.clone()),
