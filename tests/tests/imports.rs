@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use tombolo_tests::host::{Directory, Host, run, run_ok, run_with};
+use tombolo_tests::host::{Directory, Host, Start, run, run_ok, run_with};
 use tombolo_tests::people::{ENTERPRISE, USER};
 use tombolo_tests::postgres::Postgres;
 use tombolo_tests::roster::size;
@@ -18,6 +18,8 @@ use tombolo_tests::sql::{self, Database, Engine};
 use tombolo_tests::{apps, build};
 
 const PASSWORD: &str = "import-password";
+/// What the host reads at a time.
+const PAGE: usize = 500;
 const STORE_PASSWORD: &str = "of-the-imports-database";
 /// How long an import of a test's size may take on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -286,29 +288,36 @@ async fn row_19_openldap_is_imported_whole_and_then_by_what_has_changed() -> Res
     Ok(())
 }
 
-/// A database that keeps an account of its changes, by triggers.
-#[tokio::test(flavor = "multi_thread")]
-async fn row_19_a_database_is_imported_whole_and_then_by_what_has_changed() -> Result<()> {
-    let people = 1200;
+/// Rows of the table of people.
+fn hire(range: std::ops::Range<usize>) -> String {
+    let rows: Vec<String> = range
+        .map(|n| format!("('u{n:05}', 'User {n}', 'clerk', 'A', 'hr')"))
+        .collect();
+    format!(
+        "INSERT INTO person (login, display_name, title, status, created_by) VALUES {};",
+        rows.join(",")
+    )
+}
+
+async fn table(people: usize) -> Result<(Directory, Database, Host)> {
     let directory = Directory::new()?;
     directory.connector("sql", &build::connector("sql")?)?;
     let database = Database::start(Engine::Sqlite, &directory)?;
     database.run(&sql::read("hr.sqlite.sql")?)?;
-    let insert = |range: std::ops::Range<usize>| {
-        let rows: Vec<String> = range
-            .map(|n| format!("('u{n:05}', 'User {n}', 'clerk', 'A', 'hr')"))
-            .collect();
-        format!(
-            "INSERT INTO person (login, display_name, title, status, created_by) VALUES {};",
-            rows.join(",")
-        )
-    };
-    database.run(&insert(0..people))?;
+    database.run(&hire(0..people))?;
     database.app(&directory, "people", "hr", None, "")?;
     let path = directory.path().join("apps/people.toml");
     let text = std::fs::read_to_string(&path)?;
     directory.write("apps/people.toml", format!("{text}\n{MIRROR}"))?;
     let host = Host::start_with(directory.path(), &sql::with_password()).await?;
+    Ok((directory, database, host))
+}
+
+/// A database that keeps an account of its changes, by triggers.
+#[tokio::test(flavor = "multi_thread")]
+async fn row_19_a_database_is_imported_whole_and_then_by_what_has_changed() -> Result<()> {
+    let people = 1200;
+    let (directory, database, host) = table(people).await?;
     let dir = directory.path().to_str().unwrap_or_default();
 
     let full = imported(dir, "people", &[])?;
@@ -319,7 +328,7 @@ async fn row_19_a_database_is_imported_whole_and_then_by_what_has_changed() -> R
     );
     let idle = imported(dir, "people", &[])?;
     ensure!(idle["sort"] == "delta" && counts(&idle) == [0; 5], "{idle}");
-    database.run(&insert(people..people + 1))?;
+    database.run(&hire(people..people + 1))?;
     database.run(
         "UPDATE person SET title = 'chief' WHERE login = 'u00001'; DELETE FROM person WHERE login = 'u00002';",
     )?;
@@ -329,11 +338,7 @@ async fn row_19_a_database_is_imported_whole_and_then_by_what_has_changed() -> R
         "{delta}"
     );
     let names = listed(&host.scim("people")?).await?;
-    let rows = database.rows("SELECT login FROM person")?;
-    let there: BTreeSet<String> = rows
-        .into_iter()
-        .filter_map(|row| row.into_iter().next().flatten())
-        .collect();
+    let there = logins(&database)?;
     ensure!(names == there, "the mirror is not the table");
     Ok(())
 }
@@ -368,18 +373,71 @@ async fn until_read(host: &Host, many: i64) -> Result<i64> {
     sample(&page, of).context("it has read something")
 }
 
+/// A target that people can be taken out of, and a host on it.
+enum Target {
+    Directory(Slapd),
+    Table(Database),
+}
+
+impl Target {
+    fn remove(&self, n: usize) -> Result<()> {
+        match self {
+            Self::Directory(slapd) => slapd.modify(&format!(
+                "dn: uid=p{n:06},ou=people,{BASE}\nchangetype: delete\n"
+            )),
+            Self::Table(database) => {
+                database.run(&format!("DELETE FROM person WHERE login = 'u{n:05}';"))
+            }
+        }
+    }
+
+    fn names(&self) -> Result<BTreeSet<String>> {
+        match self {
+            Self::Directory(slapd) => uids(slapd),
+            Self::Table(database) => logins(database),
+        }
+    }
+}
+
+fn logins(database: &Database) -> Result<BTreeSet<String>> {
+    let rows = database.rows("SELECT login FROM person")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect())
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_in_the_middle_it_goes_on_at_its_page_and_takes_nobody_for_gone() -> Result<()> {
+async fn killed_in_the_middle_of_a_directory_it_ends_whole_and_takes_nobody_for_gone() -> Result<()>
+{
     let people = size(3000);
-    let (directory, slapd, mut host) = ldap(people, MIRROR).await?;
+    let (directory, slapd, host) = ldap(people, MIRROR).await?;
+    let start = apps::with_password(PASSWORD);
+    killed(&directory, host, &start, &Target::Directory(slapd), people).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_a_table_it_goes_on_at_its_page_and_takes_nobody_for_gone()
+-> Result<()> {
+    let people = 6000;
+    let (directory, database, host) = table(people).await?;
+    let start = sql::with_password();
+    killed(&directory, host, &start, &Target::Table(database), people).await
+}
+
+async fn killed(
+    directory: &Directory,
+    mut host: Host,
+    start: &Start,
+    target: &Target,
+    people: usize,
+) -> Result<()> {
     let dir = directory.path().to_str().unwrap_or_default();
     // The first reads into an empty mirror, the second tells who is gone.
     for round in 0..2 {
         if round == 1 {
             for n in [5, people / 2, people - 1] {
-                slapd.modify(&format!(
-                    "dn: uid=p{n:06},ou=people,{BASE}\nchangetype: delete\n"
-                ))?;
+                target.remove(n)?;
             }
         }
         let there = if round == 0 { people } else { people - 3 };
@@ -394,7 +452,7 @@ async fn killed_in_the_middle_it_goes_on_at_its_page_and_takes_nobody_for_gone()
             read = until_read(&host, next.min(i64::try_from(there)? - 1)).await?;
             host.kill()?;
             client.wait()?;
-            host = Host::start_with(directory.path(), &apps::with_password(PASSWORD)).await?;
+            host = Host::start_with(directory.path(), start).await?;
             // Nobody ordered it again: the host finds what was broken off.
         }
         let good = "tombolo_import_running{app=\"people\",kind=\"user\"} 0";
@@ -410,8 +468,12 @@ async fn killed_in_the_middle_it_goes_on_at_its_page_and_takes_nobody_for_gone()
             ended["counts"]["listed"]
         );
         ensure!(ended["counts"]["gone"] == [0, 3][round], "{ended}");
+        if matches!(target, Target::Table(_)) {
+            ensure!(!host.log().contains("begins anew"), "{}", host.log());
+            ensure!(ended["pages"] == there.div_ceil(PAGE), "{ended}");
+        }
         let names = listed(&host.scim("people")?).await?;
-        ensure!(names == uids(&slapd)?, "the mirror is not the directory");
+        ensure!(names == target.names()?, "the mirror is not the target");
     }
     let verdict = run_ok(&["audit", "verify", dir])?;
     ensure!(verdict.contains("the audit is whole"), "{verdict}");

@@ -107,8 +107,8 @@ impl App {
             let entries = match page.map_err(|error| self.target(error)) {
                 Ok(Some(entries)) => entries,
                 Ok(None) => return Ok(walk.ended().unwrap_or(End::Astray)),
-                // A cursor of another time, which the target has forgotten.
-                Err(error) if resumed && error.fault() == Some(Fault::Invalid) => {
+                // A place of another time, which the target may have forgotten: a directory does so with the connection.
+                Err(error) if resumed && self.lists_anew(desk).await => {
                     tracing::info!(app = self.name, kind = kind.name, %error, "the listing cannot be gone on with; it begins anew");
                     desk.start_over(Sort::Full).await?;
                     walk = Walk::new(&kind.name, None);
@@ -133,6 +133,14 @@ impl App {
             desk.run.listed = walk.ended() == Some(End::Whole);
             desk.save(commit).await?;
         }
+    }
+
+    /// Whether the target answers to who begins a listing: then it is the place that it does not know any more.
+    async fn lists_anew(&self, desk: &Desk<'_>) -> bool {
+        let first = Walk::new(&desk.kind.name, None)
+            .next(&self.connector, &call_of(&desk.run))
+            .await;
+        first.is_ok()
     }
 
     /// Takes a page into the mirror; what each of its entries was.

@@ -321,7 +321,12 @@ impl<'a> Desk<'a> {
             pages: 0,
             fell_back: self.run.fell_back || sort != self.run.sort,
             listed: false,
-            counts: Counts::default(),
+            // What was taken in stays so, and is not new when it is shown again.
+            counts: Counts {
+                new: self.run.counts.new,
+                changed: self.run.counts.changed,
+                ..Counts::default()
+            },
             began: Timestamp::now(),
             ..self.run.clone()
         };
