@@ -17,7 +17,7 @@ use tombolo_runtime::contract::{Change, Entry, Fault};
 use tombolo_store::{Commit, Range};
 
 use super::marks;
-use super::state::{Desk, Ended, Outcome, Run, Sort, Totals, Wish};
+use super::state::{Desk, Ended, Outcome, Phase, Run, Sort, Totals, Wish};
 use super::walk::{End, PAGE, Walk};
 use crate::app::App;
 use crate::error::Error;
@@ -88,7 +88,7 @@ impl App {
     }
 
     async fn read_all(&self, desk: &mut Desk<'_>) -> Result<Outcome, Error> {
-        if !desk.run.listed && self.list_all(desk).await? == End::Astray {
+        if desk.run.phase == Phase::Listing && self.list_all(desk).await? == End::Astray {
             return Ok(Outcome::CutShort);
         }
         let outcome = self.tell_absent(desk).await?;
@@ -130,7 +130,9 @@ impl App {
             };
             desk.run.at = walk.cursor().map(str::to_owned);
             desk.run.pages += 1;
-            desk.run.listed = walk.ended() == Some(End::Whole);
+            if walk.ended() == Some(End::Whole) {
+                desk.run.phase = Phase::Absences;
+            }
             desk.save(commit).await?;
         }
     }

@@ -97,6 +97,17 @@ pub struct Ended {
     pub note: Option<String>,
 }
 
+/// What a full import is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    /// The listing is read.
+    #[default]
+    Listing,
+    /// It has ended; what it lacks is looked at.
+    Absences,
+}
+
 /// An import under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
@@ -122,9 +133,8 @@ pub(crate) struct Run {
     /// There were links when it began: who is seen is marked.
     #[serde(default)]
     pub(crate) marks: bool,
-    /// The listing has ended; what it lacks is looked at.
     #[serde(default)]
-    pub(crate) listed: bool,
+    pub(crate) phase: Phase,
     /// Somebody has said that what is missing is gone, however much it is.
     #[serde(default)]
     pub(crate) accepts: bool,
@@ -221,7 +231,7 @@ impl Run {
             fell_back: false,
             token: None,
             marks: false,
-            listed: false,
+            phase: Phase::Listing,
             accepts: wish.accepts,
             counts: Counts::default(),
         }
@@ -284,7 +294,7 @@ impl<'a> Desk<'a> {
             state,
             bytes,
         };
-        if desk.run.pages == 0 && !desk.run.listed {
+        if desk.run.pages == 0 && desk.run.phase == Phase::Listing {
             desk.begin().await?;
         }
         // A delta of one page is written once, at its end. Among several hosts it has to be told that somebody is at it.
@@ -320,7 +330,7 @@ impl<'a> Desk<'a> {
             at: None,
             pages: 0,
             fell_back: self.run.fell_back || sort != self.run.sort,
-            listed: false,
+            phase: Phase::Listing,
             // What was taken in stays so, and is not new when it is shown again.
             counts: Counts {
                 new: self.run.counts.new,

@@ -147,7 +147,7 @@ impl Hands<'_> {
                 yes,
                 anyway,
             } => self.undo(&search, yes, anyway, items).await,
-            Order::Import(order) => self.import(order, items).await,
+            Order::Import(order) => Box::pin(self.import(order, items)).await,
         }
     }
 
