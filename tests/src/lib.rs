@@ -22,6 +22,7 @@
 //! - [`token`]: a client of the token endpoint.
 //! - [`pki`], [`issuer`]: certificates, and tokens that somebody else signs.
 //! - [`fault`]: a wire that resets, delays, swallows and cuts on command.
+//! - [`ledger`], [`outside`]: what was acknowledged and what was not answered; who is in a target, seen from outside.
 //! - [`dice`]: randomness that a seed repeats.
 
 pub mod apps;
@@ -36,10 +37,12 @@ pub mod hostile;
 pub mod issuer;
 pub mod languages;
 pub mod ldif;
+pub mod ledger;
 pub mod load;
 pub mod mariadb;
 pub mod oci;
 pub mod openbao;
+pub mod outside;
 pub mod people;
 pub mod pki;
 pub mod postgres;
