@@ -15,9 +15,6 @@ use crate::dice::Dice;
 use crate::people::USER;
 use crate::scim::{Reply, Scim, patch_op};
 
-/// How long a write may say that it waits for an earlier one to be settled.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// What is known of one user: what was acknowledged, and what was asked and
 /// never answered.
 #[derive(Clone, Debug, Default)]
@@ -73,12 +70,14 @@ fn known(ledger: &Ledger, name: &str) -> Known {
         .unwrap_or_default()
 }
 
-/// One client: its own users, one request after the other, until the host dies.
+/// One client: its own users, one request after the other, until the host dies. A write may say for so long that it has to
+/// wait.
 pub async fn client(
     scim: Scim,
     ledger: Ledger,
     who: usize,
     seed: u64,
+    patience: Duration,
     stop: Arc<AtomicBool>,
 ) -> Result<()> {
     let mut dice = Dice::new(seed);
@@ -97,7 +96,15 @@ pub async fn client(
             k.pending = asked.clone().map_or(Pending::Gone, Pending::Here);
         });
         // No answer: the host is gone, and what was asked may have happened or not.
-        let Ok(reply) = ask(&scim, &name, before.id.as_deref(), asked.as_deref()).await else {
+        let Ok(reply) = ask(
+            &scim,
+            &name,
+            before.id.as_deref(),
+            asked.as_deref(),
+            patience,
+        )
+        .await
+        else {
             return Ok(());
         };
         ensure!(matches!(reply.status, 200 | 201 | 204), "{name}: {reply:?}");
@@ -115,8 +122,14 @@ pub async fn client(
 }
 
 /// Creates, changes or deletes. What is still being settled is asked for again, as the answer says.
-async fn ask(scim: &Scim, name: &str, id: Option<&str>, display: Option<&str>) -> Result<Reply> {
-    let deadline = Instant::now() + PATIENCE;
+async fn ask(
+    scim: &Scim,
+    name: &str,
+    id: Option<&str>,
+    display: Option<&str>,
+    patience: Duration,
+) -> Result<Reply> {
+    let deadline = Instant::now() + patience;
     loop {
         let reply = match (id, display) {
             (None, _) => {

@@ -22,13 +22,15 @@
 //! - [`token`]: a client of the token endpoint.
 //! - [`pki`], [`issuer`]: certificates, and tokens that somebody else signs.
 //! - [`fault`]: a wire that resets, delays, swallows and cuts on command.
-//! - [`ledger`], [`outside`]: what was acknowledged and what was not answered; who is in a target, seen from outside.
+//! - [`ledger`], [`outside`]: what was acknowledged and what was not answered; a target as its owner sees it.
+//! - [`disk`]: disks that fill up and fail.
 //! - [`dice`]: randomness that a seed repeats.
 
 pub mod apps;
 mod as_user;
 pub mod build;
 pub mod dice;
+pub mod disk;
 pub mod entra;
 pub mod fault;
 pub mod guarded;

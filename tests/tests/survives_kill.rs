@@ -1,26 +1,24 @@
 //! kill -9 at any moment: after the restart every acknowledged write is there,
 //! none is doubled, and what was under way is settled against the target.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 use tombolo_tests::dice::Dice;
 use tombolo_tests::host::{Directory, Host, Start, TOKEN};
 use tombolo_tests::ledger::{Ledger, client, listed, settle};
-use tombolo_tests::outside::{Seen, in_csv, in_ldap, in_sql};
+use tombolo_tests::outside::{APP, Seen, Target};
 use tombolo_tests::postgres::Postgres;
 use tombolo_tests::scim::Scim;
 use tombolo_tests::shared::{Balancer, on_postgres, with_store};
-use tombolo_tests::slapd::Slapd;
-use tombolo_tests::{apps, build, sql};
 
 const PASSWORD: &str = "kill-password";
-/// The app's name.
-const APP: &str = "people";
+/// How long a write may say that it waits for an earlier one to be settled.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where a host that dies is missed by others after twelve seconds, and may have had the turn to write.
+const AMONG: Duration = Duration::from_secs(40);
 
 /// How often, a connector.
 fn kills() -> usize {
@@ -48,6 +46,7 @@ async fn ordeal(
                 Arc::clone(&ledger),
                 who,
                 dice.roll() % 100_000,
+                PATIENCE,
                 Arc::default(),
             ));
         }
@@ -99,6 +98,7 @@ async fn ordeal_among(
                 Arc::clone(&ledger),
                 who,
                 seed,
+                AMONG,
                 Arc::clone(&stop),
             ));
         }
@@ -145,72 +145,6 @@ async fn ordeal_among(
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(30)..].join("\n")
-}
-
-/// What is written to. Gone when dropped.
-enum Target {
-    Csv(TempDir),
-    Ldap(Slapd),
-    Sql(sql::Database),
-}
-
-impl Target {
-    fn csv() -> Result<Self> {
-        let files = tempfile::Builder::new().prefix("tombolo-files-").tempdir();
-        Ok(Self::Csv(files?))
-    }
-
-    fn ldap() -> Result<Self> {
-        Ok(Self::Ldap(Slapd::start(PASSWORD)?))
-    }
-
-    /// Its table has no unique constraint: what would be doubled is.
-    fn sql() -> Result<Self> {
-        let nowhere = Directory::new()?;
-        let database = sql::Database::start(sql::Engine::Postgresql, &nowhere)?;
-        database.run(&sql::read("hr.postgresql.sql")?.replace(" UNIQUE", ""))?;
-        Ok(Self::Sql(database))
-    }
-
-    /// A configuration with the app [`APP`] on it.
-    fn directory(&self) -> Result<Directory> {
-        let directory = Directory::new()?;
-        match self {
-            Self::Csv(files) => {
-                directory.connector("csv", &build::connector("csv")?)?;
-                let at = files.path().display();
-                let granted = format!(
-                    "[directories]\ndata = {{ path = \"{at}\", access = \"read-write\" }}\n"
-                );
-                directory.app(APP, "csv", &granted)?;
-            }
-            Self::Ldap(slapd) => {
-                directory.connector("ldap", &build::connector("ldap")?)?;
-                apps::ldap(&directory, APP, slapd, "")?;
-            }
-            Self::Sql(database) => {
-                directory.connector("sql", &build::connector("sql")?)?;
-                database.app(&directory, APP, "hr", None, "")?;
-            }
-        }
-        Ok(directory)
-    }
-
-    fn start(&self) -> Start {
-        match self {
-            Self::Csv(_) => Start::default(),
-            Self::Ldap(_) => apps::with_password(PASSWORD),
-            Self::Sql(_) => sql::with_password(),
-        }
-    }
-
-    fn seen(&self) -> Result<Seen> {
-        match self {
-            Self::Csv(files) => in_csv(&PathBuf::from(files.path()).join(apps::CSV_USERS)),
-            Self::Ldap(slapd) => in_ldap(slapd),
-            Self::Sql(database) => in_sql(database),
-        }
-    }
 }
 
 /// The store in the host's directory.
