@@ -4,8 +4,8 @@
 //! change. A reload makes another one, which shares the locks and the mirror.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,6 +26,7 @@ use crate::audit::{Account, Action, Told, Trail};
 use crate::death::{self, Moment};
 use crate::error::Error;
 use crate::hosts::Hosts;
+use crate::import::schedule::Imports;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::policy::Policy;
@@ -59,6 +60,8 @@ pub struct AppConfig {
     pub rules: Rules,
     /// What its owner wants of disables and deletes.
     pub policy: Policy,
+    /// What its owner wants of imports.
+    pub imports: Imports,
 }
 
 impl AppConfig {
@@ -135,6 +138,7 @@ pub struct App {
     pub(crate) shape: Shape,
     pub(crate) rules: Rules,
     pub(crate) policy: Policy,
+    pub(crate) imports: Imports,
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
@@ -145,6 +149,8 @@ pub struct App {
     pub(crate) trail: Arc<Trail>,
     /// A task settles intents in the background.
     pub(crate) settling: AtomicBool,
+    /// Itself, for what goes on when a request has been answered.
+    pub(crate) me: Weak<Self>,
 }
 
 impl App {
@@ -166,10 +172,12 @@ impl App {
             shape,
             rules,
             policy,
+            imports,
         } = config;
         let kinds = kinds(&connector, shape, &mut overrides, &policy)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
-        let app = Arc::new(Self {
+        let app = Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             keys,
             name,
             space,
@@ -178,6 +186,7 @@ impl App {
             shape,
             rules,
             policy,
+            imports,
             catalog,
             kinds,
             store,
@@ -189,6 +198,7 @@ impl App {
         });
         app.settle_in_background();
         app.delete_in_background();
+        app.import_in_background();
         app.settle_after_departures();
         app.count_what_others_mark();
         Ok(app)
