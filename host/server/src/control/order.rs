@@ -49,6 +49,13 @@ pub enum Order {
         /// Although the resource has changed since.
         anyway: bool,
     },
+    /// What is known of an object of an app, one item each.
+    Inspect {
+        /// Of this app.
+        app: String,
+        /// An SCIM id, an anchor, or a unique value.
+        object: String,
+    },
     /// Takes back what the audit tells of, or shows what that would do; one item each.
     Undo {
         /// Which records.
@@ -88,7 +95,11 @@ impl Order {
     pub(super) fn needs_apps(&self) -> bool {
         match self {
             Self::Audit { .. } | Self::AuditVerify { .. } => false,
-            Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } | Self::Import(_) => true,
+            Self::Held { .. }
+            | Self::Decide { .. }
+            | Self::Inspect { .. }
+            | Self::Undo { .. }
+            | Self::Import(_) => true,
         }
     }
 }
@@ -141,6 +152,18 @@ impl Hands<'_> {
             } => {
                 let app = self.app(&app)?;
                 self.decide(&app, resources, approve, anyway, items).await
+            }
+            Order::Inspect { app, object } => {
+                let found = self.app(&app)?.inspect(&object).await;
+                let found = found.map_err(|why| why.to_string())?;
+                let count = found.len();
+                for one in found {
+                    let item = serde_json::to_value(one).map_err(|why| why.to_string())?;
+                    if items.send(Reply::Item(item)).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(json!({ "objects": count }))
             }
             Order::Undo {
                 search,

@@ -12,6 +12,7 @@ use tombolo_engine::import::state::{Outcome, Status};
 use tombolo_runtime::CircuitState;
 use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
+use crate::budget::Spent;
 use crate::registry::{Generation, Registry};
 
 /// Upper bounds of the buckets of request times, in seconds: from a read out of the mirror to the deadline.
@@ -223,6 +224,7 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             u8::from(entry.previous().is_some())
         );
     }
+    budgets(page, registry);
     let serving = || {
         apps.iter()
             .filter_map(|(name, entry)| Some((name, entry.generation.as_deref()?)))
@@ -418,6 +420,43 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
         family(page, family_name, "histogram", help);
         for (name, stats) in &stats {
             histogram(page, family_name, name, read(stats));
+        }
+    }
+}
+
+/// What fails, against what Entra lets pass.
+fn budgets(page: &mut String, registry: &Registry) {
+    let spent: Vec<_> = registry
+        .apps()
+        .keys()
+        .map(|app| (app.clone(), registry.budgets.spent(app)))
+        .collect();
+    let families: [(&str, &str, fn(&Spent) -> u64); 4] = [
+        (
+            "tombolo_error_budget_operations",
+            "What was asked of the app within a day.",
+            |spent| spent.operations,
+        ),
+        (
+            "tombolo_error_budget_failures",
+            "What of it failed, but for references.",
+            |spent| spent.failures,
+        ),
+        (
+            "tombolo_error_budget_reference_failures",
+            "What of it failed on account of what it refers to.",
+            |spent| spent.references,
+        ),
+        (
+            "tombolo_error_budget_used_percent",
+            "How much is used up of what Entra lets pass before it quarantines the job.",
+            |spent| spent.used().into(),
+        ),
+    ];
+    for (name, help, read) in families {
+        family(page, name, "gauge", help);
+        for (app, spent) in &spent {
+            let _ = writeln!(page, "{name}{{app=\"{app}\"}} {}", read(spent));
         }
     }
 }
