@@ -154,7 +154,11 @@ async fn check_says_what_is_wrong_with_the_database() -> Result<()> {
         ("tombolo@", "tombolo:hunter2@", "holds a password"),
         ("tls/store-ca.pem", "tls/none.pem", "tls/none.pem"),
         ("tls = \"require\"", "tls = \"maybe\"", "store.tls"),
-        ("engine = \"postgres\"\n", "", "its engine is sled"),
+        (
+            "engine = \"postgres\"\n",
+            "",
+            "its engine is not a database",
+        ),
     ] {
         directory.write("tombolo.toml", file.replace(from, to))?;
         let (good, text) = tombolo(&["check", &folder])?;

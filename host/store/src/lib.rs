@@ -9,7 +9,7 @@
 //! * [`Commit`], [`Check`], [`Write`]: what is written, and under which conditions
 //! * [`Range`]: what is scanned
 //! * [`key::Key`]: builds keys whose segments keep their order and cannot collide
-//! * [`sled`]: the embedded engine, for one host
+//! * [`sled`]: the embedded engines, for one host
 //! * [`postgres`]: the shared engine, for several
 //! * [`archive`]: a whole store as a stream: backups, and from one engine to the other
 //! * `suite` (feature `suite`): the tests that any engine must pass

@@ -174,7 +174,7 @@ impl Writer {
     /// Checks one commit against the tree and those staged before it.
     fn stage(&self, commit: &Commit, staged: &mut Images) -> Answer {
         commit.stage(staged, |check| {
-            Ok(check.holds(self.view.current(check.key())?.as_deref()))
+            Ok(check.holds(self.view.get(check.key())?.as_deref()))
         })
     }
 
