@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`config`] | the operator's files, and everything that is wrong with them at once |
 //! | [`registry`] | the apps that are served, and how they change while requests run |
+//! | [`flows`] | what is carried from one app into a sink |
 //! | [`auth`] | who may call |
 //! | [`http`] | from connections to answers |
 //! | [`control`] | orders of an administrator to the host that runs |
@@ -23,6 +24,7 @@ pub mod config;
 pub mod control;
 pub mod embedded;
 pub mod files;
+pub mod flows;
 pub mod http;
 pub mod registry;
 pub mod store;

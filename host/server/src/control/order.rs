@@ -11,6 +11,8 @@ use tombolo_engine::audit::{By, Search, summary};
 use tombolo_engine::{App, Engine, Request, fold};
 use uuid::Uuid;
 
+use super::FlowOrder;
+use crate::flows::Flows;
 use crate::registry::{Found, Registry};
 
 /// What one write of an order may take.
@@ -48,6 +50,8 @@ pub enum Order {
         /// Although the resource has changed since.
         anyway: bool,
     },
+    /// About flows.
+    Flow(FlowOrder),
     /// Takes back what the audit tells of, or shows what that would do; one item each.
     Undo {
         /// Which records.
@@ -76,6 +80,8 @@ pub(super) struct Hands<'a> {
     pub(super) engine: &'a Engine,
     /// None where no host runs.
     pub(super) registry: Option<&'a Registry>,
+    /// None where no host runs.
+    pub(super) flows: Option<&'a Flows>,
     /// Who gave the order.
     pub(super) operator: String,
 }
@@ -86,6 +92,7 @@ impl Order {
         match self {
             Self::Audit { .. } | Self::AuditVerify { .. } => false,
             Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } => true,
+            Self::Flow(order) => order.needs_apps(),
         }
     }
 }
@@ -129,6 +136,7 @@ impl Hands<'_> {
                     .map_err(|why| why.to_string())?;
                 serde_json::to_value(verdict).map_err(|why| why.to_string())
             }
+            Order::Flow(order) => Box::pin(self.flow(order, items)).await,
             Order::Held { app } => self.held(app.as_deref(), items).await,
             Order::Decide {
                 app,
