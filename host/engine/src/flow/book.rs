@@ -220,6 +220,14 @@ impl Book {
         if let (Some(after), Some(change)) = (after, change) {
             commit = commit.put(self.keys.queued(after, key), encode(&change)?);
         }
+        let staged = |person: Option<&Person>| {
+            person.is_some_and(|person| matches!(person.stage, Stage::Staged { .. }))
+        };
+        match (staged(old), staged(new)) {
+            (false, true) => commit = commit.put(self.keys.staged(key), ""),
+            (true, false) => commit = commit.delete(self.keys.staged(key)),
+            _ => {}
+        }
         let due = |person: Option<&Person>| person.and_then(|person| person.due);
         if due(old) != due(new) {
             if let Some(at) = due(old) {

@@ -10,7 +10,7 @@
 //! | `+flows`, `n`, flow, key referred to, key | nothing: whose record lacked it in the sink |
 //! | `+flows`, `l`, flow, time, key | nothing: who left when |
 //! | `+flows`, `w`, flow | [`Watermark`](super::book::Watermark) |
-//! | `+flows`, `o`, flow | how far the sink's outcomes have been read |
+//! | `+flows`, `s`, flow, key | nothing: whose outcome the sink owes |
 //! | `+flows`, `r`, flow | [`Run`](super::report::Run): the last one |
 //!
 //! `flow` is the flow's name and where it leads to: one that gets another sink knows nothing of what the former was sent, and
@@ -120,8 +120,12 @@ impl FlowKeys {
         self.all("w")
     }
 
-    pub(crate) fn outcomes(&self) -> Key {
-        self.all("o")
+    pub(crate) fn all_staged(&self) -> Key {
+        self.all("s")
+    }
+
+    pub(crate) fn staged(&self, key: &str) -> Key {
+        self.all_staged().text(key)
     }
 
     pub(crate) fn run(&self) -> Key {

@@ -50,6 +50,9 @@ pub mod schedule;
 pub mod sink;
 mod source;
 
+#[cfg(test)]
+mod tests;
+
 pub use app_sink::AppSink;
 pub use change::Change;
 pub use definition::Definition;

@@ -48,6 +48,7 @@ pub(crate) struct Reading {
 }
 
 /// What entries are read with.
+#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     pub(crate) definition: &'a Definition,
     pub(crate) fitted: &'a Fitted,
@@ -55,6 +56,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) store: &'a dyn Store,
     /// The flow whose keys references are told by.
     pub(crate) referred: &'a FlowKeys,
+    /// Whether the source is asked for those whom nobody knows yet: a scan comes to them by itself.
+    pub(crate) asks: bool,
 }
 
 impl Reader<'_> {
@@ -144,7 +147,7 @@ impl Reader<'_> {
             }
             let mut keys = Vec::with_capacity(anchors.len());
             for anchor in anchors {
-                match key_of(self.store, self.referred, &anchor).await? {
+                match self.key_of(&anchor).await? {
                     Some(key) => keys.push(ObjectValue::from(key.as_str())),
                     None => complete = false,
                 }
@@ -152,6 +155,16 @@ impl Reader<'_> {
             object.set(attribute.name.clone(), keys);
         }
         Ok((object, complete))
+    }
+
+    async fn key_of(&self, anchor: &str) -> Result<Option<String>, FlowError> {
+        let known = key_of(self.store, self.referred, anchor).await?;
+        if known.is_some() || !self.asks {
+            return Ok(known);
+        }
+        let other = self.source.get(anchor).await?;
+        let other = other.map(|entry| self.key(&convert::object(&entry)));
+        Ok(other.and_then(Result::ok).flatten())
     }
 
     /// The keys of a group's members, as far as the flow that they belong to knows them.

@@ -14,15 +14,32 @@ use super::change::Change;
 use super::definition::Retry;
 use super::deliver::Parcel;
 use super::person::{LEAVERS, Person, Place, Stage};
-use super::sink::{Delivery, Outcomes, Receipt};
+use super::sink::{Delivery, Outcomes, Pending, Receipt};
 use crate::audit::{Account, Action, By, Outcome, Problem, Tale, Told, Trail, label};
 
 /// When those whom another flow lacked are looked for again.
 const LOOK: Duration = Duration::from_mins(5);
+/// So many outcomes are asked for together.
+const STAGED: usize = 20_000;
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// What the sink has taken without saying what became of it, as much as is asked for at a time.
+pub(crate) async fn staged(book: &Book) -> Result<Vec<Pending>, FlowError> {
+    let range = Range::prefix(book.keys.all_staged()).limit(STAGED);
+    let mut pending = Vec::new();
+    for (stored, _) in book.store.scan(range).await? {
+        let key = last_text(&stored).unwrap_or_default();
+        if let Some(person) = book.person(&key).await?
+            && let Stage::Staged { since } = person.stage
+        {
+            pending.push(Pending { key, since });
+        }
+    }
+    Ok(pending)
 }
 
 /// See the module.
@@ -147,47 +164,34 @@ impl Receipts {
             let commit = book.put(Commit::new(), &told.key, Some(&old), Some(&person), None)?;
             book.commit(commit).await?;
         }
-        if outcomes.purged {
-            self.send_again(book, number).await?;
-        }
-        Ok(())
-    }
-
-    /// What was staged was thrown away.
-    async fn send_again(&self, book: &Book, number: u64) -> Result<(), FlowError> {
-        let (mut after, mut count) = (None, 0);
-        loop {
-            let page = book.people(after.take(), 500).await?;
-            let Some((last, ..)) = page.last() else { break };
-            after = Some(last.clone());
-            for (_, key, _) in page {
-                let _turn = book.turn.lock().await;
-                let Some(old) = book.person(&key).await? else {
-                    continue;
-                };
-                if !matches!(old.stage, Stage::Staged { .. }) {
-                    continue;
-                }
-                let mut person = old.clone();
-                let rank = if person.is_in { 1 } else { LEAVERS };
-                person.stage = Stage::Queued(Place { rank, number });
-                person.due = person.next_date(Timestamp::now());
-                let change = if old.is_in {
-                    Change::Mover
-                } else {
-                    Change::Leaver
-                };
-                let commit =
-                    book.put(Commit::new(), &key, Some(&old), Some(&person), Some(change))?;
-                book.commit(commit).await?;
-                count += 1;
+        let again = outcomes.again.len();
+        for key in outcomes.again {
+            let _turn = book.turn.lock().await;
+            let Some(old) = book.person(&key).await? else {
+                continue;
+            };
+            if !matches!(old.stage, Stage::Staged { .. }) {
+                continue;
             }
+            let mut person = old.clone();
+            let rank = if person.is_in { 1 } else { LEAVERS };
+            person.stage = Stage::Queued(Place { rank, number });
+            person.due = person.next_date(now);
+            let change = if old.is_in {
+                Change::Mover
+            } else {
+                Change::Leaver
+            };
+            let commit = book.put(Commit::new(), &key, Some(&old), Some(&person), Some(change))?;
+            book.commit(commit).await?;
         }
-        tracing::warn!(
-            flow = self.flow,
-            count,
-            "the sink has thrown away what it had taken; it is sent again"
-        );
+        if again > 0 {
+            tracing::warn!(
+                flow = self.flow,
+                again,
+                "the sink has thrown away what it had taken; it is sent again"
+            );
+        }
         Ok(())
     }
 

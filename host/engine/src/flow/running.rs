@@ -23,7 +23,7 @@ use super::keys::{FlowKeys, room};
 use super::lease::Lease;
 use super::promote::promote;
 use super::reading::Reader;
-use super::receipts::{Receipts, Totals};
+use super::receipts::{Receipts, Totals, staged};
 use super::report::{End, Pass, Run, Standing};
 use super::scan::{Mode, Scan};
 use super::sink::Sink;
@@ -306,6 +306,7 @@ impl Flow {
             source: &source,
             store: &*self.book.store,
             referred: &self.referred,
+            asks: false,
         };
         let limit = &self.definition.limit;
         let queued = || self.wake.notify_one();
@@ -318,10 +319,14 @@ impl Flow {
             && !order.full
             && scanned.is_some_and(|age| age < full_scan);
         if follows {
+            let asking = Reader {
+                asks: self.definition.references.is_none(),
+                ..reader
+            };
             let followed = follow(
                 &self.definition,
                 &self.book,
-                &reader,
+                &asking,
                 &self.stop,
                 accept,
                 run,
@@ -336,9 +341,7 @@ impl Flow {
             );
         }
         run.pass = Pass::Scan;
-        let lost = follows.then_some(());
-        self.scan(run, Mode::Run, accept, Some(lost.is_some()))
-            .await?;
+        self.scan(run, Mode::Run, accept, Some(follows)).await?;
         let source = self.source(&run.id)?;
         let reader = Reader {
             source: &source,
@@ -363,6 +366,7 @@ impl Flow {
             source: &source,
             store: &*self.book.store,
             referred: &self.referred,
+            asks: false,
         };
         let mut token = None;
         if let Some(anew) = anew
@@ -562,24 +566,14 @@ impl Flow {
         if !self.book.lease.take().await? {
             return Err(FlowError::Elsewhere);
         }
-        let key = self.book.keys.outcomes();
-        let cursor: Option<String> = self.book.read(&key).await?;
-        let outcomes = self.sink.outcomes(cursor.as_deref()).await;
+        let pending = staged(&self.book).await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.sink.outcomes(&pending).await;
         let outcomes = outcomes.map_err(|why| FlowError::Source(why.reason))?;
-        let next = outcomes.cursor.clone();
-        let purged = outcomes.purged;
         self.receipts.outcomes(&self.book, outcomes).await?;
-        if next != cursor
-            && let Some(next) = next
-        {
-            // Behind what it covers.
-            self.book
-                .commit(Commit::new().put(key, encode(&next)?))
-                .await?;
-        }
-        if purged {
-            self.wake.notify_one();
-        }
+        self.wake.notify_one();
         Ok(())
     }
 

@@ -95,15 +95,22 @@ impl Room {
     };
 }
 
+/// A delivery that the sink has staged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Whose.
+    pub key: String,
+    /// When it was staged.
+    pub since: Timestamp,
+}
+
 /// What became of staged deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
     /// What was told.
     pub told: Vec<Told>,
-    /// Where to go on; kept by the flow.
-    pub cursor: Option<String>,
-    /// What is staged was thrown away: all of it is sent again.
-    pub purged: bool,
+    /// Whose will never be told, because the sink has thrown it away: it is sent again.
+    pub again: Vec<String>,
 }
 
 /// What became of one staged delivery.
@@ -167,14 +174,12 @@ pub trait Sink: Send + Sync {
         None
     }
 
-    /// What became of what was staged, since the cursor.
+    /// What became of these; who is not told of is asked for again.
     ///
     /// # Errors
     /// It cannot be asked.
-    async fn outcomes(&self, cursor: Option<&str>) -> Result<Outcomes, SinkError> {
-        Ok(Outcomes {
-            cursor: cursor.map(str::to_owned),
-            ..Outcomes::default()
-        })
+    async fn outcomes(&self, pending: &[Pending]) -> Result<Outcomes, SinkError> {
+        let _ = pending;
+        Ok(Outcomes::default())
     }
 }
