@@ -14,6 +14,7 @@ mod conformance;
 mod connector;
 mod flow;
 mod held;
+mod import;
 mod init;
 mod mapping;
 mod order;
@@ -103,6 +104,9 @@ enum Command {
     /// List, plan and run what is carried from one app into a sink; see what stands in its way.
     #[command(subcommand)]
     Flow(flow::Command),
+    /// Import what the target has, see what that found, and do something about it.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Back up, restore, migrate and check the store.
     #[command(subcommand)]
     Store(store::Command),
@@ -153,6 +157,7 @@ impl Cli {
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
             Command::Held(command) => command.run(output).await,
+            Command::Import(command) => command.run(output).await,
             Command::Audit(command) => command.run(output).await,
             Command::Flow(command) => command.run(output).await,
             Command::Store(command) => Box::pin(command.run(output)).await,

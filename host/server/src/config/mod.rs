@@ -37,6 +37,7 @@ pub mod ecma;
 pub mod edit;
 pub mod flow;
 pub mod host;
+mod import;
 pub mod issuer;
 mod json;
 mod mask;

@@ -10,11 +10,13 @@
 //! |---|---|
 //! | `order` | what can be ordered, and doing it |
 //! | `flow` | orders about flows |
+//! | `import` | the same of imports |
 //! | `listen` | the host's end of the socket |
 //! | `ask` | the command's end, or the store itself |
 
 mod ask;
 mod flow;
+mod import;
 mod listen;
 mod order;
 
@@ -22,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use ask::ask;
 pub use flow::FlowOrder;
+pub use import::Import;
 pub use listen::Listening;
 pub use order::{Order, Reply};
 

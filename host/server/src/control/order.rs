@@ -12,6 +12,7 @@ use tombolo_engine::{App, Engine, Request, fold};
 use uuid::Uuid;
 
 use super::FlowOrder;
+use super::import::Import;
 use crate::flows::Flows;
 use crate::registry::{Found, Registry};
 
@@ -61,6 +62,8 @@ pub enum Order {
         /// Although the resource has changed since.
         anyway: bool,
     },
+    /// Imports, what they have found, and what is done about it.
+    Import(Import),
 }
 
 /// A line of the answer.
@@ -93,6 +96,7 @@ impl Order {
             Self::Audit { .. } | Self::AuditVerify { .. } => false,
             Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } => true,
             Self::Flow(order) => order.needs_apps(),
+            Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } | Self::Import(_) => true,
         }
     }
 }
@@ -152,11 +156,12 @@ impl Hands<'_> {
                 yes,
                 anyway,
             } => self.undo(&search, yes, anyway, items).await,
+            Order::Import(order) => self.import(order, items).await,
         }
     }
 
     /// The app of this name, if it is served.
-    fn app(&self, name: &str) -> Result<Arc<App>, String> {
+    pub(super) fn app(&self, name: &str) -> Result<Arc<App>, String> {
         match self.registry.map(|registry| registry.find(name)) {
             Some(Found::Serving(generation)) => Ok(Arc::clone(&generation.app)),
             Some(Found::Down) => Err(format!(
@@ -168,7 +173,7 @@ impl Hands<'_> {
     }
 
     /// An order as a request: all that it does has its id.
-    fn request(&self, id: &str) -> Request {
+    pub(super) fn request(&self, id: &str) -> Request {
         let by = By {
             request: id.to_owned(),
             operator: Some(self.operator.clone()),
