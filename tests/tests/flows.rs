@@ -115,11 +115,11 @@ fn write_csv(directory: &Directory, staff: &Staff, rows: usize) -> Result<()> {
     ])?;
     for (number, person) in staff.iter().take(rows) {
         file.write_record([
-            &format!("row-{number}"),
-            &person.login,
-            &person.given,
-            &person.family,
-            &person.title,
+            format!("row-{number}").as_str(),
+            person.login.as_str(),
+            person.given.as_str(),
+            person.family.as_str(),
+            person.title.as_str(),
             if person.active { "true" } else { "false" },
             &person
                 .boss
@@ -427,7 +427,7 @@ async fn a_database_feeds_openldap_with_its_managers() -> Result<()> {
              familyName = {{ column = \"family\", scim = \"name.familyName\" }}\n\
              title = {{ scim = \"title\" }}\n\
              active = {{ type = \"boolean\", scim = \"active\" }}\n\
-             manager = {{ column = \"boss\", type = \"reference\", to = \"user\", scim = \"{MANAGER}\" }}\n\n\
+             manager = {{ columns = {{ boss = \"no\" }}, scim = \"{MANAGER}\" }}\n\n\
              [targets.database]\nkind = \"sql\"\ndriver = \"postgresql\"\nhost = \"127.0.0.1\"\nport = {port}\n\
              database = \"{}\"\nuser = \"{}\"\npassword = \"env:{}\"\ntls = \"off\"\n",
             tombolo_tests::postgres::DATABASE,

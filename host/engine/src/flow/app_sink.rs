@@ -34,8 +34,10 @@ const BATCH: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// When to ask again for an app that is not served.
 const AWAY: Duration = Duration::from_secs(5);
-/// By what people and groups are found where the app's mapping names nothing.
-const USUAL: [&str; 3] = ["externalId", "userName", "displayName"];
+/// By what people are found where the app's mapping names nothing. Two people may have one display name.
+const PEOPLE: [&str; 2] = ["externalId", "userName"];
+/// And groups, and whatever has no user name.
+const OTHERS: [&str; 2] = ["externalId", "displayName"];
 
 /// See the module.
 pub struct AppSink {
@@ -163,7 +165,8 @@ impl AppSink {
         }
         let mut paths = kind.mapping.matching();
         if paths.is_empty() {
-            paths.extend(USUAL);
+            let people = kind.ty().schema.attribute("userName").is_some();
+            paths.extend(if people { PEOPLE } else { OTHERS });
         }
         for written in paths {
             let Ok(path) = Path::parse(written) else {
@@ -178,7 +181,17 @@ impl AppSink {
             let found = app.candidates(r, kind, Some(&filter)).await?;
             match found.unwrap_or_default().as_slice() {
                 [] => {}
-                [(id, _)] => return Ok(Some(id.clone())),
+                [(id, stored)] => {
+                    let other = stored.record.resource.get("externalId");
+                    let other = other.and_then(Value::as_str);
+                    if let Some(other) = other.filter(|other| *other != delivery.key) {
+                        return Err(Failed::Refused(format!(
+                            "app `{}` has `{text}` already, of somebody with the key `{other}`",
+                            self.app
+                        )));
+                    }
+                    return Ok(Some(id.clone()));
+                }
                 several => {
                     return Err(Failed::Refused(format!(
                         "app `{}` has {} of `{text}`, and nobody can say which is meant",
@@ -199,16 +212,7 @@ fn document(
     ty: &ResourceType,
     delivery: &Delivery,
 ) -> Result<(Document, Vec<String>), Failed> {
-    let mut body = delivery.record.attributes.clone();
-    let mut lacks = Vec::new();
-    let mut known = |key: &str| {
-        let id = delivery.references.get(key).cloned();
-        if id.is_none() {
-            lacks.push(key.to_owned());
-        }
-        id
-    };
-    refer(&mut body, &mut known);
+    let (mut body, lacks) = delivery.referring();
     let extensions: Vec<String> = body
         .keys()
         .filter(|key| key.contains(':'))
@@ -228,40 +232,6 @@ fn document(
         )));
     }
     Ok((document, lacks))
-}
-
-/// Puts ids in the place of the keys of managers and members; whoever has none is left out.
-fn refer(body: &mut Map<String, Value>, known: &mut impl FnMut(&str) -> Option<String>) {
-    let mut unknown = false;
-    if let Some(manager) = body.get_mut("manager").and_then(Value::as_object_mut)
-        && let Some(key) = manager.get("value").and_then(Value::as_str)
-    {
-        match known(key) {
-            Some(id) => {
-                manager.insert("value".to_owned(), id.into());
-            }
-            None => unknown = true,
-        }
-    }
-    if unknown {
-        body.remove("manager");
-    }
-    if let Some(members) = body.get_mut("members").and_then(Value::as_array_mut) {
-        members.retain_mut(|member| {
-            let id = member
-                .get("value")
-                .and_then(Value::as_str)
-                .and_then(&mut *known);
-            id.is_some_and(|id| {
-                member["value"] = id.into();
-                true
-            })
-        });
-    }
-    let extensions = body.iter_mut().filter(|(name, _)| name.contains(':'));
-    for extension in extensions.filter_map(|(_, value)| value.as_object_mut()) {
-        refer(extension, known);
-    }
 }
 
 /// The members that a group is to have.
@@ -437,27 +407,5 @@ mod tests {
                 "emails": [{"type": "home", "value": "h@x.test"}, {"type": "work", "value": "new@x.test", "primary": true}],
             })
         );
-    }
-
-    #[test]
-    fn a_manager_that_is_not_there_is_left_out_and_named() {
-        let mut body = map(json!({
-            "manager": {"value": "9"},
-            "urn:x": {"manager": {"value": "1"}},
-            "members": [{"value": "1"}, {"value": "2"}],
-        }));
-        let mut lacked = Vec::new();
-        refer(&mut body, &mut |key: &str| {
-            let id = (key == "1").then(|| "id-1".to_owned());
-            if id.is_none() {
-                lacked.push(key.to_owned());
-            }
-            id
-        });
-        assert_eq!(
-            Value::Object(body),
-            json!({"urn:x": {"manager": {"value": "id-1"}}, "members": [{"value": "id-1"}]})
-        );
-        assert_eq!(lacked, ["9", "2"]);
     }
 }

@@ -49,6 +49,38 @@ impl Record {
         left
     }
 
+    /// The attributes, and an explicit null for each that is cleared; of an element of a list there is no null.
+    pub fn with_nulls(&self, mut attributes: Map<String, Value>) -> Map<String, Value> {
+        for path in self
+            .cleared
+            .iter()
+            .filter_map(|path| Path::parse(path).ok())
+        {
+            if path.filter.is_some() {
+                continue;
+            }
+            let attribute = &path.attribute;
+            let within = match &attribute.urn {
+                Some(urn) => inner(&mut attributes, urn),
+                None => Some(&mut attributes),
+            };
+            match (within, path.sub()) {
+                // A manager is cleared as a whole.
+                (Some(map), None | Some("value")) => {
+                    map.entry(attribute.attribute.clone())
+                        .or_insert(Value::Null);
+                }
+                (Some(map), Some(sub)) => {
+                    if let Some(map) = inner(map, &attribute.attribute) {
+                        map.entry(sub.to_owned()).or_insert(Value::Null);
+                    }
+                }
+                (None, _) => {}
+            }
+        }
+        attributes
+    }
+
     /// The key of the manager.
     pub fn manager(&self) -> Option<&str> {
         let extensions = self.attributes.values().filter_map(Value::as_object);
@@ -74,6 +106,13 @@ impl Record {
         hash.update(cleared.join("\n"));
         hex::encode(&hash.finalize()[..16])
     }
+}
+
+fn inner<'m>(map: &'m mut Map<String, Value>, name: &str) -> Option<&'m mut Map<String, Value>> {
+    let entry = map.entry(name.to_owned());
+    entry
+        .or_insert_with(|| Value::Object(Map::new()))
+        .as_object_mut()
 }
 
 /// Objects in the order of their keys; each text with its length, so that no two values are written alike.
@@ -451,6 +490,8 @@ mod tests {
             })
         );
         assert_eq!(made.cleared, ["title"]);
+        let sent = made.with_nulls(made.attributes.clone());
+        assert_eq!(sent["title"], Value::Null);
         assert_eq!(made.manager(), Some("7"));
         assert!(!made.is_active());
     }

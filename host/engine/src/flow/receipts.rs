@@ -117,8 +117,8 @@ impl Receipts {
                 person.due = [date, look].into_iter().flatten().min();
                 person.lacks = lacks;
             }
-            Receipt::Staged { until } => {
-                person.stage = Stage::Staged { since: now };
+            Receipt::Staged { at, until } => {
+                person.stage = Stage::Staged { since: at };
                 person.sent = Some(now);
                 person.due = Some(until);
             }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use tombolo_scim::schema::ResourceType;
 
 use super::change::Change;
@@ -36,6 +37,56 @@ pub struct Delivery {
     pub request: String,
 }
 
+impl Delivery {
+    /// The record's attributes, with the sink's ids for those whom it refers to; and the keys that it has no id for.
+    pub fn referring(&self) -> (Map<String, Value>, Vec<String>) {
+        let mut body = self.record.attributes.clone();
+        let mut lacks = Vec::new();
+        refer(&mut body, &mut |key: &str| {
+            let id = self.references.get(key).cloned();
+            if id.is_none() {
+                lacks.push(key.to_owned());
+            }
+            id
+        });
+        (body, lacks)
+    }
+}
+
+/// Puts ids in the place of the keys of managers and members; whoever has none is left out.
+fn refer(body: &mut Map<String, Value>, known: &mut impl FnMut(&str) -> Option<String>) {
+    let mut unknown = false;
+    if let Some(manager) = body.get_mut("manager").and_then(Value::as_object_mut)
+        && let Some(key) = manager.get("value").and_then(Value::as_str)
+    {
+        match known(key) {
+            Some(id) => {
+                manager.insert("value".to_owned(), id.into());
+            }
+            None => unknown = true,
+        }
+    }
+    if unknown {
+        body.remove("manager");
+    }
+    if let Some(members) = body.get_mut("members").and_then(Value::as_array_mut) {
+        members.retain_mut(|member| {
+            let id = member
+                .get("value")
+                .and_then(Value::as_str)
+                .and_then(&mut *known);
+            id.is_some_and(|id| {
+                member["value"] = id.into();
+                true
+            })
+        });
+    }
+    let extensions = body.iter_mut().filter(|(name, _)| name.contains(':'));
+    for extension in extensions.filter_map(|(_, value)| value.as_object_mut()) {
+        refer(extension, known);
+    }
+}
+
 /// What became of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
@@ -46,8 +97,10 @@ pub enum Receipt {
         /// The keys that the record refers to and the sink does not have.
         lacks: Vec<String>,
     },
-    /// The sink has taken it, and will say what became of it, by then.
+    /// The sink has taken it, and will say what became of it.
     Staged {
+        /// When, by the sink's clock.
+        at: Timestamp,
         /// When nothing that was said until then will be said any more.
         until: Timestamp,
     },
@@ -181,5 +234,38 @@ pub trait Sink: Send + Sync {
     async fn outcomes(&self, pending: &[Pending]) -> Result<Outcomes, SinkError> {
         let _ = pending;
         Ok(Outcomes::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_manager_that_is_not_there_is_left_out_and_named() {
+        let mut body = map(json!({
+            "manager": {"value": "9"},
+            "urn:x": {"manager": {"value": "1"}},
+            "members": [{"value": "1"}, {"value": "2"}],
+        }));
+        let mut lacked = Vec::new();
+        refer(&mut body, &mut |key: &str| {
+            let id = (key == "1").then(|| "id-1".to_owned());
+            if id.is_none() {
+                lacked.push(key.to_owned());
+            }
+            id
+        });
+        assert_eq!(
+            Value::Object(body),
+            json!({"urn:x": {"manager": {"value": "id-1"}}, "members": [{"value": "id-1"}]})
+        );
+        assert_eq!(lacked, ["9", "2"]);
     }
 }

@@ -68,14 +68,11 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     engine.keep_audit(host.audit.clone());
     let runtime = runtime(&layout, &host)?;
     let circuits = runtime.circuits();
+    let policy = Policy::new(&layout, &host);
+    let secrets = Arc::clone(&policy.secrets);
     let registry = Registry::new(
         layout.clone(),
-        Builder::new(
-            runtime,
-            Arc::clone(&engine),
-            host.protocol,
-            Policy::new(&layout, &host),
-        ),
+        Builder::new(runtime, Arc::clone(&engine), host.protocol, policy),
     );
     let certificate = certificate(&layout, &host)?;
     let tls = certificate
@@ -97,7 +94,13 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         &here,
         host.public_url.as_deref().unwrap_or(&here),
     );
-    let flows = Flows::new(layout.clone(), Arc::clone(&engine), Arc::clone(&registry));
+    let flows = Flows::new(
+        layout.clone(),
+        Arc::clone(&engine),
+        Arc::clone(&registry),
+        Arc::clone(&store),
+        secrets,
+    );
     flows.look().await;
     let listening = Listening::start(
         &state,

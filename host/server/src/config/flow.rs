@@ -15,6 +15,7 @@ use tombolo_mapping::{Expression, Scope};
 use super::app::is_sane_name;
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Located, Outline, Section, Sink, read_document};
+use super::sink::{self, SinkFile};
 
 /// How often a flow runs whose file does not say it.
 const EVERY: Duration = Duration::from_mins(15);
@@ -34,24 +35,6 @@ pub struct FlowFile {
     pub source: Arc<Source>,
     /// Where everything stands in it.
     pub outline: Outline,
-}
-
-/// `[sink]`.
-#[derive(Clone, Debug)]
-pub enum SinkFile {
-    /// Another app of this host.
-    App {
-        /// Its name.
-        app: Located<String>,
-        /// The kind of its objects.
-        object: String,
-    },
-}
-
-/// The words of `kind` in `[sink]`.
-#[derive(Clone, Copy)]
-enum SinkKind {
-    App,
 }
 
 impl FlowFile {
@@ -95,7 +78,7 @@ fn read(
         "say what identifies a person for ever, such as `key = \"[employeeNumber]\"`",
     );
     let key = key.and_then(|key| expression(sink, &key, "key"));
-    let target = sink_of(root, sink);
+    let target = sink::read(root, sink);
     let form = form(root, sink);
     let scope = scope(root, sink);
     let zone = root.parsed("time-zone", |text| {
@@ -133,6 +116,9 @@ fn read(
     let schedule = schedule(root, sink, &zone);
     let full_scan = root.duration("full-scan").unwrap_or(FULL_SCAN);
     let (limit, retry) = (limit(root), retry(root));
+    if let (Some(target), Some(form)) = (&target, &form) {
+        fits(target, form, actions, sink, &outline);
+    }
     Some(FlowFile {
         definition: Definition {
             name: name.to_owned(),
@@ -161,6 +147,24 @@ fn read(
     })
 }
 
+/// What a sink asks of a flow, whatever its source holds.
+fn fits(target: &SinkFile, form: &Form, actions: Actions, sink: &Sink, outline: &Outline) {
+    if matches!(target, SinkFile::EntraInbound(_)) && !form.always_says_active() {
+        sink.error_hint(
+            outline.nearest(&["mapping", "active"]),
+            "`mapping.active` may come to nothing, and Entra disables an account whose record has no `active`",
+            "give it a fallback: `active = { expression = \"[active]\", default = true }`, or a `Switch` with a default",
+        );
+    }
+    if matches!(target, SinkFile::EntraScim { .. } | SinkFile::Scim(_)) && !actions.create {
+        sink.error_hint(
+            outline.nearest(&["actions"]),
+            "a SCIM server is given whoever is not there, so `actions` must have \"create\"",
+            "narrow the flow with `[[scope]]` instead",
+        );
+    }
+}
+
 fn expression(sink: &Sink, text: &Located<String>, name: &str) -> Option<Expression> {
     Expression::parse(&text.value)
         .map_err(|why| {
@@ -176,41 +180,6 @@ fn expression(sink: &Sink, text: &Located<String>, name: &str) -> Option<Express
 fn date(root: &mut Section<'_>, sink: &Sink, name: &'static str) -> Option<Expression> {
     let text = root.text(name)?;
     expression(sink, &text, name)
-}
-
-fn sink_of(root: &mut Section<'_>, sink: &Sink) -> Option<SinkFile> {
-    let Some(mut section) = root.section("sink") else {
-        sink.error_hint(
-            0..0,
-            "`[sink]` is missing",
-            "say where people go, such as `[sink]` with `kind = \"app\"` and `app = \"directory\"`",
-        );
-        return None;
-    };
-    let kinds = [("app", SinkKind::App)];
-    let kind = section.choice("kind", &kinds);
-    let target = match kind {
-        None => {
-            if !section.has("kind") {
-                sink.error_hint(
-                    section.span(),
-                    "`sink.kind` is missing",
-                    "say `kind = \"app\"`, for another app of this host",
-                );
-            }
-            return None;
-        }
-        Some(SinkKind::App) => {
-            let app = section.required_text("app", "name the app, such as `app = \"directory\"`");
-            let object = section.text("object");
-            app.map(|app| SinkFile::App {
-                app,
-                object: object.map_or_else(|| "user".to_owned(), |kind| kind.value),
-            })
-        }
-    };
-    section.finish();
-    target
 }
 
 fn form(root: &mut Section<'_>, sink: &Sink) -> Option<Form> {
@@ -331,6 +300,36 @@ mod tests {
         assert_eq!(file.definition.kind, "user");
         assert!(!file.definition.actions.create && file.definition.actions.update);
         assert_eq!(file.definition.lead, Duration::from_hours(24 * 7));
+    }
+
+    #[test]
+    fn a_mapping_that_could_leave_out_active_is_refused_for_entra() {
+        let flow = |active: &str| {
+            file(&format!(
+                "source = \"hr\"\nkey = \"[id]\"\n[sink]\nkind = \"entra-inbound\"\ntenant = \"t\"\n\
+                 client-id = \"c\"\nclient-secret = \"env:S\"\nservice-principal = \"p\"\njob = \"j\"\n\
+                 [mapping]\nuserName = \"[login]\"\n{active}\n"
+            ))
+        };
+        for omitted in [
+            "",
+            "active = \"[active]\"",
+            "active = 'Switch([s], , \"left\", \"False\")'",
+        ] {
+            let (made, found) = flow(omitted);
+            assert!(
+                made.is_none() && found[0].contains("disables an account"),
+                "{omitted}: {found:?}"
+            );
+        }
+        for given in [
+            "active = { constant = true }",
+            "active = { expression = \"[active]\", default = true }",
+            "active = 'Switch([s], \"True\", \"left\", \"False\")'",
+        ] {
+            let (made, found) = flow(given);
+            assert!(made.is_some() && found.is_empty(), "{given}: {found:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | [`store`] | `[store]` in it |
 //! | [`app`] | `apps/NAME.toml` |
 //! | [`flow`] | `flows/NAME.toml` |
+//! | [`sink`] | `[sink]` in it |
 //! | [`auth`] | `[auth]` in it |
 //! | [`issuer`] | the sections of it that are about somebody else's signature |
 //! | [`target`] | `[targets.NAME]` in it |
@@ -46,6 +47,7 @@ pub mod origin;
 mod policy;
 pub mod reader;
 pub mod secret;
+pub mod sink;
 pub mod store;
 pub mod target;
 pub mod token;

@@ -94,7 +94,6 @@ impl Order {
     pub(super) fn needs_apps(&self) -> bool {
         match self {
             Self::Audit { .. } | Self::AuditVerify { .. } => false,
-            Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } => true,
             Self::Flow(order) => order.needs_apps(),
             Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } | Self::Import(_) => true,
         }

@@ -7,7 +7,8 @@ use tombolo_mapping::Kind;
 use tombolo_scim::schema::ResourceType;
 
 use crate::config::Diagnostic;
-use crate::config::flow::{FlowFile, SinkFile};
+use crate::config::flow::FlowFile;
+use crate::config::sink::{Objects, SinkFile};
 use crate::registry::Trial;
 
 /// Holds a flow against the apps that could be tried; `named` are all that there are.
@@ -80,8 +81,19 @@ pub fn check(
                 }
             }
         }
+        SinkFile::EntraInbound(_) => found.extend(misfits(file, &ResourceType::user(), true)),
+        SinkFile::EntraScim { object, .. } => found.extend(misfits(file, &ty_of(*object), true)),
+        SinkFile::Scim(scim) => found.extend(misfits(file, &ty_of(scim.object), true)),
     }
     found
+}
+
+/// The resource type of what goes to a SCIM server.
+pub(super) fn ty_of(object: Objects) -> ResourceType {
+    match object {
+        Objects::Users => ResourceType::user(),
+        Objects::Groups => ResourceType::group(),
+    }
 }
 
 fn misfits(file: &FlowFile, ty: &ResourceType, open: bool) -> Vec<Diagnostic> {

@@ -6,6 +6,9 @@
 //! | module | idea |
 //! |---|---|
 //! | `sinks` | from `[sink]` to a sink |
+//! | `entra` | Entra's inbound provisioning |
+//! | `scim` | SCIM servers |
+//! | `shared` | what hosts share of a sink |
 //! | `checked` | what only the apps' connectors can tell to be wrong |
 
 use std::collections::BTreeMap;
@@ -16,17 +19,23 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tombolo_engine::flow::{Apps, Flow};
 use tombolo_engine::{App, Engine};
+use tombolo_store::Store;
 use tracing::{error, info};
 
 use crate::config::flow::FlowFile;
+use crate::config::secret::Providers;
 use crate::config::{Diagnostic, Layout, Report, Source};
 use crate::registry::{Found, Registry};
 use crate::telemetry::metrics;
 
 mod checked;
+mod entra;
+mod scim;
+mod shared;
 mod sinks;
 
 pub use checked::check;
+use sinks::Workshop;
 
 /// How often the files are looked at. They are few and small: reading them tells best whether they have changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -35,7 +44,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Flows {
     layout: Layout,
     engine: Arc<Engine>,
-    apps: Arc<dyn Apps>,
+    workshop: Workshop,
     all: Mutex<BTreeMap<String, Entry>>,
     /// One look at a time.
     looking: tokio::sync::Mutex<()>,
@@ -76,11 +85,23 @@ impl Apps for Serving {
 
 impl Flows {
     /// None until the first [`look`](Self::look).
-    pub fn new(layout: Layout, engine: Arc<Engine>, registry: Arc<Registry>) -> Arc<Self> {
+    pub fn new(
+        layout: Layout,
+        engine: Arc<Engine>,
+        registry: Arc<Registry>,
+        store: Arc<dyn Store>,
+        secrets: Arc<Providers>,
+    ) -> Arc<Self> {
+        let workshop = Workshop {
+            layout: layout.clone(),
+            apps: Arc::new(Serving(registry)),
+            store,
+            secrets,
+        };
         Arc::new(Self {
             layout,
             engine,
-            apps: Arc::new(Serving(registry)),
+            workshop,
             all: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
         })
@@ -170,7 +191,7 @@ impl Flows {
     ) -> Entry {
         let (_, file, report) = &files[name];
         let made = match file {
-            Some(file) if !report.has_errors() => self.make(file, files),
+            Some(file) if !report.has_errors() => self.make(file, files).await,
             _ => Err(report.clone()),
         };
         match made {
@@ -200,29 +221,30 @@ impl Flows {
         }
     }
 
-    fn make(
+    async fn make(
         &self,
         file: &FlowFile,
         files: &BTreeMap<String, (Arc<Source>, Option<FlowFile>, Report)>,
     ) -> Result<Arc<Flow>, Report> {
-        let sink = |file: &FlowFile| sinks::sink(file, Arc::clone(&self.apps));
+        let wrong = |path: &[&str], message: String| {
+            let span = file.outline.nearest(path);
+            Report(vec![Diagnostic::error(&file.source, span, message)])
+        };
         let referred = match &file.definition.references {
             None => None,
             Some(name) => {
                 let other = files.get(name).and_then(|(_, other, _)| other.as_ref());
-                let Some(other) = other else {
-                    let span = file.outline.nearest(&["references"]);
-                    let message = format!("there is no flow `{name}`");
-                    return Err(Report(vec![Diagnostic::error(&file.source, span, message)]));
-                };
-                Some(sink(other).identity())
+                let missing = || wrong(&["references"], format!("there is no flow `{name}`"));
+                Some(sinks::identity(&other.ok_or_else(missing)?.sink))
             }
         };
+        let sink = self.workshop.sink(file).await;
+        let sink = sink.map_err(|why| wrong(&["sink"], why))?;
         Ok(Flow::new(
             &self.engine,
             file.definition.clone(),
-            Arc::clone(&self.apps),
-            sink(file),
+            Arc::clone(&self.workshop.apps),
+            sink,
             referred.as_deref(),
         ))
     }
