@@ -22,6 +22,7 @@ use tombolo_store::{Commit, CommitError, Store};
 use tracing::Instrument;
 
 use crate::audit::{Account, Action, Told, Trail};
+use crate::death::{self, Moment};
 use crate::error::Error;
 use crate::hosts::Hosts;
 use crate::import::schedule::Imports;
@@ -139,6 +140,8 @@ pub struct Answer {
 /// See the module.
 pub struct App {
     pub(crate) name: String,
+    /// What its keys begin with.
+    pub(crate) space: String,
     pub(crate) connector: Connector,
     pub(crate) freshness: Freshness,
     pub(crate) shape: Shape,
@@ -170,7 +173,8 @@ impl App {
         trail: Arc<Trail>,
         vault: Arc<Vault>,
     ) -> Result<Arc<Self>, AppError> {
-        let keys = Keys::new(&config.space());
+        let space = config.space();
+        let keys = Keys::new(&space);
         let AppConfig {
             name,
             connector,
@@ -187,6 +191,7 @@ impl App {
             me: Weak::clone(me),
             keys,
             name,
+            space,
             connector,
             freshness,
             shape,
@@ -207,6 +212,7 @@ impl App {
         app.delete_in_background();
         app.import_in_background();
         app.settle_after_departures();
+        app.count_what_others_mark();
         Ok(app)
     }
 
@@ -453,7 +459,10 @@ impl App {
         told: &Told,
         account: &Account,
     ) -> Result<(), CommitError> {
-        self.trail.commit(commit, account).await?;
+        let write = death::of_action(told.action);
+        let commit = self.trail.commit(commit, account);
+        death::during(write, Moment::Committing, commit).await?;
+        death::at(write, Moment::Committed);
         told.tale.written();
         Ok(())
     }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::audit::{Action, Change, Told, label};
 use crate::convert;
+use crate::death::{self, Moment};
 use crate::error::Error;
 use crate::journal::mapping;
 use crate::kind::Kind;
@@ -373,7 +374,7 @@ impl App {
         &self,
         r: &Request,
         name: &'static str,
-        call: impl Future<Output = Result<T, CallError>>,
+        call: impl Future<Output = Result<T, CallError>> + Send,
     ) -> Result<T, Error> {
         let one = match self.connector.component().manifest().writes {
             Writes::Serial => Some(self.shared.serial.lock().await),
@@ -384,7 +385,9 @@ impl App {
             None => None,
         };
         let began = std::time::Instant::now();
-        let written = call.await;
+        let write = death::of_call(name);
+        let written = death::during(write, Moment::Called, call).await;
+        death::at(write, Moment::Answered);
         r.tale().called(name, began, &written);
         self.hosts.end_turn(turn).await;
         written.map_err(|error| self.target(error))
@@ -460,14 +463,16 @@ impl App {
 }
 
 fn created_without_members(id: &str, error: Error) -> Error {
+    let tell = |mut scim: tombolo_scim::error::Error| {
+        scim.detail = format!(
+            "the group was created with id `{id}`, but without members: {}",
+            scim.detail
+        );
+        scim
+    };
     match error {
-        Error::Request(mut scim) => {
-            scim.detail = format!(
-                "the group was created with id `{id}`, but without members: {}",
-                scim.detail
-            );
-            Error::Request(scim)
-        }
+        Error::Request(scim) => Error::Request(tell(scim)),
+        Error::Reference(scim) => Error::Reference(tell(scim)),
         other => other,
     }
 }

@@ -42,6 +42,9 @@ pub enum Error {
     /// The request itself is wrong; the answer says how.
     #[error("{}", .0.detail)]
     Request(#[from] ScimError),
+    /// What the request refers to (a member, a manager) is not there. Entra counts these apart, and asks again later.
+    #[error("{}", .0.detail)]
+    Reference(ScimError),
     /// There is no such resource.
     #[error("{kind} `{id}` does not exist")]
     NotFound {
@@ -162,7 +165,7 @@ impl Error {
                 app,
                 source: CallError::Failure(failure),
             } if failure.fault == Fault::NotFound => {
-                Self::Request(ScimError::invalid_value(failure_detail(&app, &failure)))
+                Self::Reference(ScimError::invalid_value(failure_detail(&app, &failure)))
             }
             other => other,
         }
@@ -208,7 +211,7 @@ impl Error {
     /// The HTTP status of the answer; see the module's table.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Request(error) => error.status,
+            Self::Request(error) | Self::Reference(error) => error.status,
             Self::NotFound { .. } => 404,
             Self::Taken { .. } => 409,
             Self::Precondition { .. } => 412,
@@ -236,7 +239,7 @@ impl Error {
     /// The answer as SCIM says it.
     pub fn to_scim(&self) -> ScimError {
         match self {
-            Self::Request(error) => error.clone(),
+            Self::Request(error) | Self::Reference(error) => error.clone(),
             Self::NotFound { .. } => ScimError::not_found(self.to_string()),
             Self::Taken { .. } => ScimError::uniqueness(self.to_string()),
             Self::Target {

@@ -33,14 +33,18 @@
 //! | `initial`, `vault` | first passwords, and where they wait to be taken |
 //! | `plan`, `undo` | what a write would do; taking one back |
 //! | [`hosts`], `fence`, `elsewhere` | several hosts on one store: who lives, who may end what, whose answer is older |
+//! | `news` | what hosts tell each other |
+//! | `inspect` | what is known of one object |
 //! | `replay` | the same POST again |
 //! | [`audit`] | who did what, in a chain that shows whether it was changed |
 //! | `reconcile` | what a target's entry does to the mirror |
 //! | `stand_in` | what a target makes up for what was cleared |
+//! | `death` | where a host that is being tested dies |
 //! | `record`, `keys`, `index` | what is kept, and under which keys |
 //! | `versions` | what these looked like before |
 //! | `shared` | what outlives a reload of an app: locks, freshness, counts |
 //! | `state` | the connectors' own small store |
+//! | [`flow`] | the other direction: from a source app into a sink |
 //! | [`error`] | every way to fail, and its SCIM answer |
 //!
 //! [`scim`]: tombolo_scim
@@ -51,17 +55,20 @@ pub mod audit;
 mod closed;
 mod convert;
 mod create;
+mod death;
 mod delete;
 mod elsewhere;
 pub mod error;
 mod expressions;
 mod fence;
+pub mod flow;
 mod held;
 pub mod hosts;
 mod hours;
 pub mod import;
 mod index;
 mod initial;
+mod inspect;
 mod journal;
 mod keys;
 mod kind;
@@ -69,6 +76,7 @@ mod leave;
 mod list;
 mod locks;
 mod members;
+mod news;
 mod password;
 mod plan;
 pub mod policy;
@@ -102,6 +110,7 @@ pub use closed::{Closed, Pause};
 pub use error::Error;
 pub use held::Held;
 pub use initial::Password;
+pub use inspect::{Inspected, Unfinished};
 pub use plan::{Intended, Plan};
 pub use request::Request;
 pub use undo::fold;

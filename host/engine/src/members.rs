@@ -203,7 +203,7 @@ impl App {
                 });
             }
         }
-        Err(Error::Request(ScimError::invalid_value(format!(
+        Err(Error::Reference(ScimError::invalid_value(format!(
             "there is no resource with id `{id}` that could be a member of a {}",
             kind.ty().name
         ))))

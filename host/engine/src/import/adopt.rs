@@ -60,10 +60,10 @@ impl App {
         for index in kind.matching() {
             let values = index.values(wanted);
             let [value] = values.as_slice() else { continue };
-            let mut ids = self.with_value(kind, &index.label, value).await?;
+            let mut ids = self.present_with(r, kind, &index.label, value).await?;
             if ids.is_empty() {
                 self.look_for(r, kind, index, wanted).await?;
-                ids = self.with_value(kind, &index.label, value).await?;
+                ids = self.present_with(r, kind, &index.label, value).await?;
             }
             let shown = format!("{} `{value}`", index.label);
             match ids.len() {
@@ -101,6 +101,24 @@ impl App {
             }
         }
         Ok(None)
+    }
+
+    /// Those that have this value, as fresh as the app asks for.
+    async fn present_with(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        label: &str,
+        value: &str,
+    ) -> Result<BTreeSet<String>, Error> {
+        for id in self.with_value(kind, label, value).await? {
+            match self.fresh(r, kind, &id).await {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // Who has gone, or has another value, is not in the index any more.
+        self.with_value(kind, label, value).await
     }
 
     /// Asks the target for those with the value that `wanted` has, and links them.

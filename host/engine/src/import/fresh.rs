@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tombolo_runtime::contract::Fault;
 
-use super::state::{Sort, Wish};
+use super::state::{Outcome, Sort, Status, Wish};
 use crate::app::{App, Freshness};
 use crate::audit::By;
 use crate::error::Error;
@@ -23,6 +23,8 @@ const WORTH: u32 = 20;
 const WAIT: Duration = Duration::from_secs(5);
 /// Where reading everything takes longer, only what has changed is read between.
 const DEAR: Duration = Duration::from_secs(1);
+/// What an import has read that was broken off so long ago is not what the target has now.
+const OLDEST: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// Kept from the request's deadline for its answer.
 const MARGIN: Duration = Duration::from_millis(300);
 
@@ -67,11 +69,11 @@ impl App {
             },
         };
         // Whoever held the lock may have imported after this request came.
-        let done_meanwhile = [true, false].into_iter().any(|full| {
-            self.shared
-                .imported(&kind.name, full)
-                .is_some_and(|(age, _)| age <= waited.elapsed())
-        });
+        let full = self.sort_for_request(kind) == Sort::Full;
+        let done_meanwhile = self
+            .shared
+            .imported(&kind.name, full)
+            .is_some_and(|(age, _)| age <= waited.elapsed());
         if done_meanwhile || self.is_imported(kind) {
             return Ok(());
         }
@@ -82,6 +84,7 @@ impl App {
             sort: self.sort_for_request(kind),
             by: By::default(),
             accepts: false,
+            oldest: OLDEST,
         };
         let name = kind.name.clone();
         let work = tokio::spawn(async move {
@@ -139,8 +142,13 @@ impl App {
         let Freshness::Bounded(bound) = self.freshness else {
             return false;
         };
+        let whole = |status: Status| {
+            let last = status.last.map(|last| last.outcome);
+            last == Some(Outcome::Whole)
+        };
         self.shared
             .imported(&kind.name, true)
             .is_some_and(|(age, _)| age <= bound)
+            && self.shared.import(&kind.name).is_some_and(whole)
     }
 }

@@ -35,7 +35,7 @@ use crate::app::App;
 use crate::audit::{Action, By, Outcome as Told, Told as Telling};
 use crate::error::Error;
 use crate::kind::Kind;
-use state::{Ended, Outcome, Run, Sort, Status, Wish};
+use state::{Ended, Outcome, Run, STALE, Sort, Status, Wish};
 
 /// An administrator's order.
 #[derive(Clone, Debug)]
@@ -87,6 +87,7 @@ impl App {
                     },
                     by: order.by.clone(),
                     accepts: order.accept,
+                    oldest: STALE,
                 };
                 let ended = app.import_kind(kind, &wish).await?;
                 all.push((kind.name.clone(), ended));
@@ -140,6 +141,16 @@ impl App {
     fn tell_of_import(&self, kind: &Kind, run: &Run, ended: &Ended) {
         let counts = ended.counts;
         let idle = counts.new + counts.changed + counts.missing == 0;
+        if run.by.operator.is_none() && idle && ended.outcome == Outcome::Whole {
+            tracing::debug!(
+                app = self.name,
+                kind = kind.name,
+                import = run.id,
+                listed = counts.listed,
+                "imported; nothing was new"
+            );
+            return;
+        }
         tracing::info!(
             app = self.name,
             kind = kind.name,
@@ -153,9 +164,6 @@ impl App {
             gone = counts.gone,
             "imported"
         );
-        if run.by.operator.is_none() && idle && ended.outcome == Outcome::Whole {
-            return;
-        }
         let outcome = match ended.outcome {
             Outcome::Whole if idle => Told::Unchanged,
             Outcome::Whole => Told::Success,

@@ -17,7 +17,7 @@ use tombolo_runtime::contract::{Change, Entry, Fault};
 use tombolo_store::{Commit, Range};
 
 use super::marks;
-use super::state::{Desk, Ended, Outcome, Run, Sort, Totals, Wish};
+use super::state::{Desk, Ended, Outcome, Phase, Run, Sort, Totals, Wish};
 use super::walk::{End, PAGE, Walk};
 use crate::app::App;
 use crate::error::Error;
@@ -67,17 +67,12 @@ impl App {
                 if ended.sort == Sort::Full {
                     self.clear_marks(kind).await?;
                 }
-                if outcome == Outcome::Whole {
-                    // What it took in this life: one that was broken off is as old as its beginning.
-                    let age = Timestamp::now().duration_since(ended.began);
-                    let age = std::time::Duration::try_from(age).unwrap_or_default();
-                    self.shared.set_imported(
-                        &kind.name,
-                        ended.sort == Sort::Full,
-                        age,
-                        began.elapsed(),
-                    );
-                }
+                // One that was broken off is as old as its beginning.
+                let age = Timestamp::now().duration_since(ended.began);
+                let age = std::time::Duration::try_from(age).unwrap_or_default();
+                let full = ended.sort == Sort::Full;
+                self.shared
+                    .set_imported(&kind.name, full, age, began.elapsed());
                 self.tell_of_import(kind, &desk.run, &ended);
                 Ok(ended)
             }
@@ -94,7 +89,7 @@ impl App {
     }
 
     async fn read_all(&self, desk: &mut Desk<'_>) -> Result<Outcome, Error> {
-        if !desk.run.listed && self.list_all(desk).await? == End::Astray {
+        if desk.run.phase == Phase::Listing && self.list_all(desk).await? == End::Astray {
             return Ok(Outcome::CutShort);
         }
         let outcome = self.tell_absent(desk).await?;
@@ -113,8 +108,8 @@ impl App {
             let entries = match page.map_err(|error| self.target(error)) {
                 Ok(Some(entries)) => entries,
                 Ok(None) => return Ok(walk.ended().unwrap_or(End::Astray)),
-                // A cursor of another time, which the target has forgotten.
-                Err(error) if resumed && error.fault() == Some(Fault::Invalid) => {
+                // A place of another time, which the target may have forgotten: a directory does so with the connection.
+                Err(error) if resumed && self.lists_anew(desk).await => {
                     tracing::info!(app = self.name, kind = kind.name, %error, "the listing cannot be gone on with; it begins anew");
                     desk.start_over(Sort::Full).await?;
                     walk = Walk::new(&kind.name, None);
@@ -136,9 +131,19 @@ impl App {
             };
             desk.run.at = walk.cursor().map(str::to_owned);
             desk.run.pages += 1;
-            desk.run.listed = walk.ended() == Some(End::Whole);
+            if walk.ended() == Some(End::Whole) {
+                desk.run.phase = Phase::Absences;
+            }
             desk.save(commit).await?;
         }
+    }
+
+    /// Whether the target answers to who begins a listing: then it is the place that it does not know any more.
+    async fn lists_anew(&self, desk: &Desk<'_>) -> bool {
+        let first = Walk::new(&desk.kind.name, None)
+            .next(&self.connector, &call_of(&desk.run))
+            .await;
+        first.is_ok()
     }
 
     /// Takes a page into the mirror; what each of its entries was.

@@ -8,7 +8,7 @@ use croner::Cron;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::state::{Outcome, Sort, State, Wish};
+use super::state::{Outcome, STALE, Sort, State, Wish};
 use crate::app::App;
 use crate::audit::By;
 use crate::error::Error;
@@ -111,7 +111,13 @@ impl Imports {
 
     /// What is to be done for a kind now; or when to look again.
     fn due(&self, state: &State, created: Timestamp, now: Timestamp) -> Result<Sort, Timestamp> {
-        if let Some(run) = &state.run {
+        let wanted = self.full.is_some() || self.delta.is_some();
+        let run = state.run.as_ref().filter(|run| {
+            // What failed for a request is tried again by the next one.
+            let failed = state.last.as_ref().map(|last| last.outcome) == Some(Outcome::Failed);
+            !failed || wanted || run.by.operator.is_some()
+        });
+        if let Some(run) = run {
             let failed = state
                 .last
                 .as_ref()
@@ -195,6 +201,7 @@ impl App {
             sort,
             by: By::default(),
             accepts: false,
+            oldest: STALE,
         };
         match self.import_kind(kind, &wish).await {
             Ok(_) => Ok(Timestamp::now()),

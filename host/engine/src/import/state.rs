@@ -16,7 +16,7 @@ use crate::kind::Kind;
 use crate::record::{decode, encode};
 
 /// An import that was left alone for so long begins anew: what it has seen is too old to tell what is gone.
-const STALE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+pub(crate) const STALE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +97,17 @@ pub struct Ended {
     pub note: Option<String>,
 }
 
+/// What a full import is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    /// The listing is read.
+    #[default]
+    Listing,
+    /// It has ended; what it lacks is looked at.
+    Absences,
+}
+
 /// An import under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
@@ -122,9 +133,8 @@ pub(crate) struct Run {
     /// There were links when it began: who is seen is marked.
     #[serde(default)]
     pub(crate) marks: bool,
-    /// The listing has ended; what it lacks is looked at.
     #[serde(default)]
-    pub(crate) listed: bool,
+    pub(crate) phase: Phase,
     /// Somebody has said that what is missing is gone, however much it is.
     #[serde(default)]
     pub(crate) accepts: bool,
@@ -199,6 +209,8 @@ pub(crate) struct Wish {
     pub(crate) sort: Sort,
     pub(crate) by: By,
     pub(crate) accepts: bool,
+    /// One that was broken off is gone on with if it is no older.
+    pub(crate) oldest: jiff::SignedDuration,
 }
 
 impl Run {
@@ -219,7 +231,7 @@ impl Run {
             fell_back: false,
             token: None,
             marks: false,
-            listed: false,
+            phase: Phase::Listing,
             accepts: wish.accepts,
             counts: Counts::default(),
         }
@@ -227,7 +239,7 @@ impl Run {
 
     /// Whether it is worth going on with, for who wants this.
     fn serves(&self, wish: &Wish) -> bool {
-        Timestamp::now().duration_since(self.began) < STALE
+        Timestamp::now().duration_since(self.began) < wish.oldest
             && !wish.accepts
             && (self.sort == Sort::Full || wish.sort == Sort::Delta)
     }
@@ -282,7 +294,7 @@ impl<'a> Desk<'a> {
             state,
             bytes,
         };
-        if desk.run.pages == 0 && !desk.run.listed {
+        if desk.run.pages == 0 && desk.run.phase == Phase::Listing {
             desk.begin().await?;
         }
         // A delta of one page is written once, at its end. Among several hosts it has to be told that somebody is at it.
@@ -318,8 +330,13 @@ impl<'a> Desk<'a> {
             at: None,
             pages: 0,
             fell_back: self.run.fell_back || sort != self.run.sort,
-            listed: false,
-            counts: Counts::default(),
+            phase: Phase::Listing,
+            // What was taken in stays so, and is not new when it is shown again.
+            counts: Counts {
+                new: self.run.counts.new,
+                changed: self.run.counts.changed,
+                ..Counts::default()
+            },
             began: Timestamp::now(),
             ..self.run.clone()
         };
@@ -341,6 +358,7 @@ impl<'a> Desk<'a> {
     /// Writes down that it has ended.
     pub(crate) async fn end(&mut self, ended: &Ended) -> Result<(), Error> {
         let mut state = self.state.clone();
+        state.run = None;
         state.last = Some(ended.clone());
         match (ended.outcome, ended.sort) {
             (Outcome::Failed, _) => state.run = Some(self.run.clone()),

@@ -12,6 +12,7 @@ mod check;
 mod client;
 mod conformance;
 mod connector;
+mod flow;
 mod held;
 mod import;
 mod init;
@@ -104,6 +105,9 @@ enum Command {
     /// List, take and renew the first passwords that the host has given.
     #[command(subcommand)]
     Password(password::Command),
+    /// List, plan and run what is carried from one app into a sink; see what stands in its way.
+    #[command(subcommand)]
+    Flow(flow::Command),
     /// Import what the target has, see what that found, and do something about it.
     #[command(subcommand)]
     Import(import::Command),
@@ -164,6 +168,7 @@ impl Cli {
             Command::Password(command) => command.run(output).await,
             Command::Import(command) => command.run(output).await,
             Command::Audit(command) => command.run(output).await,
+            Command::Flow(command) => command.run(output).await,
             Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,

@@ -13,7 +13,9 @@ use tombolo_engine::audit::{By, Search, summary};
 use tombolo_engine::{App, Engine, Request, fold};
 use uuid::Uuid;
 
+use super::FlowOrder;
 use super::import::Import;
+use crate::flows::Flows;
 use crate::registry::{Found, Registry};
 
 /// What one write of an order may take.
@@ -79,6 +81,15 @@ pub enum Order {
         /// Whose, by SCIM id.
         resource: String,
     },
+    /// What is known of an object of an app, one item each.
+    Inspect {
+        /// Of this app.
+        app: String,
+        /// An SCIM id, an anchor, or a unique value.
+        object: String,
+    },
+    /// About flows.
+    Flow(FlowOrder),
     /// Takes back what the audit tells of, or shows what that would do; one item each.
     Undo {
         /// Which records.
@@ -109,6 +120,8 @@ pub(super) struct Hands<'a> {
     pub(super) engine: &'a Engine,
     /// None where no host runs.
     pub(super) registry: Option<&'a Registry>,
+    /// None where no host runs.
+    pub(super) flows: Option<&'a Flows>,
     /// Who gave the order.
     pub(super) operator: String,
 }
@@ -124,8 +137,10 @@ impl Order {
             | Self::Pause { .. }
             | Self::TakePassword { .. }
             | Self::RenewPassword { .. }
+            | Self::Inspect { .. }
             | Self::Import(_)
             | Self::Undo { .. } => true,
+            Self::Flow(order) => order.needs_apps(),
         }
     }
 }
@@ -169,6 +184,7 @@ impl Hands<'_> {
                     .map_err(|why| why.to_string())?;
                 serde_json::to_value(verdict).map_err(|why| why.to_string())
             }
+            Order::Flow(order) => Box::pin(self.flow(order, items)).await,
             Order::Held { app } => self.held(app.as_deref(), items).await,
             Order::Decide {
                 app,
@@ -201,13 +217,24 @@ impl Hands<'_> {
                     .await
                     .map_err(|why| why.to_scim().detail)?;
                 Ok(json!({ "resource": resource, "request": order }))
+            Order::Inspect { app, object } => {
+                let found = self.app(&app)?.inspect(&object).await;
+                let found = found.map_err(|why| why.to_string())?;
+                let count = found.len();
+                for one in found {
+                    let item = serde_json::to_value(one).map_err(|why| why.to_string())?;
+                    if items.send(Reply::Item(item)).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(json!({ "objects": count }))
             }
             Order::Undo {
                 search,
                 yes,
                 anyway,
             } => self.undo(&search, yes, anyway, items).await,
-            Order::Import(order) => self.import(order, items).await,
+            Order::Import(order) => Box::pin(self.import(order, items)).await,
         }
     }
 

@@ -13,6 +13,7 @@ use tombolo_runtime::CircuitState;
 use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
 use super::guards;
+use crate::budget::Spent;
 use crate::registry::{Generation, Registry};
 
 /// Upper bounds of the buckets of request times, in seconds: from a read out of the mirror to the deadline.
@@ -51,6 +52,23 @@ pub fn start() -> Result<PrometheusHandle, String> {
     metrics::describe_counter!(
         "tombolo_rollbacks_total",
         "New revisions of a connector that were taken back, by app."
+    );
+    metrics::describe_counter!(
+        "tombolo_flow_delivered_total",
+        "What a flow has given to its sink, by outcome."
+    );
+    metrics::describe_gauge!(
+        "tombolo_flow_queued",
+        "Changes of a flow that wait while its sink takes nothing."
+    );
+    metrics::describe_gauge!(
+        "tombolo_flow_held",
+        "1 while what a flow last read is not believed."
+    );
+    metrics::describe_gauge!("tombolo_flow_here", "1 on the host that runs the flow.");
+    metrics::describe_gauge!(
+        "tombolo_flow_last_good_run_seconds",
+        "When a flow last read its source to the end, in seconds since 1970."
     );
     metrics::describe_gauge!(
         "tombolo_requests_in_flight",
@@ -91,6 +109,31 @@ pub fn reload(app: &str, taken_over: bool) {
 /// A new revision was taken back.
 pub fn rollback(app: &str) {
     metrics::counter!("tombolo_rollbacks_total", "app" => app.to_owned()).increment(1);
+}
+
+/// How a flow is.
+pub fn flow(name: &str, now: &tombolo_engine::flow::Gauges) {
+    let flow = || name.to_owned();
+    let delivered = [
+        ("done", now.done),
+        ("staged", now.staged),
+        ("refused", now.refused),
+        ("put-off", now.put_off),
+    ];
+    for (outcome, count) in delivered {
+        metrics::counter!("tombolo_flow_delivered_total", "flow" => flow(), "outcome" => outcome)
+            .absolute(count);
+    }
+    #[allow(clippy::cast_precision_loss)] // No flow has so many.
+    metrics::gauge!("tombolo_flow_queued", "flow" => flow()).set(now.queued as f64);
+    let flag = |on: bool| f64::from(u8::from(on));
+    metrics::gauge!("tombolo_flow_held", "flow" => flow()).set(flag(now.held));
+    metrics::gauge!("tombolo_flow_here", "flow" => flow()).set(flag(now.here));
+    if let Some(at) = now.last_good {
+        #[allow(clippy::cast_precision_loss)] // Seconds since 1970 have room.
+        metrics::gauge!("tombolo_flow_last_good_run_seconds", "flow" => flow())
+            .set(at.as_second() as f64);
+    }
 }
 
 /// One more is worked on, until what this gives is dropped.
@@ -225,6 +268,7 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             u8::from(entry.previous().is_some())
         );
     }
+    budgets(page, registry);
     let serving = || {
         apps.iter()
             .filter_map(|(name, entry)| Some((name, entry.generation.as_deref()?)))
@@ -420,6 +464,43 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
         family(page, family_name, "histogram", help);
         for (name, stats) in &stats {
             histogram(page, family_name, name, read(stats));
+        }
+    }
+}
+
+/// What fails, against what Entra lets pass.
+fn budgets(page: &mut String, registry: &Registry) {
+    let spent: Vec<_> = registry
+        .apps()
+        .keys()
+        .map(|app| (app.clone(), registry.budgets.spent(app)))
+        .collect();
+    let families: [(&str, &str, fn(&Spent) -> u64); 4] = [
+        (
+            "tombolo_error_budget_operations",
+            "What was asked of the app within a day.",
+            |spent| spent.operations,
+        ),
+        (
+            "tombolo_error_budget_failures",
+            "What of it failed, but for references.",
+            |spent| spent.failures,
+        ),
+        (
+            "tombolo_error_budget_reference_failures",
+            "What of it failed on account of what it refers to.",
+            |spent| spent.references,
+        ),
+        (
+            "tombolo_error_budget_used_percent",
+            "How much is used up of what Entra lets pass before it quarantines the job.",
+            |spent| spent.used().into(),
+        ),
+    ];
+    for (name, help, read) in families {
+        family(page, name, "gauge", help);
+        for (app, spent) in &spent {
+            let _ = writeln!(page, "{name}{{app=\"{app}\"}} {}", read(spent));
         }
     }
 }
