@@ -217,6 +217,7 @@ impl Hands<'_> {
                     .await
                     .map_err(|why| why.to_scim().detail)?;
                 Ok(json!({ "resource": resource, "request": order }))
+            }
             Order::Inspect { app, object } => {
                 let found = self.app(&app)?.inspect(&object).await;
                 let found = found.map_err(|why| why.to_string())?;
