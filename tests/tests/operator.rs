@@ -319,3 +319,20 @@ async fn a_stopping_host_finishes_the_writes_it_has_begun() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn whoever_stops_reading_ends_a_command_without_a_complaint() -> Result<()> {
+    let binary = build::tombolo();
+    for arguments in ["completions bash", "completions zsh"] {
+        let line = format!("{} {arguments} | true", binary.display());
+        let shell = std::process::Command::new("sh")
+            .args(["-c", &line])
+            .output()?;
+        let said = String::from_utf8_lossy(&shell.stderr).into_owned();
+        ensure!(
+            !said.contains("Broken pipe") && !said.contains("panicked"),
+            "{arguments}: {said}"
+        );
+    }
+    Ok(())
+}

@@ -136,7 +136,9 @@ type Outcome = anyhow::Result<ExitCode>;
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    output::end_with_the_reader();
+    if !matches!(cli.command, Command::Serve { .. }) {
+        output::end_with_the_reader();
+    }
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -288,7 +288,7 @@ mod tests {
                 "[[scope]]\nclauses = [{ attribute = \"title\", operator = \"IS\" }]",
                 "no operator `IS`",
             ),
-            ("[[scope]]\nfilter = 1", "missing field `clauses`"),
+            ("[[scope]]\nfilter = 1", "unknown field `filter`"),
             (
                 "[maintenance]\ntime-zone = \"UTC\"",
                 "has no `opening-hours`",
