@@ -235,7 +235,10 @@ async fn the_store_moves_from_sled_to_postgres_and_back_and_survives_a_backup() 
     bytes[middle] ^= 1;
     directory.write("damaged.backup", &bytes)?;
     let (good, text) = tombolo(&["store", "restore", &folder, &at("damaged.backup")])?;
-    ensure!(!good && text.contains("damaged"), "{text}");
+    ensure!(
+        !good && text.contains("damaged") && text.contains(&at("damaged.backup")),
+        "{text}"
+    );
     let checked = done(&["store", "check", &folder, "--backup", &at("after.backup")])?;
     ensure!(checked.contains("whole"), "{checked}");
     done(&["store", "restore", &folder, &at("after.backup")])?;

@@ -14,9 +14,12 @@
 //!   takes back.
 //! * **Fail stop.** After a failed write or flush nobody knows what is on the
 //!   disk; the engine then refuses to write until it is opened again.
+//! * **A full disk is no failure.** Room is made sure of before anything is
+//!   written ([`room`]); without it a commit is refused, and the next one tried.
 
 mod checkpoint;
 mod committer;
+mod room;
 mod fjall;
 #[cfg(test)]
 mod tests;
@@ -33,10 +36,13 @@ use crate::walk::PAGE;
 use crate::{Commit, CommitError, Pair, Range, Store, StoreError, Walk};
 use checkpoint::{Checkpointer, sync_directory};
 use committer::Committer;
+use room::Room;
 use fjall::FjallTree;
 use tree::{SledTree, Tree};
 use view::View;
 use wal::{GENERATION_BYTES, Wal};
+
+pub use room::FreeBytes;
 
 /// How long opening waits for another process to let go of the directory.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -65,6 +71,7 @@ pub struct Options {
     cache_bytes: Option<u64>,
     generation_bytes: Option<u64>,
     before_flush: Option<FlushHook>,
+    free_bytes: Option<FreeBytes>,
 }
 
 impl Options {
@@ -93,6 +100,14 @@ impl Options {
     #[must_use]
     pub fn before_flush(mut self, hook: impl FnMut() -> io::Result<()> + Send + 'static) -> Self {
         self.before_flush = Some(Box::new(hook));
+        self
+    }
+
+    /// Asks `count` instead of the disk how many bytes are free.
+    #[cfg(any(test, feature = "suite"))]
+    #[must_use]
+    pub fn free_bytes(mut self, count: impl FnMut() -> io::Result<u64> + Send + 'static) -> Self {
+        self.free_bytes = Some(Box::new(count));
         self
     }
 
@@ -146,6 +161,7 @@ impl SledStore {
         let mut wal = Wal::open(
             &path.join("wal"),
             options.generation_bytes.unwrap_or(GENERATION_BYTES),
+            Room::new(path, options.free_bytes),
             options.before_flush,
             |group| {
                 replayed += 1;
@@ -258,6 +274,10 @@ impl Store for SledStore {
             view: Arc::clone(&self.view),
             after: None,
         }))
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.committer.ready().await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {

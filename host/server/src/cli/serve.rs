@@ -31,6 +31,8 @@ use crate::registry::{Builder, Policy, Registry, watch};
 use crate::store;
 use crate::telemetry;
 
+/// How old the status file may be as to what fails.
+const BUDGETS: Duration = Duration::from_secs(5);
 /// So long a starting host waits for its database.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -40,6 +42,8 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         return Ok(ExitCode::FAILURE);
     };
     telemetry::log::start(&host.log_level, host.log_format);
+    // Heard, so that a file that may not grow is an error of the write, as on a full disk, and not the end of the process.
+    let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     let metrics = telemetry::metrics::start()
         .map_err(anyhow::Error::msg)
         .context("cannot record metrics")?;
@@ -125,6 +129,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         teller.clone(),
         Arc::clone(&registry),
     ));
+    let budgets = tokio::spawn(tell_of_budgets(teller.clone(), Arc::clone(&registry)));
 
     let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
@@ -133,6 +138,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     hosts.leave().await;
     teller.end();
     circuits.abort();
+    budgets.abort();
     watching.abort();
     if !drained || !written {
         warn!(
@@ -252,6 +258,24 @@ async fn tell_of_circuits(
 ) {
     while changes.changed().await.is_ok() {
         teller.tell(&registry);
+    }
+}
+
+/// And of what fails, which changes with each request.
+async fn tell_of_budgets(teller: Teller, registry: Arc<Registry>) {
+    let mut ticks = tokio::time::interval(BUDGETS);
+    let mut told = Vec::new();
+    loop {
+        ticks.tick().await;
+        let spent: Vec<_> = registry
+            .apps()
+            .keys()
+            .map(|app| registry.budgets.spent(app))
+            .collect();
+        if spent != told {
+            teller.tell(&registry);
+            told = spent;
+        }
     }
 }
 

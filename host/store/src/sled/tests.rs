@@ -217,6 +217,36 @@ async fn nothing_is_read_before_it_is_durable() {
 }
 
 #[tokio::test]
+async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
+    let (_dir, path) = directory();
+    let free = Arc::new(AtomicUsize::new(1 << 30));
+    let count = Arc::clone(&free);
+    let options = Options::new().free_bytes(move || Ok(count.load(Ordering::SeqCst) as u64));
+    let store = options.open(&path).expect("the store opens");
+    let put = |value: &str| store.commit(Commit::new().put("a", value));
+    put("1").await.expect("the commit goes through");
+    free.store(1 << 20, Ordering::SeqCst);
+    let refused = put("2").await.expect_err("no room");
+    assert!(
+        matches!(refused, CommitError::Store(StoreError::Full { .. })),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("1 MiB free"), "{refused}");
+    let told = store.ready().await.expect_err("it is told");
+    assert!(matches!(told, StoreError::Full { .. }), "{told}");
+    let kept = store.get(b"a").await.expect("reads go on");
+    assert_eq!(kept.as_deref(), Some(b"1".as_slice()));
+    free.store(1 << 30, Ordering::SeqCst);
+    // Nobody has to write for it to be found out.
+    store.ready().await.expect("there is room again");
+    put("3").await.expect("the commit goes through");
+    drop(store);
+    let store = SledStore::open(&path).expect("the store opens again");
+    let kept = store.get(b"a").await.expect("reads go on");
+    assert_eq!(kept.as_deref(), Some(b"3".as_slice()));
+}
+
+#[tokio::test]
 async fn a_directory_in_use_is_named_as_such() {
     for behind in [Behind::Sled, Behind::Fjall] {
         let (_dir, path) = directory();
