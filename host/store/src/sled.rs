@@ -19,8 +19,8 @@
 
 mod checkpoint;
 mod committer;
-mod room;
 mod fjall;
+mod room;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -36,8 +36,8 @@ use crate::walk::PAGE;
 use crate::{Commit, CommitError, Pair, Range, Store, StoreError, Walk};
 use checkpoint::{Checkpointer, sync_directory};
 use committer::Committer;
-use room::Room;
 use fjall::FjallTree;
+use room::Room;
 use tree::{SledTree, Tree};
 use view::View;
 use wal::{GENERATION_BYTES, Wal};
