@@ -72,7 +72,7 @@ impl View {
     }
 }
 
-fn read_error(error: Failure) -> StoreError {
+fn read_error(error: impl std::fmt::Display) -> StoreError {
     StoreError::Read {
         cause: error.to_string().into(),
     }
