@@ -13,6 +13,7 @@ mod client;
 mod conformance;
 mod connector;
 mod held;
+mod inbound;
 mod init;
 mod mapping;
 mod order;
