@@ -4,8 +4,8 @@
 //! change. A reload makes another one, which shares the locks and the mirror.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,6 +25,7 @@ use tracing::Instrument;
 use crate::audit::{Account, Action, Told, Trail};
 use crate::error::Error;
 use crate::hosts::Hosts;
+use crate::import::schedule::Imports;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::policy::Policy;
@@ -58,6 +59,8 @@ pub struct AppConfig {
     pub rules: Rules,
     /// What its owner wants of disables and deletes.
     pub policy: Policy,
+    /// What its owner wants of imports.
+    pub imports: Imports,
 }
 
 impl AppConfig {
@@ -132,6 +135,7 @@ pub struct App {
     pub(crate) shape: Shape,
     pub(crate) rules: Rules,
     pub(crate) policy: Policy,
+    pub(crate) imports: Imports,
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
@@ -142,6 +146,8 @@ pub struct App {
     pub(crate) trail: Arc<Trail>,
     /// A task settles intents in the background.
     pub(crate) settling: AtomicBool,
+    /// Itself, for what goes on when a request has been answered.
+    pub(crate) me: Weak<Self>,
 }
 
 impl App {
@@ -162,10 +168,12 @@ impl App {
             shape,
             rules,
             policy,
+            imports,
         } = config;
         let kinds = kinds(&connector, shape, &mut overrides, &policy)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
-        let app = Arc::new(Self {
+        let app = Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             keys,
             name,
             connector,
@@ -173,6 +181,7 @@ impl App {
             shape,
             rules,
             policy,
+            imports,
             catalog,
             kinds,
             store,
@@ -184,6 +193,7 @@ impl App {
         });
         app.settle_in_background();
         app.delete_in_background();
+        app.import_in_background();
         app.settle_after_departures();
         Ok(app)
     }

@@ -63,6 +63,16 @@ impl App {
             .await?;
         kind.mapping.require(&object).map_err(mapping)?;
 
+        if let Some(present) = self.account_for(r, kind, &resource).await? {
+            self.adopt_for(r, kind, &present, &resource, members)
+                .await?;
+            let _held = self.shared.locks.lock(&present).await;
+            let stored = self.load_settled(kind, &present, &r.call()).await?;
+            let stored = self
+                .with_password(r, kind, &present, stored, password)
+                .await?;
+            return Ok((present, stored));
+        }
         let _held = self.shared.locks.lock(&id).await;
         let wish = Self::wish(kind, &resource, &members);
         if let Some(wish) = wish {
@@ -234,6 +244,7 @@ impl App {
         let references = self.references_of_object(kind, &object).await?;
         let mut resource = wanted.clone();
         kind.mapping.overlay(&mut resource, &object, &references);
+        let written = self.names_of(kind, wanted).await?;
         for _ in 0..TRIES {
             let end = Commit::new().delete(self.keys.intent(id));
             let mut before = Resource::default();
@@ -241,7 +252,12 @@ impl App {
                 Some(other) => match self.load(kind, &other).await? {
                     Some(present) => {
                         let end = self.hand_over_claims(kind, id, &other, wanted, end).await?;
-                        let record = present.record.next(entry.anchor.clone(), resource.clone());
+                        let mut record =
+                            present.record.next(entry.anchor.clone(), resource.clone());
+                        record.found = false;
+                        let end = self
+                            .end_drift(kind, &other, &written, &mut record, &object, end)
+                            .await?;
                         let (commit, stored) = self
                             .put_record(kind, &other, Some(&present), &record, end)
                             .await?;
@@ -252,7 +268,8 @@ impl App {
                     None => continue,
                 },
                 None => {
-                    let record = Record::new(entry.anchor.clone(), resource.clone());
+                    let mut record = Record::new(entry.anchor.clone(), resource.clone());
+                    record.written.extend(written.iter().cloned());
                     let (commit, stored) = self.put_record(kind, id, None, &record, end).await?;
                     (id.to_owned(), commit, stored, 1)
                 }

@@ -17,6 +17,7 @@
 //! | the target forbids it to Tombolo's account | 502, with text |
 //! | the app's `[policy]` forbids it | 403, with text |
 //! | the target asks to slow down | 429 and `Retry-After` |
+//! | a kind that has never been imported whole, and takes longer than the request | 503 and `Retry-After` |
 //! | unreachable, time-out, trap, limit, changed meanwhile | 503 and `Retry-After` |
 //! | no slot, a full queue, an open circuit | 503 and `Retry-After`: nothing was done |
 
@@ -89,6 +90,16 @@ pub enum Error {
     Changed {
         /// What has changed.
         what: String,
+    },
+    /// A kind is read from the target, and nothing can be said of it before.
+    #[error(
+        "the {kind}s are being imported from the target, {listed} so far; until that has been done once they cannot be listed. Try again"
+    )]
+    Importing {
+        /// The resource type.
+        kind: String,
+        /// How many have been read.
+        listed: u64,
     },
     /// Somebody else changed the same thing at the same moment.
     #[error("the resource was changed by another request at the same moment; try again")]
@@ -184,7 +195,10 @@ impl Error {
                 source: CallError::NotExported { .. },
                 ..
             } => 501,
-            Self::Target { .. } | Self::Unsettled { .. } | Self::Contended => 503,
+            Self::Target { .. }
+            | Self::Unsettled { .. }
+            | Self::Importing { .. }
+            | Self::Contended => 503,
             Self::Store(_) => 503,
             Self::Corrupt(_) | Self::Defect => 500,
         }

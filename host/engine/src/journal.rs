@@ -340,7 +340,10 @@ impl App {
             &stored.record.resource
         };
         let told = intent.settling(Action::Update);
-        self.finish_update(kind, id, &stored, base, &entry, standing, &told)
+        let written = self
+            .names_changed(kind, &stored.record.resource, base)
+            .await?;
+        self.finish_update(kind, id, &stored, base, &entry, standing, &written, &told)
             .await?;
         // Claims of a rename that did not happen.
         let commit = self

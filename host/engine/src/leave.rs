@@ -119,6 +119,7 @@ impl App {
         edits: &[Edit],
     ) -> Result<Stored, Error> {
         let request = Uuid::now_v7().to_string();
+        let written: Vec<String> = edits.iter().map(|edit| edit.name.clone()).collect();
         let (call, edits) = (r.call(), convert::edits(edits));
         let anchor = &stored.record.anchor;
         let update = self
@@ -127,7 +128,7 @@ impl App {
         let entry = self.write(r, "update", update).await?;
         let (base, standing) = (&stored.record.resource, &stored.record.standing);
         let told = r.told(Action::Update);
-        self.finish_update(kind, id, &stored, base, &entry, standing, &told)
+        self.finish_update(kind, id, &stored, base, &entry, standing, &written, &told)
             .await
     }
 

@@ -24,7 +24,8 @@
 //! |---|---|
 //! | [`app`] | one configured use of a connector; what `server` calls |
 //! | `create`, `update`, `delete`, `members`, `password` | the writes, a file each |
-//! | `read`, `list`, `import` | reading: one resource, a query, everything |
+//! | `read`, `list` | reading: one resource, a query |
+//! | [`import`] | reading everything, or what has changed: what it fills, notices and repairs |
 //! | `journal` | intents, and settling them |
 //! | [`policy`], `held`, `leave` | what is not done at once, or not at all |
 //! | `plan`, `undo` | what a write would do; taking one back |
@@ -53,7 +54,7 @@ mod expressions;
 mod fence;
 mod held;
 pub mod hosts;
-mod import;
+pub mod import;
 mod index;
 mod journal;
 mod keys;

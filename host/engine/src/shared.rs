@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::held::Tally;
+use crate::import::state::Status;
 use crate::locks::Locks;
 use crate::replay::Wishes;
 
@@ -30,7 +31,9 @@ pub(crate) struct Shared {
     gone: Mutex<HashMap<String, Instant>>,
     counts: Mutex<HashMap<String, AtomicI64>>,
     bookmarks: Mutex<Vec<Bookmark>>,
-    imported: Mutex<HashMap<String, (Instant, Duration)>>,
+    /// When the last import of a kind began and what it took: the last full one, and the last of any sort.
+    imported: Mutex<HashMap<(String, bool), (Instant, Duration)>>,
+    imports: Mutex<HashMap<String, Status>>,
     importing: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
 }
 
@@ -63,6 +66,7 @@ impl Shared {
             counts: Mutex::default(),
             bookmarks: Mutex::default(),
             imported: Mutex::default(),
+            imports: Mutex::default(),
             importing: Mutex::default(),
         }
     }
@@ -151,18 +155,33 @@ impl Shared {
             .map(|b| (b.index, b.after.clone()))
     }
 
-    /// How long ago the last full import ended, and what it took.
-    pub(crate) fn imported(&self, kind: &str) -> Option<(Duration, Duration)> {
+    /// How long ago the last import began, of everything or of any sort, and what it took.
+    pub(crate) fn imported(&self, kind: &str, full: bool) -> Option<(Duration, Duration)> {
         self.imported
             .lock()
-            .get(kind)
+            .get(&(kind.to_owned(), full))
             .map(|(at, took)| (at.elapsed(), *took))
     }
 
-    pub(crate) fn set_imported(&self, kind: &str, took: Duration) {
-        self.imported
-            .lock()
-            .insert(kind.to_owned(), (Instant::now(), took));
+    pub(crate) fn set_imported(&self, kind: &str, full: bool, age: Duration, took: Duration) {
+        // An age from before this machine was started is none.
+        let Some(began) = Instant::now().checked_sub(age) else {
+            return;
+        };
+        let mut imported = self.imported.lock();
+        imported.insert((kind.to_owned(), false), (began, took));
+        if full {
+            imported.insert((kind.to_owned(), true), (began, took));
+        }
+    }
+
+    /// How the imports of a kind stand.
+    pub(crate) fn import(&self, kind: &str) -> Option<Status> {
+        self.imports.lock().get(kind).cloned()
+    }
+
+    pub(crate) fn set_import(&self, status: Status) {
+        self.imports.lock().insert(status.kind.clone(), status);
     }
 
     /// One import of a kind at a time; the others wait for its result.

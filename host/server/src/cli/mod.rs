@@ -13,6 +13,7 @@ mod client;
 mod conformance;
 mod connector;
 mod held;
+mod import;
 mod inbound;
 mod init;
 mod mapping;
@@ -100,6 +101,9 @@ enum Command {
     /// See, approve and reject what the breakers keep back.
     #[command(subcommand)]
     Held(held::Command),
+    /// Import what the target has, see what that found, and do something about it.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Back up, restore, migrate and check the store.
     #[command(subcommand)]
     Store(store::Command),
@@ -150,6 +154,7 @@ impl Cli {
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
             Command::Held(command) => command.run(output).await,
+            Command::Import(command) => command.run(output).await,
             Command::Audit(command) => command.run(output).await,
             Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,

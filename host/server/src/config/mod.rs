@@ -33,6 +33,7 @@ pub mod diagnostic;
 pub mod ecma;
 pub mod edit;
 pub mod host;
+mod import;
 pub mod issuer;
 mod json;
 mod mask;

@@ -9,16 +9,19 @@
 //! | module | idea |
 //! |---|---|
 //! | `order` | what can be ordered, and doing it |
+//! | `import` | the same of imports |
 //! | `listen` | the host's end of the socket |
 //! | `ask` | the command's end, or the store itself |
 
 mod ask;
+mod import;
 mod listen;
 mod order;
 
 use std::path::{Path, PathBuf};
 
 pub use ask::ask;
+pub use import::Import;
 pub use listen::Listening;
 pub use order::{Order, Reply};
 

@@ -11,6 +11,7 @@ use tombolo_engine::audit::{By, Search, summary};
 use tombolo_engine::{App, Engine, Request, fold};
 use uuid::Uuid;
 
+use super::import::Import;
 use crate::registry::{Found, Registry};
 
 /// What one write of an order may take.
@@ -57,6 +58,8 @@ pub enum Order {
         /// Although the resource has changed since.
         anyway: bool,
     },
+    /// Imports, what they have found, and what is done about it.
+    Import(Import),
 }
 
 /// A line of the answer.
@@ -85,7 +88,7 @@ impl Order {
     pub(super) fn needs_apps(&self) -> bool {
         match self {
             Self::Audit { .. } | Self::AuditVerify { .. } => false,
-            Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } => true,
+            Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } | Self::Import(_) => true,
         }
     }
 }
@@ -144,11 +147,12 @@ impl Hands<'_> {
                 yes,
                 anyway,
             } => self.undo(&search, yes, anyway, items).await,
+            Order::Import(order) => self.import(order, items).await,
         }
     }
 
     /// The app of this name, if it is served.
-    fn app(&self, name: &str) -> Result<Arc<App>, String> {
+    pub(super) fn app(&self, name: &str) -> Result<Arc<App>, String> {
         match self.registry.map(|registry| registry.find(name)) {
             Some(Found::Serving(generation)) => Ok(Arc::clone(&generation.app)),
             Some(Found::Down) => Err(format!(
@@ -160,7 +164,7 @@ impl Hands<'_> {
     }
 
     /// An order as a request: all that it does has its id.
-    fn request(&self, id: &str) -> Request {
+    pub(super) fn request(&self, id: &str) -> Request {
         let by = By {
             request: id.to_owned(),
             operator: Some(self.operator.clone()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tombolo_engine::import::state::{Outcome, Status};
 use tombolo_runtime::CircuitState;
 use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
@@ -121,6 +122,43 @@ type Times = fn(&Snapshot) -> &Histogram;
 
 /// A family of one connector's counters: name, help, and which of them.
 type Family<T> = (&'static str, &'static str, fn(&Snapshot) -> T);
+
+/// One number of a kind's imports: name, help, and which.
+type ImportFamily = (
+    &'static str,
+    &'static str,
+    fn(&Status, Timestamp) -> Option<i64>,
+);
+
+const IMPORTS: [ImportFamily; 4] = [
+    (
+        "tombolo_import_running",
+        "1 while the kind is imported.",
+        |status, _| Some(i64::from(status.running.is_some())),
+    ),
+    (
+        "tombolo_import_read",
+        "Objects that the import under way, or else the last one, has read.",
+        |status, _| {
+            let running = status.running.as_ref().map(|running| running.counts);
+            let last = status.last.as_ref().map(|last| last.counts);
+            i64::try_from(running.or(last)?.listed).ok()
+        },
+    ),
+    (
+        "tombolo_import_full_age_seconds",
+        "Seconds since the last full import that ended whole began.",
+        |status, now| Some(now.as_second() - status.full.as_ref()?.began.as_second()),
+    ),
+    (
+        "tombolo_import_good",
+        "1 if the last import ended whole.",
+        |status, _| {
+            let last = status.last.as_ref()?;
+            Some(i64::from(last.outcome == Outcome::Whole))
+        },
+    ),
+];
 
 /// Names of apps and tokens need no escape: see `is_sane_name`; a token's name may hold anything and gets one.
 fn escape(label: &str) -> String {
@@ -319,6 +357,45 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             "tombolo_connector_circuit_open{{app=\"{name}\"}} {}",
             u8::from(open)
         );
+    }
+    let imports: Vec<_> = serving()
+        .flat_map(|(name, generation)| {
+            let known = generation.app.imports_known();
+            known.into_iter().map(move |status| (name, status))
+        })
+        .collect();
+    for (family_name, help, read) in IMPORTS {
+        family(page, family_name, "gauge", help);
+        for (name, status) in &imports {
+            if let Some(number) = read(status, now) {
+                let kind = escape(&status.kind);
+                let _ = writeln!(
+                    page,
+                    "{family_name}{{app=\"{name}\",kind=\"{kind}\"}} {number}"
+                );
+            }
+        }
+    }
+    family(
+        page,
+        "tombolo_import_findings",
+        "gauge",
+        "What the last import found: orphans, local accounts, drift, ambiguous values.",
+    );
+    for (name, status) in &imports {
+        let Some(last) = &status.last else { continue };
+        let kind = escape(&status.kind);
+        for (finding, number) in [
+            ("orphan", last.found.orphans),
+            ("local", last.found.local),
+            ("drift", last.found.drifted),
+            ("ambiguous", last.found.ambiguous),
+        ] {
+            let _ = writeln!(
+                page,
+                "tombolo_import_findings{{app=\"{name}\",kind=\"{kind}\",finding=\"{finding}\"}} {number}"
+            );
+        }
     }
     let histograms: [(&str, &str, Times); 3] = [
         (
