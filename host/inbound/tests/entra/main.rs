@@ -4,4 +4,5 @@ mod outcomes;
 mod scim;
 mod side;
 mod signing_in;
+mod standard;
 mod upload;
