@@ -84,15 +84,15 @@ async fn start(bulk: bool, patch: bool) -> (Server, Shared) {
                 let answers: Vec<Value> = all
                     .iter()
                     .map(|o| {
-                        let (method, path) = (o["method"].as_str(), o["path"].as_str());
-                        let done = one(&mut store, method.unwrap(), path.unwrap(), "", &o["data"]);
+                        let (method, at) = (o["method"].as_str(), o["path"].as_str());
+                        let done = one(&mut store, method.unwrap(), at.unwrap(), "", &o["data"]);
                         let location = format!("/Users/{}", done.1["id"].as_str().unwrap_or("x"));
                         json!({"bulkId": o["bulkId"], "status": done.0.to_string(), "location": location})
                     })
                     .collect();
                 (200, json!({"Operations": answers}))
             }
-            path => one(&mut store, method.as_str(), path, uri.query().unwrap_or(""), &body),
+            at => one(&mut store, method.as_str(), at, uri.query().unwrap_or(""), &body),
         };
         let answer = if status == 204 { String::new() } else { answer.to_string() };
         async move { (StatusCode::from_u16(status).unwrap(), answer) }
