@@ -55,7 +55,9 @@ impl Listening {
                         let (engine, registry) = (Arc::clone(&engine), Arc::clone(&registry));
                         let flows = Arc::clone(&flows);
                         tokio::spawn(async move {
-                            if let Err(why) = serve(stream, &engine, &registry, &flows).await {
+                            if let Err(why) =
+                                Box::pin(serve(stream, &engine, &registry, &flows)).await
+                            {
                                 info!(%why, "an order was not heard to its end");
                             }
                         });
