@@ -58,6 +58,7 @@ workgroup = AD
 server role = active directory domain controller
 interfaces = {address}/8
 bind interfaces only = yes
+dsdb:schema update allowed = yes
 server services = ldap
 private dir = {d}/private
 state directory = {d}/state
@@ -91,6 +92,7 @@ disable netbios = yes
             address,
         };
         samba.wait()?;
+        samba.modify(&external_id())?;
         samba.unit(UNIT)?;
         Ok(samba)
     }
@@ -250,6 +252,34 @@ impl Drop for Samba {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The attribute of Server 2016's schema that Entra's mapping of groups writes; Samba's own schema is older.
+fn external_id() -> String {
+    let schema = format!("CN=Schema,CN=Configuration,{BASE}");
+    let now = "dn:\nchangetype: modify\nadd: schemaUpdateNow\nschemaUpdateNow: 1\n";
+    format!(
+        "dn: CN=ms-DS-External-Directory-Object-Id,{schema}
+changetype: add
+objectClass: top
+objectClass: attributeSchema
+attributeID: 1.2.840.113556.1.4.2310
+attributeSyntax: 2.5.5.12
+oMSyntax: 64
+isSingleValued: TRUE
+rangeUpper: 256
+searchFlags: 9
+lDAPDisplayName: msDS-ExternalDirectoryObjectId
+schemaIDGUID:: kL8pva1m4UCIexDfBwQZpg==
+
+{now}
+dn: CN=Mail-Recipient,{schema}
+changetype: modify
+add: mayContain
+mayContain: msDS-ExternalDirectoryObjectId
+
+{now}"
+    )
 }
 
 fn program() -> Result<PathBuf> {

@@ -154,7 +154,9 @@ pub fn of_user() -> Vec<Offered> {
         text("sAMAccountName")
             .unique()
             .about("At most 20 characters; made of userPrincipalName when it is not given"),
-        text("cn").about("The name of the entry; made of displayName when it is not given"),
+        text("cn").unique().about(
+            "The name of the entry in its container; made of displayName when it is not given",
+        ),
         text("displayName").scim("displayName"),
         text("sn").scim("name.familyName"),
         text("givenName").scim("name.givenName"),

@@ -49,7 +49,7 @@ pub fn create(kind: &Kind<'_>, attributes: &[Attribute]) -> Result<Entry> {
     let wanted = wanted.and_then(|v| String::from_utf8(v.into_iter().next()?).ok());
     let name = match &wanted {
         Some(name) => name.clone(),
-        None => common_name(&values)?,
+        None => common_name(|name| first_text(&values, name).map(str::to_owned))?,
     };
     let new = |name: &str| LdapEntry {
         dn: dn::child("CN", name, &parent),
@@ -150,15 +150,11 @@ fn complete_account(kind: &Kind<'_>, values: &mut Values, from: &str) -> Result<
 }
 
 /// The name of an entry that nobody has named.
-fn common_name(values: &Values) -> Result<String> {
-    let names: Vec<&str> = ["givenName", "sn"]
-        .iter()
-        .filter_map(|name| first_text(values, name))
-        .collect();
+pub fn common_name(value: impl Fn(&str) -> Option<String>) -> Result<String> {
+    let names: Vec<String> = ["givenName", "sn"].into_iter().filter_map(&value).collect();
     let full = (!names.is_empty()).then(|| names.join(" "));
-    let name = first_text(values, "displayName").map(str::to_owned);
-    let name = name.or(full);
-    let name = name.or_else(|| first_text(values, "sAMAccountName").map(str::to_owned));
+    let name = value("displayName").or(full);
+    let name = name.or_else(|| value("sAMAccountName"));
     let name = name.map(|name| naming::cn(&name)).unwrap_or_default();
     if name.is_empty() {
         return Err(required("cn"));
@@ -252,7 +248,7 @@ mod tests {
         let named = |given: &[(&str, &str)]| {
             let mut values = Values::new();
             given.iter().for_each(|(n, v)| set(&mut values, n, v));
-            common_name(&values)
+            common_name(|name| first_text(&values, name).map(str::to_owned))
         };
         let known = [
             ("sAMAccountName", "ana"),

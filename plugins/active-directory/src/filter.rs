@@ -76,9 +76,9 @@ fn node(kind: &Kind<'_>, filter: &Filter, names: &BTreeMap<String, String>) -> R
         Filter::Element(name, _) => Err(Failure::unsupported(format!(
             "`{name}` has no parts in the directory"
         ))),
-        Filter::Present(name) => present(kind, kind.offered(name)?),
+        Filter::Present(name) => present(kind, known(kind, name)?),
         Filter::Test(name, comparison, value) => {
-            let offered = kind.offered(name)?;
+            let offered = known(kind, name)?;
             if *comparison == Comparison::NotEqual {
                 let equal = test(kind, offered, Comparison::Equal, value, names)?;
                 return Ok(format!("(!{equal})"));
@@ -86,6 +86,11 @@ fn node(kind: &Kind<'_>, filter: &Filter, names: &BTreeMap<String, String>) -> R
             test(kind, offered, *comparison, value, names)
         }
     }
+}
+
+fn known<'k>(kind: &'k Kind<'_>, name: &str) -> Result<&'k Offered> {
+    kind.offered(name)
+        .map_err(|failure| Failure::unsupported(failure.message).attribute(name))
 }
 
 fn present(kind: &Kind<'_>, offered: &Offered) -> Result<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tombolo_sdk::ldap::{LdapEntry, dn};
+use tombolo_sdk::ldap::dn;
 use tombolo_sdk::schema::{Description, Kind as Described};
 use tombolo_sdk::{Failure, Result};
 
@@ -157,11 +157,6 @@ impl<'s> Kind<'s> {
             })
         });
         fitting.map_or(self.container.as_str(), |place| place.container.as_str())
-    }
-
-    /// Is the entry one of those that are looked for below the kind's base?
-    pub fn is_within(&self, entry: &LdapEntry) -> bool {
-        dn::is_within(&entry.dn, self.base)
     }
 
     /// Nothing is written where somebody else's synchronisation reads.

@@ -7,7 +7,9 @@ use tombolo_sdk::{Edit, EditKind, Entry, Failure, Result, Scalar};
 
 use crate::account;
 use crate::attribute::{ACTIVE, PARENT, Syntax, from_directory};
-use crate::create::{Values, blame, container, directory_values, first_text, required};
+use crate::create::{
+    Values, blame, common_name, container, directory_values, first_text, required,
+};
 use crate::directory::{self, Outcome, VERSION};
 use crate::entry;
 use crate::kind::{Kind, Which};
@@ -31,23 +33,28 @@ pub fn update(
     edits: &[Edit],
     if_version: Option<&str>,
 ) -> Result<Entry> {
-    for _ in 0..TRIES {
-        if let Some(entry) = attempt(kind, anchor, edits, if_version)? {
-            return Ok(entry);
+    let mut tries = 1;
+    loop {
+        match attempt(kind, anchor, edits, if_version)? {
+            Attempt::Done(entry) => return Ok(entry),
+            Attempt::Refused(_) if tries < TRIES => tries += 1,
+            Attempt::Refused(failure) => return Err(failure),
         }
     }
-    Err(Failure::busy(
-        "somebody else changes this account's userAccountControl all the time",
-    ))
 }
 
-/// None when the account's flags are no longer what was read.
+enum Attempt {
+    Done(Entry),
+    /// Perhaps because the account's flags are no longer what was read.
+    Refused(Failure),
+}
+
 fn attempt(
     kind: &Kind<'_>,
     anchor: &str,
     edits: &[Edit],
     if_version: Option<&str>,
-) -> Result<Option<Entry>> {
+) -> Result<Attempt> {
     let current = entry::find(kind, anchor, &kind.to_read(&[]))?;
     if if_version.is_some_and(|version| current.text(VERSION) != Some(version)) {
         return Err(Failure::changed(format!(
@@ -56,6 +63,7 @@ fn attempt(
         )));
     }
     let mut wanted = wanted(kind, &current, edits)?;
+    complete(kind, &current, &mut wanted)?;
     let place = new_place(kind, &current, &mut wanted)?;
     check(kind, anchor, &current, &wanted.values)?;
     let mut changes = Vec::new();
@@ -67,21 +75,22 @@ fn attempt(
     }
     changes.extend(flags(&current, wanted.active)?);
     if changes.is_empty() && place.is_none() {
-        let mut entries = entry::entries(kind, std::slice::from_ref(&current), &[])?;
-        return Ok(entries.pop());
+        return entry::by_name(kind, &current.dn).map(Attempt::Done);
     }
     kind.guard(&current.dn)?;
     let has_flags = wanted.active.is_some();
     match directory::try_modify(&current.dn, &changes)? {
         Outcome::Done => {}
-        Outcome::Refused(NO_SUCH_ATTRIBUTE, _) if has_flags => return Ok(None),
+        Outcome::Refused(NO_SUCH_ATTRIBUTE, failure) if has_flags => {
+            return Ok(Attempt::Refused(failure));
+        }
         Outcome::Refused(_, failure) => return Err(failure),
     }
     let now = match place {
         None => current.dn.clone(),
         Some(place) => rename(kind, &current, &wanted.values, place)?,
     };
-    entry::by_name(kind, &now).map(Some)
+    entry::by_name(kind, &now).map(Attempt::Done)
 }
 
 /// What each attribute that an edit touches should hold.
@@ -145,6 +154,31 @@ fn wanted(kind: &Kind<'_>, current: &LdapEntry, edits: &[Edit]) -> Result<Wanted
     Ok(wanted)
 }
 
+/// An account name that is cleared is made anew, as for a new entry.
+fn complete(kind: &Kind<'_>, current: &LdapEntry, wanted: &mut Wanted) -> Result<()> {
+    let cleared = wanted.values.get("sAMAccountName");
+    if !cleared.is_some_and(Vec::is_empty) {
+        return Ok(());
+    }
+    let from = match kind.which {
+        Which::User => "userPrincipalName",
+        Which::Group => "cn",
+    };
+    let from = after(current, wanted, from).unwrap_or_default();
+    let account = naming::free_account(kind, &from)?;
+    let account = vec![account.into_bytes()];
+    wanted.values.insert("sAMAccountName".to_owned(), account);
+    Ok(())
+}
+
+/// The first value that an attribute has after the edits.
+fn after(current: &LdapEntry, wanted: &Wanted, name: &str) -> Option<String> {
+    match wanted.values.get(name) {
+        Some(values) => String::from_utf8(values.first()?.clone()).ok(),
+        None => current.text(name).map(str::to_owned),
+    }
+}
+
 /// There are two ways to say never, and the one that is there stays.
 fn never(current: &LdapEntry) -> Vec<u8> {
     let held = current.text(account::EXPIRES);
@@ -171,7 +205,8 @@ fn new_place(kind: &Kind<'_>, current: &LdapEntry, wanted: &mut Wanted) -> Resul
         Some(Some(value)) => String::from_utf8(value)
             .map_err(|_| Failure::invalid("`cn` is text").attribute("cn"))?,
         Some(None) if kind.which == Which::Group => return Err(required("cn")),
-        _ => follow_display(kind, current, wanted, &old_name),
+        Some(None) => common_name(|name| after(current, wanted, name))?,
+        None => follow_display(kind, current, wanted, &old_name),
     };
     if kind.which == Which::Group && name != old_name {
         follow_name(kind, current, wanted, &old_name, &name)?;

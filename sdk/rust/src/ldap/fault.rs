@@ -54,8 +54,9 @@ fn fault(code: Option<u32>, message: &str) -> Fault {
         4 | 10 | 11 | 13 | 50 | 53 => Fault::Forbidden,
         CONSTRAINT if is_taken(message) => Fault::AlreadyExists,
         ENTRY_EXISTS => Fault::AlreadyExists,
-        17 | CONSTRAINT | VALUE_EXISTS | INVALID_SYNTAX | INVALID_DN | 64 | OBJECT_CLASS | 66
-        | 67 | 69 => Fault::Invalid,
+        // Samba: also an attribute that its schema does not have.
+        NO_SUCH_ATTRIBUTE | 17 | CONSTRAINT | VALUE_EXISTS | INVALID_SYNTAX | INVALID_DN | 64
+        | OBJECT_CLASS | 66 | 67 | 69 => Fault::Invalid,
         NO_SUCH_OBJECT => Fault::NotFound,
         12 | 18 => Fault::Unsupported,
         _ => Fault::Other,
