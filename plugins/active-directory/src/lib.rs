@@ -166,3 +166,21 @@ impl Delta for Domain {
 }
 
 tombolo_sdk::export!(Domain: read, write, members, password, delta; manifest = "manifest.json");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preset_for_entras_groups_is_what_the_settings_take() {
+        let file: toml::Value =
+            toml::from_str(include_str!("../examples/entra-groups.toml")).expect("an app's file");
+        let settings = serde_json::to_string(&file["settings"]).expect("settings");
+        let settings = Settings::parse(&settings).expect("settings");
+        let kind = Kind::group(&settings);
+        let expressions = file["mapping"]["group"]["expressions"].as_table();
+        for attribute in expressions.expect("expressions").keys() {
+            assert!(kind.offered(attribute).is_ok(), "{attribute}");
+        }
+    }
+}
