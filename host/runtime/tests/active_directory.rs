@@ -219,7 +219,7 @@ async fn an_account_keeps_its_flags_and_ends_when_it_is_said() {
         .tool(&["user", "show", "annamaria.von.hohens"])
         .unwrap();
     assert!(
-        tool.contains("accountExpires: 135643208890000000"),
+        tool.contains("accountExpires: 135802912890000000"),
         "{tool}"
     );
     let never = app
