@@ -41,6 +41,7 @@
 //! | `versions` | what these looked like before |
 //! | `shared` | what outlives a reload of an app: locks, freshness, counts |
 //! | `state` | the connectors' own small store |
+//! | [`flow`] | the other direction: from a source app into a sink |
 //! | [`error`] | every way to fail, and its SCIM answer |
 //!
 //! [`scim`]: tombolo_scim
@@ -56,6 +57,7 @@ mod elsewhere;
 pub mod error;
 mod expressions;
 mod fence;
+pub mod flow;
 mod held;
 pub mod hosts;
 pub mod import;

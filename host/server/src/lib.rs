@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`config`] | the operator's files, and everything that is wrong with them at once |
 //! | [`registry`] | the apps that are served, and how they change while requests run |
+//! | [`flows`] | what is carried from one app into a sink |
 //! | [`auth`] | who may call |
 //! | [`budget`] | how far each app is from Entra's quarantine |
 //! | [`http`] | from connections to answers |
@@ -25,6 +26,7 @@ pub mod config;
 pub mod control;
 pub mod embedded;
 pub mod files;
+pub mod flows;
 pub mod http;
 pub mod registry;
 pub mod store;

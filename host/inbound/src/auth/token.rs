@@ -172,6 +172,28 @@ impl Tokens {
     async fn ask(&self) -> Result<Token, TokenError> {
         let asked_at = Instant::now();
         let client = &self.client;
+        let federated = match &client.credential {
+            Credential::Federated(path) => Some(federated(path).await?),
+            Credential::Secret(..) | Credential::Certificate(_) => None,
+        };
+        let (body, authorization) = self.form(federated)?;
+        let request = Request {
+            method: Method::POST,
+            url: client.endpoint.clone(),
+            body: Some(("application/x-www-form-urlencoded", body.into_bytes())),
+            accept: "application/json",
+        };
+        let answer = self.wire.send(&request, &authorization).await?;
+        read(
+            &answer,
+            client.endpoint.host_str().unwrap_or_default(),
+            asked_at,
+        )
+    }
+
+    /// What is asked, and how the client shows itself. A form cannot be held while something is waited for.
+    fn form(&self, federated: Option<SecretString>) -> Result<(String, Authorization), TokenError> {
+        let client = &self.client;
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         if !client.scope.is_empty() {
@@ -203,28 +225,14 @@ impl Tokens {
                 form.append_pair("client_assertion_type", JWT_BEARER);
                 form.append_pair("client_assertion", assertion.expose_secret());
             }
-            Credential::Federated(path) => {
-                let token = federated(path).await?;
+            Credential::Federated(_) => {
+                let token = federated.unwrap_or_default();
                 form.append_pair("client_id", &client.client_id);
                 form.append_pair("client_assertion_type", JWT_BEARER);
                 form.append_pair("client_assertion", token.expose_secret());
             }
         }
-        let request = Request {
-            method: Method::POST,
-            url: client.endpoint.clone(),
-            body: Some((
-                "application/x-www-form-urlencoded",
-                form.finish().into_bytes(),
-            )),
-            accept: "application/json",
-        };
-        let answer = self.wire.send(&request, &authorization).await?;
-        read(
-            &answer,
-            client.endpoint.host_str().unwrap_or_default(),
-            asked_at,
-        )
+        Ok((form.finish(), authorization))
     }
 }
 

@@ -23,6 +23,7 @@ use super::output;
 use crate::auth::{self, Guard};
 use crate::config::{HostFile, Layout};
 use crate::control::Listening;
+use crate::flows::Flows;
 use crate::http::route::Face;
 use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
@@ -71,14 +72,11 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     engine.keep_audit(host.audit.clone());
     let runtime = runtime(&layout, &host)?;
     let circuits = runtime.circuits();
+    let policy = Policy::new(&layout, &host);
+    let secrets = Arc::clone(&policy.secrets);
     let registry = Registry::new(
         layout.clone(),
-        Builder::new(
-            runtime,
-            Arc::clone(&engine),
-            host.protocol,
-            Policy::new(&layout, &host),
-        ),
+        Builder::new(runtime, Arc::clone(&engine), host.protocol, policy),
     );
     let certificate = certificate(&layout, &host)?;
     let tls = certificate
@@ -100,7 +98,20 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         &here,
         host.public_url.as_deref().unwrap_or(&here),
     );
-    let listening = Listening::start(&state, Arc::clone(&engine), Arc::clone(&registry));
+    let flows = Flows::new(
+        layout.clone(),
+        Arc::clone(&engine),
+        Arc::clone(&registry),
+        Arc::clone(&store),
+        secrets,
+    );
+    flows.look().await;
+    let listening = Listening::start(
+        &state,
+        Arc::clone(&engine),
+        Arc::clone(&registry),
+        Arc::clone(&flows),
+    );
     if let Err(why) = &listening {
         warn!(%why, "orders such as `tombolo audit list` cannot be taken while the host runs");
     }
@@ -124,6 +135,7 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     );
     let watching = tokio::spawn(watching);
 
+    let carrying = tokio::spawn(Arc::clone(&flows).keep_looking(stop.clone()));
     let circuits = tokio::spawn(tell_of_circuits(
         circuits,
         teller.clone(),
@@ -133,12 +145,20 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
 
     let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
+    // What they write goes through the apps: first they stop, then the writes are waited for.
+    if tokio::time::timeout(host.drain, flows.stop())
+        .await
+        .is_err()
+    {
+        warn!("a flow was not stopped in time; it goes on from there at the next start");
+    }
     let written = engine.drain(host.drain).await;
     drop(listening);
     hosts.leave().await;
     teller.end();
     circuits.abort();
     budgets.abort();
+    carrying.abort();
     watching.abort();
     if !drained || !written {
         warn!(

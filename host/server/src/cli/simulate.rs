@@ -18,6 +18,7 @@ use tombolo_client::simulate::{
 };
 
 use super::Outcome;
+use super::inbound;
 use super::output::{self, Output};
 use super::remote::Remote;
 use crate::config::value;
@@ -64,6 +65,8 @@ pub(super) struct Arguments {
 enum Command {
     /// Provision one user, or a group with at most five members, now.
     OnDemand(OnDemandArguments),
+    /// Play Entra's receiving side: bulkUpload, the provisioning log, and Entra's SCIM API.
+    Inbound(inbound::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -150,6 +153,7 @@ fn rate(text: &str) -> Result<f64, String> {
 pub(super) async fn run(arguments: Arguments, output: Output) -> Outcome {
     let played = match arguments.command {
         Some(Command::OnDemand(arguments)) => on_demand(arguments, output).await,
+        Some(Command::Inbound(arguments)) => inbound::run(arguments, output).await,
         None => cycles(arguments, output).await,
     };
     Ok(played.unwrap_or_else(|why| {

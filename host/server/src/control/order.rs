@@ -11,7 +11,9 @@ use tombolo_engine::audit::{By, Search, summary};
 use tombolo_engine::{App, Engine, Request, fold};
 use uuid::Uuid;
 
+use super::FlowOrder;
 use super::import::Import;
+use crate::flows::Flows;
 use crate::registry::{Found, Registry};
 
 /// What one write of an order may take.
@@ -56,6 +58,8 @@ pub enum Order {
         /// An SCIM id, an anchor, or a unique value.
         object: String,
     },
+    /// About flows.
+    Flow(FlowOrder),
     /// Takes back what the audit tells of, or shows what that would do; one item each.
     Undo {
         /// Which records.
@@ -86,6 +90,8 @@ pub(super) struct Hands<'a> {
     pub(super) engine: &'a Engine,
     /// None where no host runs.
     pub(super) registry: Option<&'a Registry>,
+    /// None where no host runs.
+    pub(super) flows: Option<&'a Flows>,
     /// Who gave the order.
     pub(super) operator: String,
 }
@@ -100,6 +106,7 @@ impl Order {
             | Self::Inspect { .. }
             | Self::Undo { .. }
             | Self::Import(_) => true,
+            Self::Flow(order) => order.needs_apps(),
         }
     }
 }
@@ -143,6 +150,7 @@ impl Hands<'_> {
                     .map_err(|why| why.to_string())?;
                 serde_json::to_value(verdict).map_err(|why| why.to_string())
             }
+            Order::Flow(order) => Box::pin(self.flow(order, items)).await,
             Order::Held { app } => self.held(app.as_deref(), items).await,
             Order::Decide {
                 app,

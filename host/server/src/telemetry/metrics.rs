@@ -52,6 +52,23 @@ pub fn start() -> Result<PrometheusHandle, String> {
         "tombolo_rollbacks_total",
         "New revisions of a connector that were taken back, by app."
     );
+    metrics::describe_counter!(
+        "tombolo_flow_delivered_total",
+        "What a flow has given to its sink, by outcome."
+    );
+    metrics::describe_gauge!(
+        "tombolo_flow_queued",
+        "Changes of a flow that wait while its sink takes nothing."
+    );
+    metrics::describe_gauge!(
+        "tombolo_flow_held",
+        "1 while what a flow last read is not believed."
+    );
+    metrics::describe_gauge!("tombolo_flow_here", "1 on the host that runs the flow.");
+    metrics::describe_gauge!(
+        "tombolo_flow_last_good_run_seconds",
+        "When a flow last read its source to the end, in seconds since 1970."
+    );
     metrics::describe_gauge!(
         "tombolo_requests_in_flight",
         "Requests that are being worked on."
@@ -91,6 +108,31 @@ pub fn reload(app: &str, taken_over: bool) {
 /// A new revision was taken back.
 pub fn rollback(app: &str) {
     metrics::counter!("tombolo_rollbacks_total", "app" => app.to_owned()).increment(1);
+}
+
+/// How a flow is.
+pub fn flow(name: &str, now: &tombolo_engine::flow::Gauges) {
+    let flow = || name.to_owned();
+    let delivered = [
+        ("done", now.done),
+        ("staged", now.staged),
+        ("refused", now.refused),
+        ("put-off", now.put_off),
+    ];
+    for (outcome, count) in delivered {
+        metrics::counter!("tombolo_flow_delivered_total", "flow" => flow(), "outcome" => outcome)
+            .absolute(count);
+    }
+    #[allow(clippy::cast_precision_loss)] // No flow has so many.
+    metrics::gauge!("tombolo_flow_queued", "flow" => flow()).set(now.queued as f64);
+    let flag = |on: bool| f64::from(u8::from(on));
+    metrics::gauge!("tombolo_flow_held", "flow" => flow()).set(flag(now.held));
+    metrics::gauge!("tombolo_flow_here", "flow" => flow()).set(flag(now.here));
+    if let Some(at) = now.last_good {
+        #[allow(clippy::cast_precision_loss)] // Seconds since 1970 have room.
+        metrics::gauge!("tombolo_flow_last_good_run_seconds", "flow" => flow())
+            .set(at.as_second() as f64);
+    }
 }
 
 /// One more is worked on, until what this gives is dropped.
