@@ -46,7 +46,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     // The owner of this process's own entry is who we are.
     std::fs::metadata("/proc/self")
         .is_ok_and(|entry| std::os::unix::fs::MetadataExt::uid(&entry) == 0)

@@ -115,6 +115,8 @@ pub struct Start {
     pub listen: Option<String>,
     /// Another binary than the one that [`crate::build::tombolo`] builds.
     pub binary: Option<PathBuf>,
+    /// A program, and its arguments, that becomes the host in the end: `nsenter …`.
+    pub wrapper: Vec<String>,
 }
 
 impl Host {
@@ -126,7 +128,16 @@ impl Host {
     /// The same, with settings.
     pub async fn start_with(directory: &Path, start: &Start) -> Result<Self> {
         let binary = start.binary.clone().unwrap_or_else(crate::build::tombolo);
-        let mut child = Command::new(&binary)
+        let mut words = start.wrapper.iter();
+        let mut command = match words.next() {
+            Some(program) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(&binary);
+                command
+            }
+            None => Command::new(&binary),
+        };
+        let mut child = command
             .arg("serve")
             .arg(directory)
             .args(["--listen", start.listen.as_deref().unwrap_or("127.0.0.1:0")])

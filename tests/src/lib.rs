@@ -23,12 +23,15 @@
 //! - [`token`]: a client of the token endpoint.
 //! - [`pki`], [`issuer`]: certificates, and tokens that somebody else signs.
 //! - [`fault`]: a wire that resets, delays, swallows and cuts on command.
+//! - [`ledger`], [`outside`]: what was acknowledged and what was not answered; a target as its owner sees it.
+//! - [`disk`]: disks that fill up and fail.
 //! - [`dice`]: randomness that a seed repeats.
 
 pub mod apps;
 mod as_user;
 pub mod build;
 pub mod dice;
+pub mod disk;
 pub mod entra;
 pub mod fault;
 pub mod guarded;
@@ -37,10 +40,12 @@ pub mod hostile;
 pub mod issuer;
 pub mod languages;
 pub mod ldif;
+pub mod ledger;
 pub mod load;
 pub mod mariadb;
 pub mod oci;
 pub mod openbao;
+pub mod outside;
 pub mod people;
 pub mod pki;
 pub mod postgres;

@@ -22,11 +22,22 @@ pub struct Postgres {
     server: Server,
     directory: TempDir,
     port: u16,
+    /// Whether it flushes what it commits; tests do not wait for that.
+    fsync: bool,
 }
 
 impl Postgres {
     /// Starts one on a free port, with an empty database; the host's account gets `password`.
     pub fn start(password: &str) -> Result<Self> {
+        Self::start_with(password, false)
+    }
+
+    /// The same, and what it commits is on the disk, as it is where figures mean something.
+    pub fn start_durable(password: &str) -> Result<Self> {
+        Self::start_with(password, true)
+    }
+
+    fn start_with(password: &str, fsync: bool) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("tombolo-postgres-")
             .tempdir()?;
@@ -52,6 +63,7 @@ impl Postgres {
             server: Server::new("postgres", directory.path(), "-INT"),
             directory,
             port: free_port()?,
+            fsync,
         };
         server.spawn()?;
         server.superuser(
@@ -63,6 +75,11 @@ impl Postgres {
             &format!("CREATE DATABASE {DATABASE} OWNER {USER}"),
         )?;
         Ok(server)
+    }
+
+    /// Its first process, while it runs: the others are its children.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.pid()
     }
 
     /// The port on 127.0.0.1.
@@ -100,7 +117,7 @@ impl Postgres {
             format!("port={}", self.port),
             // A path in a temporary directory may be too long for a socket.
             "unix_socket_directories=".to_owned(),
-            "fsync=off".to_owned(),
+            format!("fsync={}", if self.fsync { "on" } else { "off" }),
             "wal_level=logical".to_owned(),
             "ssl=on".to_owned(),
             format!("ssl_cert_file={}", at.join("server.pem").display()),

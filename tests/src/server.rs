@@ -55,6 +55,11 @@ impl Server {
         Ok(())
     }
 
+    /// The process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Stops it: every connection ends.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else {

@@ -141,6 +141,11 @@ async fn an_operation_is_told_with_who_asked_what_was_called_and_what_changed() 
         ] {
             ensure!(!line[key].is_null(), "{key}: {line}");
         }
+        // Entra's own id of the operation, from its header.
+        ensure!(
+            line["changeId"] == "0b0e7f3c-7c43-4be1-9d4d-6d4b1a0a4a10",
+            "{line}"
+        );
     }
     ensure!(!export.contains(SECRET) && !told.iter().any(|r| r.to_string().contains(SECRET)));
     drop(host);

@@ -154,7 +154,11 @@ async fn check_says_what_is_wrong_with_the_database() -> Result<()> {
         ("tombolo@", "tombolo:hunter2@", "holds a password"),
         ("tls/store-ca.pem", "tls/none.pem", "tls/none.pem"),
         ("tls = \"require\"", "tls = \"maybe\"", "store.tls"),
-        ("engine = \"postgres\"\n", "", "its engine is sled"),
+        (
+            "engine = \"postgres\"\n",
+            "",
+            "its engine is not a database",
+        ),
     ] {
         directory.write("tombolo.toml", file.replace(from, to))?;
         let (good, text) = tombolo(&["check", &folder])?;
@@ -231,7 +235,10 @@ async fn the_store_moves_from_sled_to_postgres_and_back_and_survives_a_backup() 
     bytes[middle] ^= 1;
     directory.write("damaged.backup", &bytes)?;
     let (good, text) = tombolo(&["store", "restore", &folder, &at("damaged.backup")])?;
-    ensure!(!good && text.contains("damaged"), "{text}");
+    ensure!(
+        !good && text.contains("damaged") && text.contains(&at("damaged.backup")),
+        "{text}"
+    );
     let checked = done(&["store", "check", &folder, "--backup", &at("after.backup")])?;
     ensure!(checked.contains("whole"), "{checked}");
     done(&["store", "restore", &folder, &at("after.backup")])?;

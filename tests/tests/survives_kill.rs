@@ -1,228 +1,31 @@
 //! kill -9 at any moment: after the restart every acknowledged write is there,
 //! none is doubled, and what was under way is settled against the target.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result};
 use tombolo_tests::dice::Dice;
 use tombolo_tests::host::{Directory, Host, Start, TOKEN};
-use tombolo_tests::people::USER;
+use tombolo_tests::ledger::{Ledger, client, listed, settle};
+use tombolo_tests::outside::{APP, Seen, Target};
 use tombolo_tests::postgres::Postgres;
-use tombolo_tests::scim::{Reply, Scim, patch_op};
+use tombolo_tests::scim::Scim;
 use tombolo_tests::shared::{Balancer, on_postgres, with_store};
-use tombolo_tests::slapd::{BASE, Slapd};
-use tombolo_tests::{apps, build};
 
 const PASSWORD: &str = "kill-password";
 /// How long a write may say that it waits for an earlier one to be settled.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where a host that dies is missed by others after twelve seconds, and may have had the turn to write.
+const AMONG: Duration = Duration::from_secs(40);
 
 /// How often, a connector.
 fn kills() -> usize {
     std::env::var("TOMBOLO_TEST_KILLS")
         .ok()
         .and_then(|n| n.parse().ok())
-        .unwrap_or(25)
-}
-
-/// What is known of one user: what was acknowledged, and what was asked and
-/// never answered.
-#[derive(Clone, Debug, Default)]
-struct Known {
-    id: Option<String>,
-    /// Acknowledged: the display name; none if not there.
-    display: Option<String>,
-    /// Asked without an answer: what may be there instead.
-    pending: Pending,
-}
-
-/// What an unanswered request would have left.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Pending {
-    /// Every request was answered.
-    #[default]
-    Nothing,
-    /// A user with this display name.
-    Here(String),
-    /// No user.
-    Gone,
-}
-
-impl Pending {
-    fn allows(&self, display: Option<&str>) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Here(asked) => display == Some(asked),
-            Self::Gone => display.is_none(),
-        }
-    }
-}
-
-type Ledger = Arc<Mutex<BTreeMap<String, Known>>>;
-
-fn note(ledger: &Ledger, name: &str, change: impl FnOnce(&mut Known)) {
-    change(
-        ledger
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(name.to_owned())
-            .or_default(),
-    );
-}
-
-fn known(ledger: &Ledger, name: &str) -> Known {
-    ledger
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(name)
-        .cloned()
-        .unwrap_or_default()
-}
-
-/// One client: its own users, one request after the other, until the host dies.
-async fn client(
-    scim: Scim,
-    ledger: Ledger,
-    who: usize,
-    seed: u64,
-    stop: Arc<AtomicBool>,
-) -> Result<()> {
-    let mut dice = Dice::new(seed);
-    for turn in 0.. {
-        if stop.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        let name = format!("c{who}.{}@example.test", dice.below(12));
-        let before = known(&ledger, &name);
-        let display = format!("Display {seed} {turn}");
-        let asked = match &before.id {
-            Some(_) if dice.one_in(4) => None,
-            _ => Some(display),
-        };
-        note(&ledger, &name, |k| {
-            k.pending = asked.clone().map_or(Pending::Gone, Pending::Here);
-        });
-        // No answer: the host is gone, and what was asked may have happened or not.
-        let Ok(reply) = ask(&scim, &name, before.id.as_deref(), asked.as_deref()).await else {
-            return Ok(());
-        };
-        ensure!(matches!(reply.status, 200 | 201 | 204), "{name}: {reply:?}");
-        note(&ledger, &name, |k| {
-            k.pending = Pending::Nothing;
-            k.display.clone_from(&asked);
-            match (&asked, reply.status) {
-                (None, _) => k.id = None,
-                (_, 201) => k.id = Some(reply.id()),
-                _ => {}
-            }
-        });
-    }
-    Ok(())
-}
-
-/// Creates, changes or deletes. What is still being settled is asked for again, as the answer says.
-async fn ask(scim: &Scim, name: &str, id: Option<&str>, display: Option<&str>) -> Result<Reply> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let reply = match (id, display) {
-            (None, _) => {
-                let body = json!({
-                    "schemas": [USER], "userName": name, "displayName": display,
-                    "name": { "familyName": "Kill", "givenName": "Nine" }, "active": true,
-                });
-                scim.post("/Users", &body).await?
-            }
-            (Some(id), None) => scim.delete(&format!("/Users/{id}")).await?,
-            (Some(id), Some(display)) => {
-                let change = json!([{ "op": "replace", "path": "displayName", "value": display }]);
-                scim.patch(&format!("/Users/{id}"), &patch_op(&change))
-                    .await?
-            }
-        };
-        if reply.status != 503 || Instant::now() > deadline {
-            return Ok(reply);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Everybody that SCIM lists: `userName` to (id, displayName); doubles are an error.
-async fn listed(scim: &Scim) -> Result<BTreeMap<String, (String, String)>> {
-    let mut users = BTreeMap::new();
-    let mut start = 1;
-    loop {
-        let reply = scim
-            .get(&format!("/Users?startIndex={start}&count=100"))
-            .await?;
-        ensure!(reply.status == 200, "{reply:?}");
-        for user in reply.resources() {
-            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-            let name = text(&user["userName"]);
-            let old = users.insert(
-                name.clone(),
-                (text(&user["id"]), text(&user["displayName"])),
-            );
-            ensure!(old.is_none(), "{name} is listed twice");
-        }
-        start += reply.resources().len();
-        if reply.resources().is_empty()
-            || start > usize::try_from(reply.body["totalResults"].as_u64().unwrap_or(0))?
-        {
-            return Ok(users);
-        }
-    }
-}
-
-/// Settles the ledger with what is there; says what must not be.
-async fn settle(
-    scim: &Scim,
-    ledger: &Ledger,
-    target: &BTreeMap<String, Vec<String>>,
-) -> Result<()> {
-    let there = listed(scim).await?;
-    let names: BTreeSet<String> = {
-        let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger
-            .keys()
-            .chain(there.keys())
-            .chain(target.keys())
-            .cloned()
-            .collect()
-    };
-    for name in names {
-        let known = known(ledger, &name);
-        let seen = there.get(&name);
-        let display = seen.map(|(_, display)| display.clone());
-        let allowed = display == known.display || known.pending.allows(display.as_deref());
-        ensure!(allowed, "{name}: {known:?}, and SCIM says {seen:?}");
-        if let (Some(id), Some((seen_id, _))) = (&known.id, seen) {
-            ensure!(id == seen_id, "{name} had id {id} and has {seen_id}");
-        }
-        let in_target = target.get(&name).cloned().unwrap_or_default();
-        let expected: Vec<String> = display.clone().into_iter().collect();
-        ensure!(
-            in_target == expected,
-            "{name}: SCIM says {display:?}, the target has {in_target:?}"
-        );
-        if let Some((id, _)) = seen {
-            let reply = scim.get(&format!("/Users/{id}")).await?;
-            ensure!(
-                reply.status == 200,
-                "{name} is listed and GET says {reply:?}"
-            );
-        }
-        note(ledger, &name, |k| {
-            k.id = seen.map(|(id, _)| id.clone());
-            k.display = display;
-            k.pending = Pending::Nothing;
-        });
-    }
-    Ok(())
+        .unwrap_or(12)
 }
 
 async fn ordeal(
@@ -230,7 +33,7 @@ async fn ordeal(
     start: &Start,
     app: &str,
     kills: usize,
-    target: impl Fn() -> Result<BTreeMap<String, Vec<String>>>,
+    target: impl Fn() -> Result<Seen>,
 ) -> Result<()> {
     let ledger = Ledger::default();
     let mut dice = Dice::new(4711);
@@ -243,6 +46,7 @@ async fn ordeal(
                 Arc::clone(&ledger),
                 who,
                 dice.roll() % 100_000,
+                PATIENCE,
                 Arc::default(),
             ));
         }
@@ -272,7 +76,7 @@ async fn ordeal_among(
     directories: &[Directory],
     start: &Start,
     app: &str,
-    target: impl Fn() -> Result<BTreeMap<String, Vec<String>>>,
+    target: impl Fn() -> Result<Seen>,
 ) -> Result<()> {
     let ledger = Ledger::default();
     let mut dice = Dice::new(1147);
@@ -294,6 +98,7 @@ async fn ordeal_among(
                 Arc::clone(&ledger),
                 who,
                 seed,
+                AMONG,
                 Arc::clone(&stop),
             ));
         }
@@ -342,101 +147,75 @@ fn tail(log: &str) -> String {
     lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
-/// Where the store is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Engine {
-    Sled,
-    Postgres,
+/// The store in the host's directory.
+async fn on_sled(target: &Target) -> Result<()> {
+    let directory = target.directory()?;
+    ordeal(&directory, &target.start(), APP, kills(), || target.seen()).await
 }
 
-async fn csv_on(engine: Engine) -> Result<()> {
-    let directory = Directory::new()?;
-    directory.connector("csv", &build::connector("csv")?)?;
-    apps::csv(&directory, "files", "")?;
-    let mut start = Start::default();
-    // Held until the end. A commit takes longer there than one to a file does.
-    let (_server, kills) = match engine {
-        Engine::Sled => (None, kills()),
-        Engine::Postgres => {
-            let server = Postgres::start(PASSWORD)?;
-            on_postgres(&directory, &server)?;
-            start = with_store(start, PASSWORD);
-            (Some(server), kills().div_ceil(2))
-        }
-    };
-    let file = directory.path().join("data/files").join(apps::CSV_USERS);
-    ordeal(&directory, &start, "files", kills, || in_csv(&file)).await
+/// The store in PostgreSQL. A commit takes longer there than one to a file does.
+async fn on_a_database(target: &Target) -> Result<()> {
+    let server = Postgres::start(PASSWORD)?;
+    let directory = target.directory()?;
+    on_postgres(&directory, &server)?;
+    let start = with_store(target.start(), PASSWORD);
+    let kills = kills().div_ceil(2);
+    ordeal(&directory, &start, APP, kills, || target.seen()).await
 }
 
-fn in_csv(file: &Path) -> Result<BTreeMap<String, Vec<String>>> {
-    let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let Ok(text) = std::fs::read_to_string(file) else {
-        return Ok(users);
-    };
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let column = |name: &str| {
-        header
-            .iter()
-            .position(|h| h.trim_matches('"') == name)
-            .with_context(|| format!("no column {name} in {header:?}"))
-    };
-    let (name, display) = (
-        column(apps::CSV_USER_NAME)?,
-        column(apps::CSV_DISPLAY_NAME)?,
-    );
-    for line in lines {
-        // Nothing that this test writes needs quotes.
-        let cells: Vec<&str> = line.split(',').map(|c| c.trim_matches('"')).collect();
-        users
-            .entry(cells[name].to_owned())
-            .or_default()
-            .push(cells[display].to_owned());
+async fn among_three(target: &Target) -> Result<()> {
+    let server = Postgres::start(PASSWORD)?;
+    let mut directories = Vec::new();
+    for _ in 0..3 {
+        let directory = target.directory()?;
+        on_postgres(&directory, &server)?;
+        directories.push(directory);
     }
-    Ok(users)
-}
-
-fn in_ldap(slapd: &Slapd) -> Result<BTreeMap<String, Vec<String>>> {
-    let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for entry in slapd.search(&format!("ou=people,{BASE}"), "(objectClass=inetOrgPerson)")? {
-        let text = |name: &str| entry.one(name).unwrap_or_default().to_owned();
-        users.entry(text("uid")).or_default().push(text("cn"));
-    }
-    Ok(users)
+    let start = with_store(target.start(), PASSWORD);
+    ordeal_among(&directories, &start, APP, || target.seen()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_writes_to_csv_survive_kill_9() -> Result<()> {
-    csv_on(Engine::Sled).await
+    on_sled(&Target::csv()?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_writes_to_csv_survive_kill_9_with_the_store_in_postgres() -> Result<()> {
-    csv_on(Engine::Postgres).await
+    on_a_database(&Target::csv()?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_csv_survive_kill_9_of_one_host_among_three() -> Result<()> {
+    among_three(&Target::csv()?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_writes_to_ldap_survive_kill_9() -> Result<()> {
-    let slapd = Slapd::start(PASSWORD)?;
-    let directory = Directory::new()?;
-    directory.connector("ldap", &build::connector("ldap")?)?;
-    apps::ldap(&directory, "people", &slapd, "")?;
-    let start = apps::with_password(PASSWORD);
-    ordeal(&directory, &start, "people", kills(), || in_ldap(&slapd)).await
+    on_sled(&Target::ldap()?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_ldap_survive_kill_9_with_the_store_in_postgres() -> Result<()> {
+    on_a_database(&Target::ldap()?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_writes_to_ldap_survive_kill_9_of_one_host_among_three() -> Result<()> {
-    let slapd = Slapd::start(PASSWORD)?;
-    let server = Postgres::start(PASSWORD)?;
-    let mut directories = Vec::new();
-    for _ in 0..3 {
-        let directory = Directory::new()?;
-        directory.connector("ldap", &build::connector("ldap")?)?;
-        apps::ldap(&directory, "people", &slapd, "")?;
-        on_postgres(&directory, &server)?;
-        directories.push(directory);
-    }
-    let start = with_store(apps::with_password(PASSWORD), PASSWORD);
-    ordeal_among(&directories, &start, "people", || in_ldap(&slapd)).await
+    among_three(&Target::ldap()?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_sql_survive_kill_9() -> Result<()> {
+    on_sled(&Target::sql()?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_sql_survive_kill_9_with_the_store_in_postgres() -> Result<()> {
+    on_a_database(&Target::sql()?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_writes_to_sql_survive_kill_9_of_one_host_among_three() -> Result<()> {
+    among_three(&Target::sql()?).await
 }

@@ -4,8 +4,8 @@
 //! change. A reload makes another one, which shares the locks and the mirror.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -23,8 +23,10 @@ use tombolo_store::{Commit, CommitError, Store};
 use tracing::Instrument;
 
 use crate::audit::{Account, Action, Told, Trail};
+use crate::death::{self, Moment};
 use crate::error::Error;
 use crate::hosts::Hosts;
+use crate::import::schedule::Imports;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::policy::Policy;
@@ -58,6 +60,8 @@ pub struct AppConfig {
     pub rules: Rules,
     /// What its owner wants of disables and deletes.
     pub policy: Policy,
+    /// What its owner wants of imports.
+    pub imports: Imports,
 }
 
 impl AppConfig {
@@ -127,11 +131,14 @@ pub struct Answer {
 /// See the module.
 pub struct App {
     pub(crate) name: String,
+    /// What its keys begin with.
+    pub(crate) space: String,
     pub(crate) connector: Connector,
     pub(crate) freshness: Freshness,
     pub(crate) shape: Shape,
     pub(crate) rules: Rules,
     pub(crate) policy: Policy,
+    pub(crate) imports: Imports,
     pub(crate) catalog: Catalog,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) store: Arc<dyn Store>,
@@ -142,6 +149,8 @@ pub struct App {
     pub(crate) trail: Arc<Trail>,
     /// A task settles intents in the background.
     pub(crate) settling: AtomicBool,
+    /// Itself, for what goes on when a request has been answered.
+    pub(crate) me: Weak<Self>,
 }
 
 impl App {
@@ -153,7 +162,8 @@ impl App {
         writes: TaskTracker,
         trail: Arc<Trail>,
     ) -> Result<Arc<Self>, AppError> {
-        let keys = Keys::new(&config.space());
+        let space = config.space();
+        let keys = Keys::new(&space);
         let AppConfig {
             name,
             connector,
@@ -162,17 +172,21 @@ impl App {
             shape,
             rules,
             policy,
+            imports,
         } = config;
         let kinds = kinds(&connector, shape, &mut overrides, &policy)?;
         let catalog = Catalog::new(kinds.iter().map(|kind| kind.ty().clone()).collect())?;
-        let app = Arc::new(Self {
+        let app = Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             keys,
             name,
+            space,
             connector,
             freshness,
             shape,
             rules,
             policy,
+            imports,
             catalog,
             kinds,
             store,
@@ -184,7 +198,9 @@ impl App {
         });
         app.settle_in_background();
         app.delete_in_background();
+        app.import_in_background();
         app.settle_after_departures();
+        app.count_what_others_mark();
         Ok(app)
     }
 
@@ -431,7 +447,10 @@ impl App {
         told: &Told,
         account: &Account,
     ) -> Result<(), CommitError> {
-        self.trail.commit(commit, account).await?;
+        let write = death::of_action(told.action);
+        let commit = self.trail.commit(commit, account);
+        death::during(write, Moment::Committing, commit).await?;
+        death::at(write, Moment::Committed);
         told.tale.written();
         Ok(())
     }

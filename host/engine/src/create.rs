@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::audit::{Action, Change, Told, label};
 use crate::convert;
+use crate::death::{self, Moment};
 use crate::error::Error;
 use crate::journal::mapping;
 use crate::kind::Kind;
@@ -63,6 +64,16 @@ impl App {
             .await?;
         kind.mapping.require(&object).map_err(mapping)?;
 
+        if let Some(present) = self.account_for(r, kind, &resource).await? {
+            self.adopt_for(r, kind, &present, &resource, members)
+                .await?;
+            let _held = self.shared.locks.lock(&present).await;
+            let stored = self.load_settled(kind, &present, &r.call()).await?;
+            let stored = self
+                .with_password(r, kind, &present, stored, password)
+                .await?;
+            return Ok((present, stored));
+        }
         let _held = self.shared.locks.lock(&id).await;
         let wish = Self::wish(kind, &resource, &members);
         if let Some(wish) = wish {
@@ -234,6 +245,7 @@ impl App {
         let references = self.references_of_object(kind, &object).await?;
         let mut resource = wanted.clone();
         kind.mapping.overlay(&mut resource, &object, &references);
+        let written = self.names_of(kind, wanted).await?;
         for _ in 0..TRIES {
             let end = Commit::new().delete(self.keys.intent(id));
             let mut before = Resource::default();
@@ -241,7 +253,12 @@ impl App {
                 Some(other) => match self.load(kind, &other).await? {
                     Some(present) => {
                         let end = self.hand_over_claims(kind, id, &other, wanted, end).await?;
-                        let record = present.record.next(entry.anchor.clone(), resource.clone());
+                        let mut record =
+                            present.record.next(entry.anchor.clone(), resource.clone());
+                        record.found = false;
+                        let end = self
+                            .end_drift(kind, &other, &written, &mut record, &object, end)
+                            .await?;
                         let (commit, stored) = self
                             .put_record(kind, &other, Some(&present), &record, end)
                             .await?;
@@ -252,7 +269,8 @@ impl App {
                     None => continue,
                 },
                 None => {
-                    let record = Record::new(entry.anchor.clone(), resource.clone());
+                    let mut record = Record::new(entry.anchor.clone(), resource.clone());
+                    record.written.extend(written.iter().cloned());
                     let (commit, stored) = self.put_record(kind, id, None, &record, end).await?;
                     (id.to_owned(), commit, stored, 1)
                 }
@@ -307,7 +325,7 @@ impl App {
         &self,
         r: &Request,
         name: &'static str,
-        call: impl Future<Output = Result<T, CallError>>,
+        call: impl Future<Output = Result<T, CallError>> + Send,
     ) -> Result<T, Error> {
         let one = match self.connector.component().manifest().writes {
             Writes::Serial => Some(self.shared.serial.lock().await),
@@ -318,7 +336,9 @@ impl App {
             None => None,
         };
         let began = std::time::Instant::now();
-        let written = call.await;
+        let write = death::of_call(name);
+        let written = death::during(write, Moment::Called, call).await;
+        death::at(write, Moment::Answered);
         r.tale().called(name, began, &written);
         self.hosts.end_turn(turn).await;
         written.map_err(|error| self.target(error))
@@ -394,14 +414,16 @@ impl App {
 }
 
 fn created_without_members(id: &str, error: Error) -> Error {
+    let tell = |mut scim: tombolo_scim::error::Error| {
+        scim.detail = format!(
+            "the group was created with id `{id}`, but without members: {}",
+            scim.detail
+        );
+        scim
+    };
     match error {
-        Error::Request(mut scim) => {
-            scim.detail = format!(
-                "the group was created with id `{id}`, but without members: {}",
-                scim.detail
-            );
-            Error::Request(scim)
-        }
+        Error::Request(scim) => Error::Request(tell(scim)),
+        Error::Reference(scim) => Error::Reference(tell(scim)),
         other => other,
     }
 }

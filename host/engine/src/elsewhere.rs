@@ -49,9 +49,19 @@ impl App {
             self.shared.confirm_at(id, asked);
             return Ok((id.to_owned(), stored));
         }
-        let record = stored.record.next(stored.record.anchor.clone(), resource);
+        let mut record = stored.record.next(stored.record.anchor.clone(), resource);
+        let drift = self
+            .note_drift(
+                kind,
+                id,
+                &stored.record,
+                &mut record,
+                &object,
+                Commit::new(),
+            )
+            .await?;
         let (commit, stored) = self
-            .put_record(kind, id, Some(&stored), &record, Commit::new())
+            .put_record(kind, id, Some(&stored), &record, drift)
             .await?;
         self.store.commit(commit).await?;
         self.shared.confirm_at(id, asked);

@@ -17,6 +17,7 @@
 //! | the target forbids it to Tombolo's account | 502, with text |
 //! | the app's `[policy]` forbids it | 403, with text |
 //! | the target asks to slow down | 429 and `Retry-After` |
+//! | a kind that has never been imported whole, and takes longer than the request | 503 and `Retry-After` |
 //! | unreachable, time-out, trap, limit, changed meanwhile | 503 and `Retry-After` |
 //! | no slot, a full queue, an open circuit | 503 and `Retry-After`: nothing was done |
 
@@ -38,6 +39,9 @@ pub enum Error {
     /// The request itself is wrong; the answer says how.
     #[error("{}", .0.detail)]
     Request(#[from] ScimError),
+    /// What the request refers to (a member, a manager) is not there. Entra counts these apart, and asks again later.
+    #[error("{}", .0.detail)]
+    Reference(ScimError),
     /// There is no such resource.
     #[error("{kind} `{id}` does not exist")]
     NotFound {
@@ -90,6 +94,16 @@ pub enum Error {
         /// What has changed.
         what: String,
     },
+    /// A kind is read from the target, and nothing can be said of it before.
+    #[error(
+        "the {kind}s are being imported from the target, {listed} so far; until that has been done once they cannot be listed. Try again"
+    )]
+    Importing {
+        /// The resource type.
+        kind: String,
+        /// How many have been read.
+        listed: u64,
+    },
     /// Somebody else changed the same thing at the same moment.
     #[error("the resource was changed by another request at the same moment; try again")]
     Contended,
@@ -129,7 +143,7 @@ impl Error {
                 app,
                 source: CallError::Failure(failure),
             } if failure.fault == Fault::NotFound => {
-                Self::Request(ScimError::invalid_value(failure_detail(&app, &failure)))
+                Self::Reference(ScimError::invalid_value(failure_detail(&app, &failure)))
             }
             other => other,
         }
@@ -169,7 +183,7 @@ impl Error {
     /// The HTTP status of the answer; see the module's table.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Request(error) => error.status,
+            Self::Request(error) | Self::Reference(error) => error.status,
             Self::NotFound { .. } => 404,
             Self::Taken { .. } => 409,
             Self::Precondition { .. } => 412,
@@ -184,7 +198,10 @@ impl Error {
                 source: CallError::NotExported { .. },
                 ..
             } => 501,
-            Self::Target { .. } | Self::Unsettled { .. } | Self::Contended => 503,
+            Self::Target { .. }
+            | Self::Unsettled { .. }
+            | Self::Importing { .. }
+            | Self::Contended => 503,
             Self::Store(_) => 503,
             Self::Corrupt(_) | Self::Defect => 500,
         }
@@ -193,7 +210,7 @@ impl Error {
     /// The answer as SCIM says it.
     pub fn to_scim(&self) -> ScimError {
         match self {
-            Self::Request(error) => error.clone(),
+            Self::Request(error) | Self::Reference(error) => error.clone(),
             Self::NotFound { .. } => ScimError::not_found(self.to_string()),
             Self::Taken { .. } => ScimError::uniqueness(self.to_string()),
             Self::Target {

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 use tombolo_store::key::segments;
 use tombolo_store::{Commit, CommitError, Pair, Range, Store, StoreError, Walk, Write};
 
@@ -93,6 +94,18 @@ impl Store for Fence {
 
     async fn walk(&self) -> Result<Box<dyn Walk>, StoreError> {
         self.store.walk().await
+    }
+
+    fn announce(&self, news: String) {
+        self.store.announce(news);
+    }
+
+    fn announcements(&self) -> Option<broadcast::Receiver<Arc<str>>> {
+        self.store.announcements()
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.store.ready().await
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::error::RecvError;
 use tombolo_scim::resource::Resource;
 use tombolo_store::{Commit, Range};
 
@@ -21,13 +22,14 @@ use crate::audit::{Action, By, Outcome, Told, label};
 use crate::error::Error;
 use crate::keys::{id_of, number_of};
 use crate::kind::Kind;
+use crate::news::{Mark, News};
 use crate::policy::Breaker;
 use crate::reconcile::Stored;
-use crate::record::{decode, encode};
+use crate::record::{Intent, decode, encode};
 use crate::request::Request;
 use crate::update::is_active;
 
-/// How old the count may be; what this host itself lets through is counted at once.
+/// How old the count may be. What this host lets through is counted at once, and what others tell of when they do.
 const REFRESH: Duration = Duration::from_secs(5);
 /// Old marks that are swept away at a time.
 const SWEEP: usize = 1000;
@@ -224,6 +226,46 @@ impl App {
         }
         counted.read = Some(Instant::now());
         Ok(())
+    }
+
+    /// Tells the other hosts at once what their counts would show in a while.
+    pub(crate) fn tell_of_mark(&self, id: &str, intent: &Intent) -> Result<(), Error> {
+        self.hosts.tell(&News::Marked(Mark {
+            space: self.space.clone(),
+            ty: self.kind_of_name(&intent.kind)?.ty().name.clone(),
+            id: id.to_owned(),
+            at: intent.begun,
+        }));
+        Ok(())
+    }
+
+    /// Counts what other hosts tell of.
+    pub(crate) fn count_what_others_mark(self: &Arc<Self>) {
+        let (Some(mut marks), Ok(runtime)) =
+            (self.hosts.marks(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        if self.policy.breaker.is_none() {
+            return;
+        }
+        let app = Arc::downgrade(self);
+        runtime.spawn(async move {
+            loop {
+                let mark = match marks.recv().await {
+                    Ok(mark) => mark,
+                    // Read out of the store in a while.
+                    Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Closed) => return,
+                };
+                let Some(app) = app.upgrade() else { return };
+                if mark.space == app.space {
+                    let mut counted = app.shared.tally.0.lock().await;
+                    let marks = counted.marks.entry(mark.ty).or_default();
+                    marks.insert(mark.id, mark.at);
+                }
+            }
+        });
     }
 
     /// Writes down what waits, instead of doing it.

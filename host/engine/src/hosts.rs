@@ -19,10 +19,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, watch};
 use tombolo_store::key::last_text;
 use tombolo_store::{Commit, CommitError, Key, Range, Store, StoreError};
 use uuid::Uuid;
+
+use crate::news::{Mark, News};
 
 /// How often a host says that it lives, and looks who else does.
 const BEAT: Duration = Duration::from_secs(2);
@@ -33,6 +36,8 @@ const STILL: Duration = Duration::from_secs(12);
 const STALE: Duration = Duration::from_secs(6);
 /// How long one host waits for another that works on what it needs.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many marks of other hosts may wait for an app to count them.
+const MARKS: usize = 1024;
 /// The wait between looks while it does; doubled up to the second.
 const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(160));
 
@@ -49,6 +54,10 @@ struct Among {
     me: RwLock<Me>,
     /// Moves on whenever a host has gone.
     gone: watch::Sender<u64>,
+    /// Another host has given back a turn.
+    turned: Notify,
+    /// What other hosts have let through.
+    marks: broadcast::Sender<Mark>,
     seen: Mutex<HashMap<String, Seen>>,
 }
 
@@ -104,11 +113,14 @@ impl Hosts {
                 beat: Instant::now(),
             }),
             gone: watch::Sender::new(0),
+            turned: Notify::new(),
+            marks: broadcast::Sender::new(MARKS),
             seen: Mutex::default(),
         };
         among.bury_former_lives().await?;
         among.take_name().await?;
         let hosts = Arc::new(Self { among: Some(among) });
+        hosts.listen();
         let of_task = Arc::downgrade(&hosts);
         tokio::spawn(async move {
             let mut beats = tokio::time::interval(BEAT);
@@ -126,6 +138,41 @@ impl Hosts {
             }
         });
         Ok(hosts)
+    }
+
+    /// Hears what the other hosts tell.
+    fn listen(self: &Arc<Self>) {
+        let heard = self.among.as_ref().map(|among| among.store.announcements());
+        let Some(Some(mut heard)) = heard else { return };
+        let of_task = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                let news = match heard.recv().await {
+                    Ok(line) => News::read(&line),
+                    // Lost; the next beat finds it out.
+                    Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Closed) => return,
+                };
+                let Some(hosts) = of_task.upgrade() else {
+                    return;
+                };
+                if let (Some(among), Some(news)) = (&hosts.among, news) {
+                    among.hear(news).await;
+                }
+            }
+        });
+    }
+
+    /// Tells the other hosts. Where this one is alone there is nobody.
+    pub(crate) fn tell(&self, news: &News) {
+        if let Some(among) = &self.among {
+            among.store.announce(news.line());
+        }
+    }
+
+    /// What other hosts let through that a breaker counts. None when this host is alone.
+    pub(crate) fn marks(&self) -> Option<broadcast::Receiver<Mark>> {
+        self.among.as_ref().map(|among| among.marks.subscribe())
     }
 
     /// Whether there may be others.
@@ -207,12 +254,18 @@ impl Hosts {
                     .commit(self.vouch(free.put(&key, me.as_str()))?)
                     .await
                 {
-                    Ok(()) => return Ok(Some(Turn { key, holder: me })),
+                    Ok(()) => {
+                        return Ok(Some(Turn {
+                            key,
+                            name: name.to_owned(),
+                            holder: me,
+                        }));
+                    }
                     Err(CommitError::Conflict { .. }) => {}
                     Err(CommitError::Store(error)) => return Err(error),
                 }
             }
-            if !patience.wait().await {
+            if !patience.wait_or(&among.turned).await {
                 return Err(StoreError::Unavailable {
                     cause: "another host has been writing to the same target for too long".into(),
                 });
@@ -222,12 +275,15 @@ impl Hosts {
 
     /// Gives a turn back. One that cannot be given back is still this host's, which finds it free the next time.
     pub(crate) async fn end_turn(&self, turn: Option<Turn>) {
-        let (Some(among), Some(Turn { key, holder })) = (&self.among, turn) else {
+        let (Some(among), Some(Turn { key, name, holder })) = (&self.among, turn) else {
             return;
         };
         let commit = Commit::new().equals(&key, holder).delete(&key);
-        if let Err(error) = among.store.commit(commit).await {
-            tracing::debug!(%error, "a turn among the hosts was not given back");
+        match among.store.commit(commit).await {
+            Ok(()) => self.tell(&News::Turn { name }),
+            Err(error) => {
+                tracing::debug!(%error, "a turn among the hosts was not given back");
+            }
         }
     }
 
@@ -238,13 +294,16 @@ impl Hosts {
         let commit = Commit::new()
             .delete(presence(&name))
             .delete(count_of(&name));
-        if let Err(error) = among.store.commit(commit).await {
-            tracing::warn!(%error, "the other hosts were not told that this one stops; they find out by themselves");
+        match among.store.commit(commit).await {
+            Ok(()) => self.tell(&News::Left),
+            Err(error) => {
+                tracing::warn!(%error, "the other hosts were not told that this one stops; they find out by themselves");
+            }
         }
     }
 }
 
-/// How one host waits for another, who tells nobody when it has done: look by look, ever less often.
+/// How one host waits for another: look by look, ever less often, and sooner if it is told.
 pub(crate) struct Patience {
     until: Instant,
     wait: Duration,
@@ -260,10 +319,16 @@ impl Patience {
 
     /// Waits until the next look; false when it is at its end.
     pub(crate) async fn wait(&mut self) -> bool {
+        self.wait_or(&Notify::new()).await
+    }
+
+    /// The same, or until there is news.
+    async fn wait_or(&mut self, news: &Notify) -> bool {
         if Instant::now() > self.until {
             return false;
         }
-        tokio::time::sleep(self.wait).await;
+        // Out of time or told: either is a reason to look.
+        let _ = tokio::time::timeout(self.wait, news.notified()).await;
         self.wait = (self.wait * 2).min(WAITS.1);
         true
     }
@@ -272,10 +337,26 @@ impl Patience {
 /// A turn that was taken.
 pub(crate) struct Turn {
     key: Key,
+    name: String,
     holder: String,
 }
 
 impl Among {
+    /// Does at once what the next look would do.
+    async fn hear(&self, news: News) {
+        match news {
+            News::Left => {
+                let me = self.me.read().name.clone();
+                if let Err(error) = self.look(&me).await {
+                    tracing::debug!(%error, "the hosts of the store cannot be looked at");
+                }
+            }
+            News::Turn { .. } => self.turned.notify_waiters(),
+            // No app may be interested.
+            News::Marked(mark) => drop(self.marks.send(mark)),
+        }
+    }
+
     /// Whoever ran where we run is gone.
     async fn bury_former_lives(&self) -> Result<(), StoreError> {
         let all = Range::prefix(Key::of("+hosts"));

@@ -73,6 +73,32 @@ pub(crate) fn of(mapping: &Mapping) -> Vec<Indexed> {
     indexed
 }
 
+/// The places in `indexed` of the attributes by which objects are told apart: those that the operator's file names, in
+/// its order, else the unique ones. And whether the file names any.
+pub(crate) fn matching(mapping: &Mapping, indexed: &[Indexed]) -> (Vec<usize>, bool) {
+    let ty = mapping.resource_type();
+    let said: Vec<usize> = mapping
+        .matching()
+        .iter()
+        .filter_map(|path| {
+            let label = canonical(ty, &parsed(path)?)?.to_string();
+            indexed.iter().position(|index| index.label == label)
+        })
+        .collect();
+    if said.is_empty() {
+        let unique = (0..indexed.len()).filter(|n| indexed[*n].unique);
+        return (unique.collect(), false);
+    }
+    (said, true)
+}
+
+/// Whether the path of a flow is the attribute of an index.
+pub(crate) fn is_at(ty: &ResourceType, path: &str, label: &str) -> bool {
+    parsed(path)
+        .and_then(|path| canonical(ty, &path))
+        .is_some_and(|path| path.to_string() == label)
+}
+
 /// Would an administrator match on it, although it stands where nobody
 /// suggested? One of the usual picks under another name, or an attribute that
 /// has no usual name at all.

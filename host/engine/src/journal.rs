@@ -37,6 +37,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::audit::{Action, Told};
 use crate::convert;
+use crate::death::{self, Moment};
 use crate::error::Error;
 use crate::hosts::{Patience, Standing};
 use crate::keys::id_of;
@@ -92,7 +93,14 @@ impl App {
             let ty = &self.kind_of_name(&intent.kind)?.ty().name;
             commit = commit.put(self.keys.mark(ty, intent.begun, id), "");
         }
-        Ok(self.store.commit(commit).await?)
+        let write = death::of_step(&intent.step);
+        death::at(write, Moment::Asked);
+        self.store.commit(commit).await?;
+        death::at(write, Moment::Intended);
+        if intent.counts {
+            self.tell_of_mark(id, intent)?;
+        }
+        Ok(())
     }
 
     /// The intent under this host's name.
@@ -340,7 +348,10 @@ impl App {
             &stored.record.resource
         };
         let told = intent.settling(Action::Update);
-        self.finish_update(kind, id, &stored, base, &entry, standing, &told)
+        let written = self
+            .names_changed(kind, &stored.record.resource, base)
+            .await?;
+        self.finish_update(kind, id, &stored, base, &entry, standing, &written, &told)
             .await?;
         // Claims of a rename that did not happen.
         let commit = self
@@ -614,7 +625,11 @@ pub(crate) fn mapping(error: tombolo_mapping::ConvertError) -> Error {
             message: error.to_string(),
         };
     }
-    Error::Request(tombolo_scim::error::Error::invalid_value(error.to_string()))
+    let told = tombolo_scim::error::Error::invalid_value(error.to_string());
+    match error {
+        tombolo_mapping::ConvertError::UnknownReference { .. } => Error::Reference(told),
+        _ => Error::Request(told),
+    }
 }
 
 impl App {

@@ -16,6 +16,12 @@
 //! | app, `t`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
 //! | app, `s`, key | the connector's own state |
 //! | app, `d`, type, anchor | nothing: an object that was deleted, where several hosts share the store |
+//! | app, `is`, kind | [`State`](crate::import::state::State): its imports, and their lease |
+//! | app, `im`, kind, page | who was seen on this page of a listing, eight bytes each |
+//! | app, `il`, type, id | nothing: no client has written to it |
+//! | app, `id`, type, id | the attributes that have drifted |
+//! | app, `io`, type, id | [`Orphan`](crate::import::finding::Orphan): its object has gone |
+//! | app, `ia`, type, attribute, value | the ids that have this value, which should be one |
 //! | app, `w`, digest | when, and id: what was asked for in a POST, where several hosts share the store |
 //!
 //! Anchors and values that are long are shortened ([`short`]).
@@ -142,6 +148,55 @@ impl Keys {
 
     pub(crate) fn wish(&self, digest: &[u8]) -> Key {
         self.room("w").bytes(digest)
+    }
+
+    /// The whole index of an attribute.
+    pub(crate) fn index(&self, ty: &str, attribute: &str) -> Key {
+        self.room("x").text(ty).text(attribute)
+    }
+
+    pub(crate) fn import(&self, kind: &str) -> Key {
+        self.room("is").text(kind)
+    }
+
+    pub(crate) fn import_marks(&self, kind: &str) -> Key {
+        self.room("im").text(kind)
+    }
+
+    pub(crate) fn import_mark(&self, kind: &str, page: u64) -> Key {
+        self.import_marks(kind).number(page)
+    }
+
+    pub(crate) fn locals(&self, ty: &str) -> Key {
+        self.room("il").text(ty)
+    }
+
+    pub(crate) fn local(&self, ty: &str, id: &str) -> Key {
+        self.locals(ty).text(id)
+    }
+
+    pub(crate) fn drifts(&self, ty: &str) -> Key {
+        self.room("id").text(ty)
+    }
+
+    pub(crate) fn drift(&self, ty: &str, id: &str) -> Key {
+        self.drifts(ty).text(id)
+    }
+
+    pub(crate) fn orphans(&self, ty: &str) -> Key {
+        self.room("io").text(ty)
+    }
+
+    pub(crate) fn orphan(&self, ty: &str, id: &str) -> Key {
+        self.orphans(ty).text(id)
+    }
+
+    pub(crate) fn ambiguities(&self, ty: &str) -> Key {
+        self.room("ia").text(ty)
+    }
+
+    pub(crate) fn ambiguity(&self, ty: &str, attribute: &str, value: &str) -> Key {
+        self.ambiguities(ty).text(attribute).text(&short(value))
     }
 
     pub(crate) fn states(&self) -> Key {

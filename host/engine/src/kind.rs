@@ -12,6 +12,8 @@ pub(crate) struct Kind {
     pub(crate) name: String,
     pub(crate) mapping: Mapping,
     pub(crate) indexed: Vec<Indexed>,
+    /// Which of these tell objects apart, and whether the operator has said so.
+    matching: (Vec<usize>, bool),
     /// The kinds that its members are of; they share one name space of anchors.
     pub(crate) members: Vec<String>,
     /// What a disable writes besides.
@@ -22,12 +24,23 @@ impl Kind {
     pub(crate) fn new(name: &str, mapping: Mapping, members: Vec<String>) -> Self {
         let indexed = index::of(&mapping);
         Self {
+            matching: index::matching(&mapping, &indexed),
             name: name.to_owned(),
             mapping,
             indexed,
             members,
             on_disable: Object::new(),
         }
+    }
+
+    /// The attributes by which its objects are told apart, the first one first.
+    pub(crate) fn matching(&self) -> impl Iterator<Item = &Indexed> {
+        self.matching.0.iter().filter_map(|n| self.indexed.get(*n))
+    }
+
+    /// Whether the operator's file names them.
+    pub(crate) fn matching_is_said(&self) -> bool {
+        self.matching.1
     }
 
     pub(crate) fn ty(&self) -> &ResourceType {

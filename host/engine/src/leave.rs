@@ -127,7 +127,7 @@ impl App {
         let entry = self.write(r, "update", update).await?;
         let (base, standing) = (&stored.record.resource, &stored.record.standing);
         let told = r.told(Action::Update);
-        self.finish_update(kind, id, &stored, base, &entry, standing, &told)
+        self.finish_update(kind, id, &stored, base, &entry, standing, &[], &told)
             .await
     }
 

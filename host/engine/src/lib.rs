@@ -24,19 +24,24 @@
 //! |---|---|
 //! | [`app`] | one configured use of a connector; what `server` calls |
 //! | `create`, `update`, `delete`, `members`, `password` | the writes, a file each |
-//! | `read`, `list`, `import` | reading: one resource, a query, everything |
+//! | `read`, `list` | reading: one resource, a query |
+//! | [`import`] | reading everything, or what has changed: what it fills, notices and repairs |
 //! | `journal` | intents, and settling them |
 //! | [`policy`], `held`, `leave` | what is not done at once, or not at all |
 //! | `plan`, `undo` | what a write would do; taking one back |
 //! | [`hosts`], `fence`, `elsewhere` | several hosts on one store: who lives, who may end what, whose answer is older |
+//! | `news` | what hosts tell each other |
+//! | `inspect` | what is known of one object |
 //! | `replay` | the same POST again |
 //! | [`audit`] | who did what, in a chain that shows whether it was changed |
 //! | `reconcile` | what a target's entry does to the mirror |
 //! | `stand_in` | what a target makes up for what was cleared |
+//! | `death` | where a host that is being tested dies |
 //! | `record`, `keys`, `index` | what is kept, and under which keys |
 //! | `versions` | what these looked like before |
 //! | `shared` | what outlives a reload of an app: locks, freshness, counts |
 //! | `state` | the connectors' own small store |
+//! | [`flow`] | the other direction: from a source app into a sink |
 //! | [`error`] | every way to fail, and its SCIM answer |
 //!
 //! [`scim`]: tombolo_scim
@@ -46,15 +51,18 @@ pub mod app;
 pub mod audit;
 mod convert;
 mod create;
+mod death;
 mod delete;
 mod elsewhere;
 pub mod error;
 mod expressions;
 mod fence;
+pub mod flow;
 mod held;
 pub mod hosts;
-mod import;
+pub mod import;
 mod index;
+mod inspect;
 mod journal;
 mod keys;
 mod kind;
@@ -62,6 +70,7 @@ mod leave;
 mod list;
 mod locks;
 mod members;
+mod news;
 mod password;
 mod plan;
 pub mod policy;
@@ -90,6 +99,7 @@ use tombolo_store::{Store, StoreError};
 pub use app::{Answer, App, AppConfig, AppError, Freshness};
 pub use error::Error;
 pub use held::Held;
+pub use inspect::{Inspected, Unfinished};
 pub use plan::{Intended, Plan};
 pub use request::Request;
 pub use undo::fold;

@@ -110,7 +110,7 @@ impl App {
     /// Those that match, in the order of their ids, when there is a way to find
     /// them; none when every resource has to be looked at, which then are all
     /// mirrored.
-    async fn candidates(
+    pub(crate) async fn candidates(
         &self,
         r: &Request,
         kind: &Kind,

@@ -174,7 +174,7 @@ impl App {
                 });
             }
         }
-        Err(Error::Request(ScimError::invalid_value(format!(
+        Err(Error::Reference(ScimError::invalid_value(format!(
             "there is no resource with id `{id}` that could be a member of a {}",
             kind.ty().name
         ))))
@@ -298,7 +298,8 @@ impl App {
                     .delete(self.keys.member(group, id))
                     .delete(self.keys.group_of(id, group));
             }
-            let record = present.next(&present.record.anchor, present.record.resource.clone());
+            let mut record = present.next(&present.record.anchor, present.record.resource.clone());
+            record.found = false;
             let (commit, new) = self
                 .put_record(kind, group, Some(&present), &record, commit)
                 .await?;

@@ -47,7 +47,8 @@ impl App {
             id: id.to_owned(),
         };
         let stored = self.load(kind, id).await?.ok_or_else(missing)?;
-        if self.is_fresh(id) && self.open_intent(id).await?.is_none() {
+        let fresh = self.is_fresh(id) || self.is_listed(kind);
+        if fresh && self.open_intent(id).await?.is_none() {
             return Ok(stored);
         }
         self.asked(r, kind, id, stored).await

@@ -13,7 +13,7 @@ use tombolo_store::{Commit, CommitError, Range};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::audit::{Change, Members, Told, label};
+use crate::audit::{Action, Change, Members, Told, label};
 use crate::convert;
 use crate::error::Error;
 use crate::keys::id_of;
@@ -23,6 +23,26 @@ use crate::stand_in;
 
 /// How often a commit that lost against another is tried again.
 const TRIES: usize = 8;
+
+/// What an entry of the target was to the mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Nobody had seen it.
+    New,
+    /// The mirror had it otherwise.
+    Changed,
+    /// The mirror had it so.
+    Same,
+    /// A write knows better.
+    Written,
+}
+
+/// An entry that was taken into the mirror.
+pub(crate) struct Taken {
+    pub(crate) id: String,
+    pub(crate) stored: Stored,
+    pub(crate) what: What,
+}
 
 /// A record and the bytes by which the store knows this version of it.
 #[derive(Clone, Debug)]
@@ -83,6 +103,15 @@ impl App {
             None => commit.absent(&key),
         };
         commit = commit.put(&key, bytes.clone());
+        let was_found = old.is_some_and(|old| old.record.found);
+        if new.found != was_found {
+            let local = self.keys.local(ty, id);
+            commit = if new.found {
+                commit.put(local, "")
+            } else {
+                commit.delete(local)
+            };
+        }
         if old.is_none_or(|old| old.record.anchor != new.anchor) {
             let anchor = self.keys.anchor(ty, &new.anchor);
             commit = commit.absent(&anchor).put(&anchor, id);
@@ -154,6 +183,29 @@ impl App {
         entry: &Entry,
         asked: Instant,
     ) -> Result<Option<(String, Stored)>, Error> {
+        let Some(Taken { id, stored, what }) = self.take_in(kind, entry, asked).await? else {
+            return Ok(None);
+        };
+        if matches!(what, What::New | What::Same) {
+            self.shared.confirm_at(&id, asked);
+        }
+        Ok(Some((id, stored)))
+    }
+
+    /// The same for one of many: that it is as it was is not remembered of each.
+    pub(crate) async fn take_in(
+        &self,
+        kind: &Kind,
+        entry: &Entry,
+        asked: Instant,
+    ) -> Result<Option<Taken>, Error> {
+        let as_it_was = |taken: Option<(String, Stored)>| {
+            taken.map(|(id, stored)| Taken {
+                id,
+                stored,
+                what: What::Written,
+            })
+        };
         let object = convert::object(entry);
         let references = self.references_of_object(kind, &object).await?;
         for _ in 0..TRIES {
@@ -167,18 +219,16 @@ impl App {
             let outcome = match known {
                 Some((id, stored)) => {
                     if self.open_intent(&id).await?.is_some() {
-                        return self.after_unfinished(kind, id, stored).await;
+                        let after = self.after_unfinished(kind, id, stored).await?;
+                        return Ok(as_it_was(after));
                     }
                     if self.shared.confirmed_since(&id, asked) {
-                        return Ok(Some((id, stored)));
+                        return Ok(as_it_was(Some((id, stored))));
                     }
                     self.refresh(kind, &id, stored, &object, &references, asked)
                         .await
                 }
-                None => {
-                    self.adopt(kind, &entry.anchor, &object, &references, asked)
-                        .await
-                }
+                None => self.adopt(kind, &entry.anchor, &object, &references).await,
             };
             match outcome {
                 Err(Error::Contended) => {}
@@ -218,20 +268,31 @@ impl App {
         object: &Object,
         references: &References,
         asked: Instant,
-    ) -> Result<(String, Stored), Error> {
+    ) -> Result<Taken, Error> {
         let mut resource = stored.record.resource.clone();
         let shown = stand_in::hide(object.clone(), &stored.record.standing);
         kind.mapping.overlay(&mut resource, &shown, references);
         if resource == stored.record.resource {
-            self.shared.confirm_at(id, asked);
-            return Ok((id.to_owned(), stored));
+            return Ok(Taken {
+                id: id.to_owned(),
+                stored,
+                what: What::Same,
+            });
         }
         if self.hosts.many() {
-            return self.refresh_alone(kind, id, stored).await;
+            let (id, stored) = self.refresh_alone(kind, id, stored).await?;
+            return Ok(Taken {
+                id,
+                stored,
+                what: What::Changed,
+            });
         }
-        let record = stored.record.next(stored.record.anchor.clone(), resource);
+        let mut record = stored.record.next(stored.record.anchor.clone(), resource);
+        let drift = self
+            .note_drift(kind, id, &stored.record, &mut record, &shown, Commit::new())
+            .await?;
         let (commit, stored) = self
-            .put_record(kind, id, Some(&stored), &record, Commit::new())
+            .put_record(kind, id, Some(&stored), &record, drift)
             .await?;
         self.store.commit(commit).await?;
         self.shared.confirm_at(id, asked);
@@ -241,7 +302,11 @@ impl App {
             id,
             "the target changed this object by itself"
         );
-        Ok((id.to_owned(), stored))
+        Ok(Taken {
+            id: id.to_owned(),
+            stored,
+            what: What::Changed,
+        })
     }
 
     /// Links an object that the host has not seen before.
@@ -251,16 +316,15 @@ impl App {
         anchor: &str,
         object: &Object,
         references: &References,
-        asked: Instant,
-    ) -> Result<(String, Stored), Error> {
+    ) -> Result<Taken, Error> {
         let id = Uuid::now_v7().to_string();
         let mut resource = Resource::default();
         kind.mapping.overlay(&mut resource, object, references);
-        let record = Record::new(anchor.to_owned(), resource);
+        let mut record = Record::new(anchor.to_owned(), resource);
+        record.found = true;
         let unburied = self.still_there(kind, anchor).await?;
         let (commit, stored) = self.put_record(kind, &id, None, &record, unburied).await?;
         self.store.commit(commit).await?;
-        self.shared.confirm_at(&id, asked);
         self.shared.adjust_count(&kind.ty().name, 1);
         tracing::debug!(
             app = self.name,
@@ -268,7 +332,11 @@ impl App {
             id,
             "linked an object of the target"
         );
-        Ok((id, stored))
+        Ok(Taken {
+            id,
+            stored,
+            what: What::New,
+        })
     }
 
     /// The end of a link: the record and everything that hangs on it.
@@ -289,6 +357,15 @@ impl App {
                 .delete(self.keys.anchor(ty, &stored.record.anchor))
                 .delete(self.keys.intent(id));
             commit = self.bury(ty, &stored.record.anchor, commit);
+            if stored.record.found {
+                commit = commit.delete(self.keys.local(ty, id));
+            }
+            if stored.record.drifted {
+                commit = commit.delete(self.keys.drift(ty, id));
+            }
+            if told.action == Action::Vanish {
+                commit = self.put_orphan(kind, id, stored, commit)?;
+            }
             commit = self
                 .put_indexes(kind, id, Some(&stored.record.resource), None, commit)
                 .await?;

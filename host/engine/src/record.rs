@@ -1,5 +1,7 @@
 //! What the store holds of one linked object, and of one unfinished write.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tombolo_mapping::Object;
@@ -21,6 +23,15 @@ pub(crate) struct Record {
     /// The target's values that stand in for what a client has cleared.
     #[serde(default, skip_serializing_if = "Object::is_empty")]
     pub(crate) standing: Object,
+    /// The target's attributes that were written through the host.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) written: BTreeSet<String>,
+    /// The host has found the object in the target, and no client has written to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) found: bool,
+    /// Some of what was written is not what the target has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) drifted: bool,
     /// Counts the changes; the ETag.
     pub(crate) version: u64,
     pub(crate) created: Timestamp,
@@ -42,6 +53,9 @@ impl Record {
             anchor,
             resource,
             standing: Object::new(),
+            written: BTreeSet::new(),
+            found: false,
+            drifted: false,
             version: 1,
             created: now,
             modified: now,
@@ -54,6 +68,9 @@ impl Record {
             anchor,
             resource,
             standing: self.standing.clone(),
+            written: self.written.clone(),
+            found: self.found,
+            drifted: self.drifted,
             version: self.version + 1,
             created: self.created,
             modified: now(),

@@ -59,7 +59,9 @@ pub fn fold(accounts: Vec<Account>) -> Vec<Account> {
             | Action::Vanish
             | Action::Hold
             | Action::Reject
-            | Action::Retention => {}
+            | Action::Retention
+            | Action::Import
+            | Action::Adopt => {}
         }
     }
     folded.reverse();

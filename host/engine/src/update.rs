@@ -277,7 +277,8 @@ impl App {
                     &convert::object(&entry),
                 );
                 let told = r.told(Action::Update);
-                self.finish_update(kind, id, &stored, &kept, &entry, &standing, &told)
+                let written: Vec<String> = edits.into_iter().map(|edit| edit.name).collect();
+                self.finish_update(kind, id, &stored, &kept, &entry, &standing, &written, &told)
                     .await
             }
             Err(error) if error.fault() == Some(Fault::NotFound) => {
@@ -315,7 +316,8 @@ impl App {
         kept: Resource,
     ) -> Result<Stored, Error> {
         let end = Commit::new().delete(self.keys.intent(id));
-        let record = stored.next(&stored.record.anchor, kept);
+        let mut record = stored.next(&stored.record.anchor, kept);
+        record.found = false;
         let (commit, new) = self
             .put_record(kind, id, Some(stored), &record, end)
             .await?;
@@ -339,6 +341,7 @@ impl App {
         base: &Resource,
         entry: &Entry,
         standing: &Object,
+        written: &[String],
         told: &Told,
     ) -> Result<Stored, Error> {
         let object = stand_in::hide(convert::object(entry), standing);
@@ -349,7 +352,11 @@ impl App {
         for _ in 0..TRIES {
             let mut record = present.next(&entry.anchor, resource.clone());
             record.standing.clone_from(standing);
+            record.found = false;
             let end = Commit::new().delete(self.keys.intent(id));
+            let end = self
+                .end_drift(kind, id, written, &mut record, &object, end)
+                .await?;
             let (commit, new) = self
                 .put_record(kind, id, Some(&present), &record, end)
                 .await?;

@@ -197,7 +197,7 @@ fn scalar(
 }
 
 /// An object's attribute as a value of the language.
-pub(crate) fn object_value(object: &Object, name: &str) -> Value {
+pub fn object_value(object: &Object, name: &str) -> Value {
     let scalars = object.get(name).iter().filter_map(ObjectValue::as_scalar);
     let mut values: Vec<Value> = scalars
         .map(|scalar| match scalar {

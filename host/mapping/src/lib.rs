@@ -46,7 +46,7 @@ pub mod translate;
 mod tests;
 
 pub use error::{ConvertError, ExpressionCause, MappingError, Problem};
-pub use expressed::Expressed;
+pub use expressed::{Expressed, object_value};
 pub use expression::{Environment, Expression};
 pub use kind::{Kind, KindAttribute, KindMutability, KindType};
 pub use mapping::{Flow, Mapping, Update};

@@ -107,7 +107,7 @@ impl Guest {
         let journal = Arc::new(Journal::new(Arc::clone(&grants), Arc::clone(&request_id)));
         let mut wasi = WasiCtx::builder();
         stdio::connect(&mut wasi, &journal);
-        files::preopen(&mut wasi, &grants.directories)?;
+        files::preopen(&mut wasi, &grants.directories, grants.quotas.place())?;
         // Nothing else is opened: no environment, no arguments, no stdin. The builder's own defaults
         // deny every address and every look-up; these two deny the sockets themselves.
         wasi.allow_tcp(false).allow_udp(false);

@@ -8,7 +8,9 @@
 //! |---|---|
 //! | [`config`] | the operator's files, and everything that is wrong with them at once |
 //! | [`registry`] | the apps that are served, and how they change while requests run |
+//! | [`flows`] | what is carried from one app into a sink |
 //! | [`auth`] | who may call |
+//! | [`budget`] | how far each app is from Entra's quarantine |
 //! | [`http`] | from connections to answers |
 //! | [`control`] | orders of an administrator to the host that runs |
 //! | [`store`] | opening the store that the files name |
@@ -18,11 +20,13 @@
 //! | [`embedded`] | the connector that comes with the binary |
 
 pub mod auth;
+pub mod budget;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod embedded;
 pub mod files;
+pub mod flows;
 pub mod http;
 pub mod registry;
 pub mod store;

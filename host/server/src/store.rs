@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use tombolo_store::postgres::Options;
-use tombolo_store::sled::SledStore;
+use tombolo_store::sled::{self, Behind};
 use tombolo_store::{Store, StoreError};
 use tracing::warn;
 
@@ -35,7 +35,7 @@ pub async fn open(layout: &Layout, host: &HostFile, patience: Duration) -> anyho
         .with_context(|| format!("cannot make `{}`", state.display()))?;
     let Some(database) = &host.database else {
         return Ok(Opened {
-            store: Arc::new(SledStore::open(state.join("store"))?),
+            store: Arc::new(embedded(&state, host.behind)?),
             shared: false,
             _state: None,
         });
@@ -49,6 +49,23 @@ pub async fn open(layout: &Layout, host: &HostFile, patience: Duration) -> anyho
         shared: true,
         _state: Some(lock),
     })
+}
+
+/// Each engine has a directory of its own, so that one can be filled from the other.
+fn embedded(state: &Path, behind: Behind) -> Result<sled::SledStore, StoreError> {
+    let (name, other) = match behind {
+        Behind::Sled => ("store", "fjall"),
+        Behind::Fjall => ("fjall", "store"),
+    };
+    let (own, other) = (state.join(name), state.join(other));
+    if !own.exists() && other.exists() {
+        warn!(
+            store = %own.display(),
+            "the store begins empty, and `{}` beside it is another engine's: `tombolo store migrate` fills the one from the other",
+            other.display()
+        );
+    }
+    sled::Options::new().behind(behind).open(own)
 }
 
 async fn reach(options: Options, patience: Duration) -> anyhow::Result<Arc<dyn Store>> {

@@ -9,7 +9,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::{Commit, CommitError, Key, Pair, Range, Store, StoreError};
+use crate::{Commit, CommitError, Key, Pair, Range, Store, StoreError, Walk};
 
 const MAGIC: &[u8; 14] = b"tombolo store\n";
 const VERSION: u32 = 1;
@@ -83,10 +83,18 @@ pub async fn is_unfinished(store: &dyn Store) -> Result<bool, StoreError> {
 pub async fn backup(
     store: &dyn Store,
     out: &mut (impl AsyncWrite + Unpin + Send),
+    seen: impl FnMut(Totals),
+) -> Result<Totals, ArchiveError> {
+    write(store.walk().await?, out, seen).await
+}
+
+/// Writes what a walk shows, as the backup of a store that holds just that.
+pub async fn write(
+    mut walk: Box<dyn Walk>,
+    out: &mut (impl AsyncWrite + Unpin + Send),
     mut seen: impl FnMut(Totals),
 ) -> Result<Totals, ArchiveError> {
     let mut out = Writer::begin(out).await?;
-    let mut walk = store.walk().await?;
     loop {
         let page = walk.next().await?;
         if page.is_empty() {

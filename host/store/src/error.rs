@@ -41,6 +41,14 @@ pub enum StoreError {
         /// What the engine said.
         cause: Arc<str>,
     },
+    /// The disk has no room. Nothing was written, and the next commit is tried.
+    #[error(
+        "the disk of the store is full, and nothing was written: {cause}; make room, and it goes on by itself"
+    )]
+    Full {
+        /// What the disk has, or what the system said.
+        cause: Arc<str>,
+    },
     /// An earlier write failed, so nothing more is written.
     #[error(
         "the store takes no more writes since an earlier one failed ({cause}); check the disk and its free space, then restart tombolo: it continues from what is on the disk"

@@ -9,7 +9,7 @@
 //! * [`Commit`], [`Check`], [`Write`]: what is written, and under which conditions
 //! * [`Range`]: what is scanned
 //! * [`key::Key`]: builds keys whose segments keep their order and cannot collide
-//! * [`sled`]: the embedded engine, for one host
+//! * [`sled`]: the embedded engines, for one host
 //! * [`postgres`]: the shared engine, for several
 //! * [`archive`]: a whole store as a stream: backups, and from one engine to the other
 //! * `suite` (feature `suite`): the tests that any engine must pass
@@ -24,6 +24,10 @@ pub mod sled;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 mod walk;
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
 
 pub use commit::{Check, Commit, Write};
 pub use error::{CommitError, StoreError};
@@ -65,6 +69,21 @@ pub trait Store: Send + Sync {
     /// Every pair. What a database holds is seen as it is now, however long the walk takes; a directory has to be left alone
     /// meanwhile.
     async fn walk(&self) -> Result<Box<dyn Walk>, StoreError>;
+
+    /// Whether it can do its work at this moment: an error says why not.
+    async fn ready(&self) -> Result<(), StoreError> {
+        // Any key will do: the question is whether there is an answer.
+        self.get(b"ready").await.map(drop)
+    }
+
+    /// Tells whoever else uses the same store something, one line, at once if that is possible. It may be lost: who would
+    /// be told must find it out without, if later.
+    fn announce(&self, _news: String) {}
+
+    /// What others announce. None where nobody else can use the store.
+    fn announcements(&self) -> Option<broadcast::Receiver<Arc<str>>> {
+        None
+    }
 
     /// Writes everything or nothing. Durable when it returns `Ok`.
     ///

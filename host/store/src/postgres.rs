@@ -10,6 +10,7 @@
 //! * **An honest answer.** When a connection breaks in mid-commit, nobody knows whether the commit was made. Each
 //!   transaction therefore leaves a mark of its own; after the reconnection the same mark is set once more, by hand. If it
 //!   can be set, the commit was not made and now never will be; if it is there, it was.
+//! * **News.** Hosts tell each other what the others would find out later ([`news`]).
 //! * **Shared connections for reads.** A pool would hand each connection to one reader at a time; the protocol can carry
 //!   many questions at once, so a few [sessions](readers) carry them all.
 //!
@@ -18,6 +19,7 @@
 
 mod group;
 mod layout;
+mod news;
 mod options;
 mod reach;
 mod readers;
@@ -30,7 +32,10 @@ mod writer;
 
 use std::sync::Arc;
 
+use tokio::sync::broadcast;
+
 use crate::{Commit, CommitError, MAX_KEY, Pair, Range, Store, StoreError, Walk};
+use news::News;
 use reach::Reach;
 use readers::Readers;
 use walk::Pages;
@@ -46,6 +51,7 @@ pub struct PostgresStore {
     reach: Arc<Reach>,
     readers: Readers,
     writers: Writers,
+    news: News,
 }
 
 impl PostgresStore {
@@ -56,6 +62,7 @@ impl PostgresStore {
         Ok(Self {
             readers: Readers::new(Arc::clone(&reach), connections),
             writers: Writers::start(&reach, connections),
+            news: News::start(&reach),
             reach,
         })
     }
@@ -78,6 +85,14 @@ impl Store for PostgresStore {
 
     async fn walk(&self) -> Result<Box<dyn Walk>, StoreError> {
         Ok(Box::new(Pages::begin(&self.reach).await?))
+    }
+
+    fn announce(&self, news: String) {
+        self.news.tell(news);
+    }
+
+    fn announcements(&self) -> Option<broadcast::Receiver<Arc<str>>> {
+        Some(self.news.hear())
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {

@@ -1,9 +1,10 @@
-//! The project's tasks: `cargo xtask dist | demo | test | load | fuzz | golden`.
+//! The project's tasks: `cargo xtask dist | demo | test | load | scale | fuzz | golden`.
 //!
 //! - [`dist`]: what is shipped, built into `dist/`.
 //! - [`demo`]: a running host, and Entra's cycles played against it.
 //! - [`test`]: everything that can be checked, with one closing summary.
 //! - [`load`]: what a request costs; [`members`]: what a large group costs; [`apps`]: what many apps cost.
+//! - [`scale`]: what a million people cost, and what a second and third host bring.
 //! - [`fuzz`]: the parsers against inputs that nobody thought of.
 //! - [`golden`]: connectors of a released contract, kept for ever.
 //! - [`shell`], [`table`]: running programs, printing tables.
@@ -15,6 +16,7 @@ mod fuzz;
 mod golden;
 mod load;
 mod members;
+mod scale;
 mod shell;
 mod table;
 mod test;
@@ -44,6 +46,8 @@ enum Task {
     Test(TestOptions),
     /// Measure requests a second, latency and CPU a request, on loopback
     Load(LoadOptions),
+    /// Measure a large directory, or several hosts on one PostgreSQL
+    Scale(ScaleOptions),
     /// Fuzz the parsers (needs nightly and cargo-fuzz)
     Fuzz(FuzzOptions),
     /// Build the connectors of a contract that is about to be released, into tests/golden/VERSION
@@ -101,6 +105,28 @@ struct LoadOptions {
 }
 
 #[derive(clap::Args)]
+struct ScaleOptions {
+    /// How many people the directory has
+    #[arg(long, default_value_t = 1_000_000)]
+    users: u64,
+    /// How many groups
+    #[arg(long, default_value_t = 100_000)]
+    groups: u64,
+    /// `[store] engine`: "sled" or "fjall"
+    #[arg(long, default_value = "fjall")]
+    engine: String,
+    /// Users that are listed page by page
+    #[arg(long, default_value_t = 250_000)]
+    enumerate: u64,
+    /// Seconds a kind of request
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Instead: one host, then this many, on one PostgreSQL
+    #[arg(long)]
+    hosts: Option<usize>,
+}
+
+#[derive(clap::Args)]
 struct FuzzOptions {
     /// Seconds a target
     #[arg(long, default_value_t = 60)]
@@ -119,6 +145,7 @@ fn main() -> ExitCode {
             (None, Some(count)) => apps::run(count),
             (None, None) => load::run(&options),
         },
+        Task::Scale(options) => scale::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Golden => golden::run_task().map(|()| ExitCode::SUCCESS),
     };

@@ -87,6 +87,7 @@ fn prerequisites() -> Result<()> {
         ("mariadbd", "mariadb-server"),
         ("sslscan", "sslscan"),
         ("docker-registry", "docker-registry"),
+        ("fiu-run", "fiu-utils"),
         ("node", "nodejs"),
         ("npm", "npm"),
         ("python3", "python3 python3-venv"),

@@ -48,6 +48,10 @@ pub enum Action {
     Reject,
     /// Old accounts were let go.
     Retention,
+    /// The target was read; what came of it is in `after`.
+    Import,
+    /// An account that was in the target before became a client's.
+    Adopt,
 }
 
 /// How it ended.

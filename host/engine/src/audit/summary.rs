@@ -54,7 +54,9 @@ fn action(account: &Account) -> &'static str {
         Action::Disable => "disable",
         Action::Delete => "delete",
         Action::Hold => "stageddelete",
-        Action::Vanish | Action::Reject | Action::Retention => "other",
+        Action::Vanish | Action::Reject | Action::Retention | Action::Import | Action::Adopt => {
+            "other"
+        }
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn general(instant: Timestamp) -> String {
 }
 
 /// Reads a date in any of the usual formats; without an offset it is UTC.
-pub(crate) fn read_any(text: &str) -> Option<Timestamp> {
+pub fn read_any(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     READABLE.iter().find_map(|format| read(text, format).ok())
 }

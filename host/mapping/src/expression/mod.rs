@@ -28,6 +28,7 @@ mod pattern;
 mod random;
 mod replace;
 mod text;
+mod total;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ pub use function::Function;
 pub use node::{Call, Node};
 pub use value::Value;
 
-pub(crate) use date_format::read_any as read_date;
+pub use date_format::read_any as read_date;
 use pattern::Pattern;
 pub(crate) use pattern::compile as compile_pattern;
 
@@ -108,6 +109,11 @@ impl Expression {
             Function::RandomString,
             Function::SelectUniqueValue,
         ])
+    }
+
+    /// Does it come to a value for every object, as far as its form shows?
+    pub fn always_has_value(&self) -> bool {
+        total::has_value(&self.root)
     }
 
     /// `Redact`: the value must not be shown in a log.

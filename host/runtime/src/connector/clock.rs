@@ -3,7 +3,8 @@
 //! A trap-style epoch deadline would count the time a guest waits in a host call and kill connectors that
 //! merely wait for their target; this clock stands still while the future is not being polled.
 //!
-//! A call that has computed for a while at a tick is *hungry*: from then on it is polled in the [`Lane`].
+//! A call that has computed for a while at a tick is *hungry*: from then on it is polled in the [`Lane`]. A call that may
+//! wait for a disk is polled on a thread whose duties another one has taken over.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
 use super::lane::{Lane, can_hand_over};
+use crate::capability::files;
 use crate::guest::Guest;
 
 /// Processor time after which a call counts as hungry.
@@ -105,6 +107,7 @@ pub(crate) fn on_tick(store: StoreContextMut<'_, Guest>) -> wasmtime::Result<Upd
 pub(crate) struct Metered<F> {
     clock: Arc<CpuClock>,
     lane: Lane,
+    files: files::Place,
     place: Option<Place>,
     future: Pin<Box<F>>,
 }
@@ -113,10 +116,11 @@ pub(crate) struct Metered<F> {
 type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 impl<F> Metered<F> {
-    pub(crate) fn new(clock: Arc<CpuClock>, lane: Lane, future: F) -> Self {
+    pub(crate) fn new(clock: Arc<CpuClock>, lane: Lane, files: files::Place, future: F) -> Self {
         Self {
             clock,
             lane,
+            files,
             place: None,
             future: Box::pin(future),
         }
@@ -132,8 +136,12 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let (clock, future) = (&this.clock, this.future.as_mut());
-        if !clock.hungry.load(Relaxed) || !can_hand_over() {
+        let hungry = clock.hungry.load(Relaxed);
+        if !can_hand_over() || !hungry && this.files == files::Place::Aside {
             return clock.time(|| future.poll(cx));
+        }
+        if !hungry {
+            return tokio::task::block_in_place(|| clock.time(|| future.poll(cx)));
         }
         let place = this
             .place

@@ -232,6 +232,7 @@ impl Inner {
             Metered::new(
                 Arc::clone(&clock),
                 self.component.threads.lane.clone(),
+                self.grants.quotas.place(),
                 work,
             ),
         )

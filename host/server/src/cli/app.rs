@@ -12,6 +12,7 @@ use tombolo_runtime::{Call, CallError};
 
 use super::Outcome;
 use super::output::{self, Output};
+use crate::budget::Spent;
 use crate::config::{Diagnostic, HostFile, Layout, Report};
 use crate::registry::facts::Facts;
 use crate::registry::status::{AppStatus, HostStatus, State};
@@ -33,6 +34,9 @@ pub(super) enum Command {
         dir: PathBuf,
         /// The app.
         app: String,
+        /// What the running host knows of one object, by SCIM id, anchor or user name, instead.
+        #[arg(long)]
+        object: Option<String>,
     },
     /// Reach the targets: the connector's own check, and one object of each kind, with timings. Changes nothing.
     Test {
@@ -47,7 +51,12 @@ impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
             Self::List { dir } => list(&Layout::new(dir), output).await,
-            Self::Show { dir, app } => super::show::run(&Layout::new(dir), &app, output).await,
+            Self::Show {
+                dir,
+                app,
+                object: Some(object),
+            } => super::show::object(&Layout::new(dir), app, object, output).await,
+            Self::Show { dir, app, .. } => super::show::run(&Layout::new(dir), &app, output).await,
             Self::Test { dir, app } => test(&Layout::new(dir), app.as_deref(), output).await,
         }
     }
@@ -90,6 +99,9 @@ async fn list(layout: &Layout, output: Output) -> Outcome {
             for app in &apps {
                 for problem in app.problems.iter().chain(&app.warnings) {
                     println!("\n{}: {problem}", app.name);
+                }
+                if app.budget.failures + app.budget.references > 0 {
+                    println!("\n{}: {}", app.name, app.budget);
                 }
                 if let Some(circuit) = &app.circuit {
                     println!(
@@ -160,6 +172,7 @@ pub(super) async fn fresh(
             tokens: Vec::new(),
             secrets: Vec::new(),
             circuit: None,
+            budget: Spent::default(),
             // Among the problems already: nothing runs whose files were right once.
             warnings: Vec::new(),
         });

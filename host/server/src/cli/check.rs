@@ -39,6 +39,8 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
         ));
     }
     let policy = registry::Policy::new(&layout, &host);
+    let named: Vec<String> = found.iter().map(|app| app.name.clone()).collect();
+    let mut trials = BTreeMap::new();
     for app in found {
         let readable = !app.report.has_errors();
         report.0.extend(app.report.0);
@@ -55,7 +57,8 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
         match &runtime {
             // What its file does not say right would only be complained of again by the connector.
             Some(runtime) if readable => {
-                registry::try_app(runtime, &layout, &policy, file, &mut report).await;
+                let tried = registry::try_app(runtime, &layout, &policy, file, &mut report).await;
+                trials.extend(tried.map(|trial| (trial.file.name.clone(), trial)));
             }
             _ => report.0.extend(
                 crate::config::material::gather(
@@ -70,6 +73,7 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
             ),
         }
     }
+    report.0.extend(wrong_flows(&layout, &named, &trials));
     report.sort();
     show(&report, apps, output)?;
     Ok(if report.has_errors() {
@@ -77,6 +81,38 @@ pub(super) async fn run(dir: &Path, files_only: bool, output: Output) -> Outcome
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// What is wrong with the flows.
+fn wrong_flows(
+    layout: &Layout,
+    named: &[String],
+    trials: &BTreeMap<String, registry::Trial>,
+) -> Vec<Diagnostic> {
+    let texts = match layout.flow_texts() {
+        Ok(texts) => texts,
+        Err(why) => {
+            return vec![Diagnostic::file(
+                "flows",
+                format!("cannot be listed: {why}"),
+            )];
+        }
+    };
+    let mut wrong = Vec::new();
+    for (name, text) in &texts {
+        let found = layout.read_flow(name, text.clone());
+        wrong.extend(found.report.0);
+        let Some(file) = found.file else { continue };
+        if let Some(other) = &file.definition.references
+            && !texts.contains_key(other)
+        {
+            let span = file.outline.nearest(&["references"]);
+            let message = format!("there is no flow `{other}`");
+            wrong.push(Diagnostic::error(&file.source, span, message));
+        }
+        wrong.extend(crate::flows::check(&file, named, trials));
+    }
+    wrong
 }
 
 /// Apps that ask for one ECMA connector's name, but for the first of them.

@@ -12,7 +12,9 @@ mod check;
 mod client;
 mod conformance;
 mod connector;
+mod flow;
 mod held;
+mod import;
 mod init;
 mod mapping;
 mod order;
@@ -99,6 +101,12 @@ enum Command {
     /// See, approve and reject what the breakers keep back.
     #[command(subcommand)]
     Held(held::Command),
+    /// List, plan and run what is carried from one app into a sink; see what stands in its way.
+    #[command(subcommand)]
+    Flow(flow::Command),
+    /// Import what the target has, see what that found, and do something about it.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Back up, restore, migrate and check the store.
     #[command(subcommand)]
     Store(store::Command),
@@ -149,7 +157,9 @@ impl Cli {
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
             Command::Held(command) => command.run(output).await,
+            Command::Import(command) => command.run(output).await,
             Command::Audit(command) => command.run(output).await,
+            Command::Flow(command) => command.run(output).await,
             Command::Store(command) => Box::pin(command.run(output)).await,
             Command::Conformance(arguments) => Box::pin(conformance::run(*arguments, output)).await,
             Command::Simulate(arguments) => Box::pin(simulate::run(*arguments, output)).await,

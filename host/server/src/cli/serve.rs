@@ -23,6 +23,7 @@ use super::output;
 use crate::auth::{self, Guard};
 use crate::config::{HostFile, Layout};
 use crate::control::Listening;
+use crate::flows::Flows;
 use crate::http::route::Face;
 use crate::http::tls::Certificate;
 use crate::http::{Host, listener};
@@ -31,6 +32,8 @@ use crate::registry::{Builder, Policy, Registry, watch};
 use crate::store;
 use crate::telemetry;
 
+/// How old the status file may be as to what fails.
+const BUDGETS: Duration = Duration::from_secs(5);
 /// So long a starting host waits for its database.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -40,6 +43,8 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         return Ok(ExitCode::FAILURE);
     };
     telemetry::log::start(&host.log_level, host.log_format);
+    // Heard, so that a file that may not grow is an error of the write, as on a full disk, and not the end of the process.
+    let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     let metrics = telemetry::metrics::start()
         .map_err(anyhow::Error::msg)
         .context("cannot record metrics")?;
@@ -67,14 +72,11 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     engine.keep_audit(host.audit.clone());
     let runtime = runtime(&layout, &host)?;
     let circuits = runtime.circuits();
+    let policy = Policy::new(&layout, &host);
+    let secrets = Arc::clone(&policy.secrets);
     let registry = Registry::new(
         layout.clone(),
-        Builder::new(
-            runtime,
-            Arc::clone(&engine),
-            host.protocol,
-            Policy::new(&layout, &host),
-        ),
+        Builder::new(runtime, Arc::clone(&engine), host.protocol, policy),
     );
     let certificate = certificate(&layout, &host)?;
     let tls = certificate
@@ -96,7 +98,20 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
         &here,
         host.public_url.as_deref().unwrap_or(&here),
     );
-    let listening = Listening::start(&state, Arc::clone(&engine), Arc::clone(&registry));
+    let flows = Flows::new(
+        layout.clone(),
+        Arc::clone(&engine),
+        Arc::clone(&registry),
+        Arc::clone(&store),
+        secrets,
+    );
+    flows.look().await;
+    let listening = Listening::start(
+        &state,
+        Arc::clone(&engine),
+        Arc::clone(&registry),
+        Arc::clone(&flows),
+    );
     if let Err(why) = &listening {
         warn!(%why, "orders such as `tombolo audit list` cannot be taken while the host runs");
     }
@@ -120,19 +135,30 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     );
     let watching = tokio::spawn(watching);
 
+    let carrying = tokio::spawn(Arc::clone(&flows).keep_looking(stop.clone()));
     let circuits = tokio::spawn(tell_of_circuits(
         circuits,
         teller.clone(),
         Arc::clone(&registry),
     ));
+    let budgets = tokio::spawn(tell_of_budgets(teller.clone(), Arc::clone(&registry)));
 
     let router = Host::new(registry, guard, store, metrics, &host).router();
     let drained = listener::serve(socket, tls, router, stop, host.drain).await;
+    // What they write goes through the apps: first they stop, then the writes are waited for.
+    if tokio::time::timeout(host.drain, flows.stop())
+        .await
+        .is_err()
+    {
+        warn!("a flow was not stopped in time; it goes on from there at the next start");
+    }
     let written = engine.drain(host.drain).await;
     drop(listening);
     hosts.leave().await;
     teller.end();
     circuits.abort();
+    budgets.abort();
+    carrying.abort();
     watching.abort();
     if !drained || !written {
         warn!(
@@ -252,6 +278,24 @@ async fn tell_of_circuits(
 ) {
     while changes.changed().await.is_ok() {
         teller.tell(&registry);
+    }
+}
+
+/// And of what fails, which changes with each request.
+async fn tell_of_budgets(teller: Teller, registry: Arc<Registry>) {
+    let mut ticks = tokio::time::interval(BUDGETS);
+    let mut told = Vec::new();
+    loop {
+        ticks.tick().await;
+        let spent: Vec<_> = registry
+            .apps()
+            .keys()
+            .map(|app| registry.budgets.spent(app))
+            .collect();
+        if spent != told {
+            teller.tell(&registry);
+            told = spent;
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use serde_json::Value;
 
 use super::Outcome;
 use super::output::{self, Output};
 use crate::config::Layout;
+use crate::control::{self, Order};
 use crate::registry::facts::Facts;
 use crate::registry::status::{AppStatus, HostStatus, State};
 
@@ -34,6 +36,58 @@ pub(super) async fn run(layout: &Layout, app: &str, output: Output) -> Outcome {
     })
 }
 
+/// What the running host knows of one object. The socket that is asked is the host's user's alone.
+pub(super) async fn object(
+    layout: &Layout,
+    app: String,
+    object: String,
+    output: Output,
+) -> Outcome {
+    let mut found = Vec::new();
+    let order = Order::Inspect {
+        app: app.clone(),
+        object: object.clone(),
+    };
+    control::ask(layout, order, |one| {
+        found.push(one);
+        Ok(())
+    })
+    .await?;
+    if found.is_empty() {
+        bail!(
+            "nothing is known of `{object}` in app `{app}`\n  hint: give its SCIM id, the target's key of it, or its user name"
+        );
+    }
+    match output {
+        Output::Json => output::json(&found)?,
+        Output::Text => found.iter().for_each(print_object),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_object(object: &Value) {
+    let word = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let mut rows = Vec::new();
+    for (name, value) in object.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(parts) => {
+                let parts = parts.iter().filter_map(|(part, value)| {
+                    Some(vec![format!("{name}: {part}"), word(value)?])
+                });
+                rows.extend(parts);
+            }
+            Value::Array(items) if items.is_empty() => {}
+            other => rows.extend(word(other).map(|text| vec![name.clone(), text])),
+        }
+    }
+    output::table(&["WHAT", ""], &rows);
+    println!();
+}
+
 fn print(app: &AppStatus, running: bool) {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut row = |name: &str, value: String| {
@@ -56,6 +110,9 @@ fn print(app: &AppStatus, running: bool) {
             .map(|digest| format!("{digest}, while the revision above is on probation"))
             .unwrap_or_default(),
     );
+    if app.budget.operations > 0 {
+        row("error budget", app.budget.to_string());
+    }
     for rejected in &app.rejected {
         row(
             "taken back",

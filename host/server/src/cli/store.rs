@@ -102,12 +102,16 @@ async fn backup(dir: &Path, file: &Path, output: Output) -> Outcome {
 
 async fn restore(dir: &Path, file: &Path, output: Output) -> Outcome {
     // All of it is looked at before any of it is written.
-    archive::verify(&mut read(file).await?, |_| ()).await?;
+    archive::verify(&mut read(file).await?, |_| ())
+        .await
+        .with_context(|| of_backup(file))?;
     let opened = open(dir, None).await?;
     refuse_unfinished(&opened).await?;
     let bar = Bar::new();
     let mut input = read(file).await?;
-    let totals = archive::restore(&mut input, &*opened.store, |seen| bar.at(seen)).await?;
+    let totals = archive::restore(&mut input, &*opened.store, |seen| bar.at(seen))
+        .await
+        .with_context(|| of_backup(file))?;
     bar.end();
     say(output, totals, "are in the store")
 }
@@ -131,7 +135,9 @@ async fn migrate(dir: &Path, from: &Path, output: Output) -> Outcome {
 
 async fn check_backup(file: &Path, output: Output) -> Outcome {
     let bar = Bar::new();
-    let totals = archive::verify(&mut read(file).await?, |seen| bar.at(seen)).await?;
+    let totals = archive::verify(&mut read(file).await?, |seen| bar.at(seen))
+        .await
+        .with_context(|| of_backup(file))?;
     bar.end();
     say(output, totals, "are in the backup, and all of it is whole")
 }
@@ -237,6 +243,11 @@ async fn refuse_unfinished(opened: &Opened) -> anyhow::Result<()> {
 
 /// What there is to say of a store that was not filled to its end.
 pub(super) const UNFINISHED: &str = "the store was being filled by `tombolo store restore` or `migrate`, and that did not come to its end\n  hint: remove the store (its directory, or the database's schema) and fill it again";
+
+/// Which file an error is about.
+fn of_backup(file: &Path) -> String {
+    format!("the backup `{}`", file.display())
+}
 
 async fn read(file: &Path) -> anyhow::Result<BufReader<tokio::fs::File>> {
     let file = tokio::fs::File::open(file)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tombolo_engine::import::schedule::Imports;
 use tombolo_engine::policy::Policy;
 use tombolo_mapping::overrides::{Choice, Constant, Formula};
 use tombolo_mapping::{Overrides, Shape};
@@ -14,6 +15,7 @@ use tombolo_scim::Dialect;
 use super::auth::{self, Auth};
 use super::diagnostic::{Diagnostic, Source};
 use super::ecma::{self, Ecma};
+use super::import;
 use super::origin::Origin;
 use super::policy;
 use super::reader::{Entry, Located, Outline, Section, Sink, read_document};
@@ -157,6 +159,8 @@ pub struct AppFile {
     pub upgrade: Wishes,
     /// What is wanted of disables and deletes.
     pub policy: Policy,
+    /// What is wanted of imports.
+    pub imports: Imports,
 }
 
 impl AppFile {
@@ -257,6 +261,10 @@ fn read(
         .map(upgrade::read)
         .unwrap_or_default();
     let policy = policy::read(&mut root, sink);
+    let imports = root
+        .section("import")
+        .map(|section| import::read(section, sink))
+        .unwrap_or_default();
     root.finish();
     let (connector, origin) = connector?;
     Some(AppFile {
@@ -279,6 +287,7 @@ fn read(
         reuse,
         upgrade,
         policy,
+        imports,
     })
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tombolo_engine::audit::Keep;
+use tombolo_store::sled::Behind;
 
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Section, Sink, read_document};
@@ -68,6 +69,8 @@ pub struct HostFile {
     pub monitoring: Monitoring,
     /// The state directory, relative to the configuration directory.
     pub store: PathBuf,
+    /// What the store in the state directory is made with.
+    pub behind: Behind,
     /// The database that holds the store; none: it is in the state directory.
     pub database: Option<Database>,
     /// The largest request body.
@@ -104,6 +107,7 @@ impl Default for HostFile {
             trusted_proxies: Vec::new(),
             monitoring: Monitoring::default(),
             store: PathBuf::from("state"),
+            behind: Behind::default(),
             database: None,
             body_limit: BODY_LIMIT,
             protocol: tombolo_scim::Limits {
@@ -179,9 +183,10 @@ fn read(mut root: Section<'_>, sink: &Sink) -> HostFile {
         server.finish();
     }
     if let Some(section) = root.section("store") {
-        let (path, database) = store::read(section, sink);
-        host.store = path.unwrap_or(host.store);
-        host.database = database;
+        let store = store::read(section, sink);
+        host.store = store.path.unwrap_or(host.store);
+        host.behind = store.behind;
+        host.database = store.database;
     }
     if let Some(mut limits) = root.section("limits") {
         if let Some(size) = limits.size("body") {

@@ -11,6 +11,8 @@
 //! | [`host`] | `tombolo.toml` |
 //! | [`store`] | `[store]` in it |
 //! | [`app`] | `apps/NAME.toml` |
+//! | [`flow`] | `flows/NAME.toml` |
+//! | [`sink`] | `[sink]` in it |
 //! | [`auth`] | `[auth]` in it |
 //! | [`issuer`] | the sections of it that are about somebody else's signature |
 //! | [`target`] | `[targets.NAME]` in it |
@@ -24,7 +26,9 @@
 //! | [`token`] | making and revoking tokens in an app's file |
 //! | [`client`] | the same for OAuth clients and their secrets |
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub mod app;
 pub mod auth;
@@ -32,7 +36,9 @@ pub mod client;
 pub mod diagnostic;
 pub mod ecma;
 pub mod edit;
+pub mod flow;
 pub mod host;
+mod import;
 pub mod issuer;
 mod json;
 mod mask;
@@ -41,6 +47,7 @@ pub mod origin;
 mod policy;
 pub mod reader;
 pub mod secret;
+pub mod sink;
 pub mod store;
 pub mod target;
 pub mod token;
@@ -57,6 +64,17 @@ pub use material::Material;
 #[derive(Clone, Debug)]
 pub struct Layout {
     dir: PathBuf,
+}
+
+/// One file of `flows/`, read.
+#[derive(Debug)]
+pub struct FoundFlow {
+    /// Its text.
+    pub source: Arc<Source>,
+    /// What it says, when it can be made out.
+    pub file: Option<flow::FlowFile>,
+    /// What is wrong with it.
+    pub report: Report,
 }
 
 /// One file of `apps/`, read.
@@ -96,6 +114,35 @@ impl Layout {
     /// `apps/NAME.toml`.
     pub fn app_file(&self, name: &str) -> PathBuf {
         self.apps().join(format!("{name}.toml"))
+    }
+
+    /// `flows/`.
+    pub fn flows(&self) -> PathBuf {
+        self.dir.join("flows")
+    }
+
+    /// The texts of `flows/*.toml`, by name. What cannot be read is not among them.
+    pub fn flow_texts(&self) -> std::io::Result<BTreeMap<String, String>> {
+        let paths = files_with(&self.flows(), "toml")?;
+        Ok(paths
+            .into_iter()
+            .filter_map(|path| {
+                let name = path.file_stem()?.to_string_lossy().into_owned();
+                Some((name, std::fs::read_to_string(&path).ok()?))
+            })
+            .collect())
+    }
+
+    /// Reads one flow's file.
+    pub fn read_flow(&self, name: &str, text: String) -> FoundFlow {
+        let path = self.flows().join(format!("{name}.toml"));
+        let source = Source::new(&self.dir, &path, text);
+        let (file, found) = flow::FlowFile::read(name, &source);
+        FoundFlow {
+            source,
+            file,
+            report: Report(found),
+        }
     }
 
     /// `connectors/`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
 use tombolo_store::postgres::{Options, Tls, UrlError};
+use tombolo_store::sled::Behind;
 
 use super::diagnostic::{Diagnostic, Source};
 use super::reader::{Located, Section, Sink};
@@ -13,11 +14,21 @@ use super::secret::SecretSource;
 /// Connections to the database, unless the file says otherwise.
 const POOL: usize = 8;
 
-/// The two engines.
+/// The engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Engine {
-    Sled,
+    Embedded(Behind),
     Postgres,
+}
+
+/// What the section says.
+pub(super) struct Store {
+    /// The state directory.
+    pub path: Option<PathBuf>,
+    /// What the store in the state directory is made with.
+    pub behind: Behind,
+    /// The database, if the store is in one.
+    pub database: Option<Database>,
 }
 
 /// A database that holds the store, for one host or several.
@@ -49,35 +60,40 @@ pub struct DatabaseError {
 }
 
 /// Reads the section: the state directory, and the database if there is one.
-pub(super) fn read(mut section: Section<'_>, sink: &Sink) -> (Option<PathBuf>, Option<Database>) {
+pub(super) fn read(mut section: Section<'_>, sink: &Sink) -> Store {
     let path = section.text("path").map(|path| path.value.into());
     let engine = section
         .choice(
             "engine",
             &[
-                ("sled", Engine::Sled),
+                ("sled", Engine::Embedded(Behind::Sled)),
+                ("fjall", Engine::Embedded(Behind::Fjall)),
                 ("postgres", Engine::Postgres),
                 ("postgresql", Engine::Postgres),
             ],
         )
-        .unwrap_or(Engine::Sled);
-    let database = match engine {
-        Engine::Postgres => database(&mut section, sink),
-        Engine::Sled => {
+        .unwrap_or(Engine::Embedded(Behind::Sled));
+    let (behind, database) = match engine {
+        Engine::Postgres => (Behind::default(), database(&mut section, sink)),
+        Engine::Embedded(behind) => {
             if section.has("url") {
                 sink.error_hint(
                     section.span(),
-                    "`[store]` has a `url`, and its engine is sled",
+                    "`[store]` has a `url`, and its engine is not a database",
                     "add `engine = \"postgres\"`, or remove what belongs to a database",
                 );
                 // What else belongs to it is no further mistake.
                 database(&mut section, sink);
             }
-            None
+            (behind, None)
         }
     };
     section.finish();
-    (path, database)
+    Store {
+        path,
+        behind,
+        database,
+    }
 }
 
 fn database(section: &mut Section<'_>, sink: &Sink) -> Option<Database> {

@@ -55,6 +55,7 @@ pub async fn ask(
             let hands = Hands {
                 engine: &engine,
                 registry: None,
+                flows: None,
                 operator: String::new(),
             };
             let (items, mut taken) = mpsc::channel(16);

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::order::Hands;
 use super::{Order, Reply, directory, socket};
+use crate::flows::Flows;
 use crate::registry::Registry;
 
 /// The longest order.
@@ -30,7 +31,12 @@ impl Listening {
     ///
     /// # Errors
     /// The socket cannot be made; its path may be too long.
-    pub fn start(state: &Path, engine: Arc<Engine>, registry: Arc<Registry>) -> io::Result<Self> {
+    pub fn start(
+        state: &Path,
+        engine: Arc<Engine>,
+        registry: Arc<Registry>,
+        flows: Arc<Flows>,
+    ) -> io::Result<Self> {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -47,8 +53,9 @@ impl Listening {
                 match listener.accept().await {
                     Ok((stream, _)) => {
                         let (engine, registry) = (Arc::clone(&engine), Arc::clone(&registry));
+                        let flows = Arc::clone(&flows);
                         tokio::spawn(async move {
-                            if let Err(why) = serve(stream, &engine, &registry).await {
+                            if let Err(why) = serve(stream, &engine, &registry, &flows).await {
                                 info!(%why, "an order was not heard to its end");
                             }
                         });
@@ -72,7 +79,12 @@ impl Drop for Listening {
     }
 }
 
-async fn serve(mut stream: UnixStream, engine: &Engine, registry: &Registry) -> io::Result<()> {
+async fn serve(
+    mut stream: UnixStream,
+    engine: &Engine,
+    registry: &Registry,
+    flows: &Flows,
+) -> io::Result<()> {
     // The kernel's word, not the client's.
     let operator = format!("uid {}", stream.peer_cred()?.uid());
     let (reader, mut writer) = stream.split();
@@ -90,6 +102,7 @@ async fn serve(mut stream: UnixStream, engine: &Engine, registry: &Registry) -> 
     let hands = Hands {
         engine,
         registry: Some(registry),
+        flows: Some(flows),
         operator,
     };
     let (items, mut taken) = mpsc::channel(16);

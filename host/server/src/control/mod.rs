@@ -9,16 +9,22 @@
 //! | module | idea |
 //! |---|---|
 //! | `order` | what can be ordered, and doing it |
+//! | `flow` | orders about flows |
+//! | `import` | the same of imports |
 //! | `listen` | the host's end of the socket |
 //! | `ask` | the command's end, or the store itself |
 
 mod ask;
+mod flow;
+mod import;
 mod listen;
 mod order;
 
 use std::path::{Path, PathBuf};
 
 pub use ask::ask;
+pub use flow::FlowOrder;
+pub use import::Import;
 pub use listen::Listening;
 pub use order::{Order, Reply};
 

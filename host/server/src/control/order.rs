@@ -11,6 +11,9 @@ use tombolo_engine::audit::{By, Search, summary};
 use tombolo_engine::{App, Engine, Request, fold};
 use uuid::Uuid;
 
+use super::FlowOrder;
+use super::import::Import;
+use crate::flows::Flows;
 use crate::registry::{Found, Registry};
 
 /// What one write of an order may take.
@@ -48,6 +51,15 @@ pub enum Order {
         /// Although the resource has changed since.
         anyway: bool,
     },
+    /// What is known of an object of an app, one item each.
+    Inspect {
+        /// Of this app.
+        app: String,
+        /// An SCIM id, an anchor, or a unique value.
+        object: String,
+    },
+    /// About flows.
+    Flow(FlowOrder),
     /// Takes back what the audit tells of, or shows what that would do; one item each.
     Undo {
         /// Which records.
@@ -57,6 +69,8 @@ pub enum Order {
         /// Although the resource has changed since.
         anyway: bool,
     },
+    /// Imports, what they have found, and what is done about it.
+    Import(Import),
 }
 
 /// A line of the answer.
@@ -76,6 +90,8 @@ pub(super) struct Hands<'a> {
     pub(super) engine: &'a Engine,
     /// None where no host runs.
     pub(super) registry: Option<&'a Registry>,
+    /// None where no host runs.
+    pub(super) flows: Option<&'a Flows>,
     /// Who gave the order.
     pub(super) operator: String,
 }
@@ -85,7 +101,12 @@ impl Order {
     pub(super) fn needs_apps(&self) -> bool {
         match self {
             Self::Audit { .. } | Self::AuditVerify { .. } => false,
-            Self::Held { .. } | Self::Decide { .. } | Self::Undo { .. } => true,
+            Self::Held { .. }
+            | Self::Decide { .. }
+            | Self::Inspect { .. }
+            | Self::Undo { .. }
+            | Self::Import(_) => true,
+            Self::Flow(order) => order.needs_apps(),
         }
     }
 }
@@ -129,6 +150,7 @@ impl Hands<'_> {
                     .map_err(|why| why.to_string())?;
                 serde_json::to_value(verdict).map_err(|why| why.to_string())
             }
+            Order::Flow(order) => Box::pin(self.flow(order, items)).await,
             Order::Held { app } => self.held(app.as_deref(), items).await,
             Order::Decide {
                 app,
@@ -139,16 +161,29 @@ impl Hands<'_> {
                 let app = self.app(&app)?;
                 self.decide(&app, resources, approve, anyway, items).await
             }
+            Order::Inspect { app, object } => {
+                let found = self.app(&app)?.inspect(&object).await;
+                let found = found.map_err(|why| why.to_string())?;
+                let count = found.len();
+                for one in found {
+                    let item = serde_json::to_value(one).map_err(|why| why.to_string())?;
+                    if items.send(Reply::Item(item)).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(json!({ "objects": count }))
+            }
             Order::Undo {
                 search,
                 yes,
                 anyway,
             } => self.undo(&search, yes, anyway, items).await,
+            Order::Import(order) => Box::pin(self.import(order, items)).await,
         }
     }
 
     /// The app of this name, if it is served.
-    fn app(&self, name: &str) -> Result<Arc<App>, String> {
+    pub(super) fn app(&self, name: &str) -> Result<Arc<App>, String> {
         match self.registry.map(|registry| registry.find(name)) {
             Some(Found::Serving(generation)) => Ok(Arc::clone(&generation.app)),
             Some(Found::Down) => Err(format!(
@@ -160,7 +195,7 @@ impl Hands<'_> {
     }
 
     /// An order as a request: all that it does has its id.
-    fn request(&self, id: &str) -> Request {
+    pub(super) fn request(&self, id: &str) -> Request {
         let by = By {
             request: id.to_owned(),
             operator: Some(self.operator.clone()),

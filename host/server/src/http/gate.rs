@@ -15,10 +15,11 @@ use tracing::{Instrument as _, info, info_span};
 use super::Host;
 use super::context;
 use super::listener::Peer;
-use super::respond;
+use super::respond::{self, AboutReference};
 use super::route::{Face, Route};
 use super::scim::Asked;
 use crate::auth::Attempt;
+use crate::budget::Ending;
 use crate::registry::{Found, Generation};
 use crate::telemetry::metrics;
 
@@ -104,6 +105,21 @@ pub(super) fn label(method: &Method) -> &'static str {
     }
 }
 
+/// What an answer is to Entra's count of what fails. Reading that goes well, or finds nobody, is none of it.
+fn ending(method: &Method, response: &Response<Body>) -> Option<Ending> {
+    let (status, reads) = (response.status(), method.is_safe());
+    if response.extensions().get::<AboutReference>().is_some() {
+        return Some(Ending::Reference);
+    }
+    let failed = status.is_client_error() || status.is_server_error();
+    match (failed, reads) {
+        (true, true) => (status != StatusCode::NOT_FOUND).then_some(Ending::Failed),
+        (true, false) => Some(Ending::Failed),
+        (false, true) => None,
+        (false, false) => Some(Ending::Good),
+    }
+}
+
 impl Host {
     async fn work(
         &self,
@@ -160,6 +176,7 @@ impl Host {
             );
         };
         let _in_flight = metrics::in_flight();
+        let method = request.method().clone();
         let deadline = tokio::time::Instant::now() + self.deadline;
         let response = match tokio::time::timeout_at(
             deadline + GRACE,
@@ -174,6 +191,9 @@ impl Host {
             ),
         };
         self.registry.judge(&generation);
+        if let Some(ending) = ending(&method, &response) {
+            self.registry.budgets.count(generation.app.name(), ending);
+        }
         response
     }
 
@@ -303,6 +323,32 @@ mod tests {
         assert!(is_json(&HeaderMap::new()));
         assert!(!with("text/xml"));
         assert!(!with("application/x-www-form-urlencoded"));
+    }
+
+    #[test]
+    fn what_entra_counts_is_counted() {
+        let answer = |status: u16| {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response
+        };
+        for (method, status, counted) in [
+            (Method::POST, 201, Some(Ending::Good)),
+            (Method::PATCH, 409, Some(Ending::Failed)),
+            (Method::DELETE, 503, Some(Ending::Failed)),
+            (Method::GET, 200, None),
+            (Method::GET, 404, None),
+            (Method::GET, 503, Some(Ending::Failed)),
+        ] {
+            assert_eq!(
+                ending(&method, &answer(status)),
+                counted,
+                "{method} {status}"
+            );
+        }
+        let mut about = answer(400);
+        about.extensions_mut().insert(AboutReference);
+        assert_eq!(ending(&Method::PATCH, &about), Some(Ending::Reference));
     }
 
     #[test]

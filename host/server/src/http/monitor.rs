@@ -29,13 +29,7 @@ pub(super) async fn ready(State(host): State<Arc<Host>>, request: Request) -> Re
         return refused;
     }
     let apps = status::apps(&host.registry);
-    // Any key will do: the question is whether there is an answer.
-    let store = host
-        .store
-        .get(b"ready")
-        .await
-        .map(|_| ())
-        .map_err(|why| why.to_string());
+    let store = host.store.ready().await.map_err(|why| why.to_string());
     let served = apps.is_empty() || apps.iter().any(|app| app.state != AppState::Failed);
     let ready = served && store.is_ok();
     let code = if ready {

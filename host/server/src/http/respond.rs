@@ -73,9 +73,16 @@ pub(crate) fn method_not_allowed(method: &Method, allow: &'static str) -> Respon
     response
 }
 
+/// On an answer that refuses what a request refers to.
+#[derive(Clone, Copy)]
+pub(crate) struct AboutReference;
+
 /// What the engine refused.
 pub(crate) fn engine_error(failed: &EngineError) -> Response<Body> {
     let mut response = error(&failed.to_scim());
+    if matches!(failed, EngineError::Reference(_)) {
+        response.extensions_mut().insert(AboutReference);
+    }
     if let Some(after) = failed.retry_after() {
         retry_after(&mut response, after);
     }

@@ -179,6 +179,7 @@ impl Builder {
                 limits: self.limits,
             },
             policy: file.policy.clone(),
+            imports: file.imports.clone(),
         };
         let app = self.engine.app(config)?;
         Ok(Generation {

@@ -42,6 +42,7 @@ use tombolo_engine::App;
 use tombolo_scim::discovery::AuthenticationScheme;
 use tracing::{error, info, warn};
 
+use crate::budget::Budgets;
 use crate::config::auth::Auth;
 use crate::config::material::Ending;
 use crate::config::origin::Origin;
@@ -141,6 +142,8 @@ pub struct Registry {
     looking: Mutex<()>,
     /// A revision was taken back or has proved itself: there is something to tell.
     judged: Notify,
+    /// What of it fails.
+    pub(crate) budgets: Budgets,
 }
 
 /// How long a file must keep still before it is believed to be whole.
@@ -155,6 +158,7 @@ impl Registry {
             apps: ArcSwap::default(),
             looking: Mutex::default(),
             judged: Notify::new(),
+            budgets: Budgets::default(),
         })
     }
 

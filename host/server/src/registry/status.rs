@@ -9,6 +9,7 @@ use tombolo_runtime::CircuitState;
 
 use super::facts::Facts;
 use super::{Entry, Generation, Kept, Registry, Rejected};
+use crate::budget::Spent;
 use crate::config::material::Ending;
 
 /// What becomes of requests to an app.
@@ -57,6 +58,9 @@ pub struct AppStatus {
     /// Since when and why its connector is not called, while its circuit is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit: Option<CircuitStatus>,
+    /// What of it failed lately, against what Entra lets pass.
+    #[serde(default)]
+    pub budget: Spent,
     /// What will go wrong if nobody does anything: credentials that end soon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -109,7 +113,7 @@ pub struct HostStatus {
 }
 
 impl AppStatus {
-    fn of(name: &str, entry: &Entry, kept: &Kept) -> Self {
+    fn of(name: &str, entry: &Entry, kept: &Kept, budget: Spent) -> Self {
         let generation = entry.generation.as_deref();
         let state = match (generation, &entry.trouble) {
             (Some(_), None) => State::Serving,
@@ -156,6 +160,7 @@ impl AppStatus {
                 })
                 .collect(),
             circuit: generation.and_then(circuit),
+            budget,
             warnings: generation
                 .into_iter()
                 .flat_map(|generation| Ending::of(&generation.auth, Timestamp::now()))
@@ -183,7 +188,7 @@ pub fn apps(registry: &Registry) -> Vec<AppStatus> {
     registry
         .apps()
         .iter()
-        .map(|(name, entry)| AppStatus::of(name, entry, kept))
+        .map(|(name, entry)| AppStatus::of(name, entry, kept, registry.budgets.spent(name)))
         .collect()
 }
 

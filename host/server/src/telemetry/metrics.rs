@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tombolo_engine::import::state::{Outcome, Status};
 use tombolo_runtime::CircuitState;
 use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
+use crate::budget::Spent;
 use crate::registry::{Generation, Registry};
 
 /// Upper bounds of the buckets of request times, in seconds: from a read out of the mirror to the deadline.
@@ -49,6 +51,23 @@ pub fn start() -> Result<PrometheusHandle, String> {
     metrics::describe_counter!(
         "tombolo_rollbacks_total",
         "New revisions of a connector that were taken back, by app."
+    );
+    metrics::describe_counter!(
+        "tombolo_flow_delivered_total",
+        "What a flow has given to its sink, by outcome."
+    );
+    metrics::describe_gauge!(
+        "tombolo_flow_queued",
+        "Changes of a flow that wait while its sink takes nothing."
+    );
+    metrics::describe_gauge!(
+        "tombolo_flow_held",
+        "1 while what a flow last read is not believed."
+    );
+    metrics::describe_gauge!("tombolo_flow_here", "1 on the host that runs the flow.");
+    metrics::describe_gauge!(
+        "tombolo_flow_last_good_run_seconds",
+        "When a flow last read its source to the end, in seconds since 1970."
     );
     metrics::describe_gauge!(
         "tombolo_requests_in_flight",
@@ -91,6 +110,31 @@ pub fn rollback(app: &str) {
     metrics::counter!("tombolo_rollbacks_total", "app" => app.to_owned()).increment(1);
 }
 
+/// How a flow is.
+pub fn flow(name: &str, now: &tombolo_engine::flow::Gauges) {
+    let flow = || name.to_owned();
+    let delivered = [
+        ("done", now.done),
+        ("staged", now.staged),
+        ("refused", now.refused),
+        ("put-off", now.put_off),
+    ];
+    for (outcome, count) in delivered {
+        metrics::counter!("tombolo_flow_delivered_total", "flow" => flow(), "outcome" => outcome)
+            .absolute(count);
+    }
+    #[allow(clippy::cast_precision_loss)] // No flow has so many.
+    metrics::gauge!("tombolo_flow_queued", "flow" => flow()).set(now.queued as f64);
+    let flag = |on: bool| f64::from(u8::from(on));
+    metrics::gauge!("tombolo_flow_held", "flow" => flow()).set(flag(now.held));
+    metrics::gauge!("tombolo_flow_here", "flow" => flow()).set(flag(now.here));
+    if let Some(at) = now.last_good {
+        #[allow(clippy::cast_precision_loss)] // Seconds since 1970 have room.
+        metrics::gauge!("tombolo_flow_last_good_run_seconds", "flow" => flow())
+            .set(at.as_second() as f64);
+    }
+}
+
 /// One more is worked on, until what this gives is dropped.
 pub fn in_flight() -> impl Drop {
     struct InFlight;
@@ -121,6 +165,43 @@ type Times = fn(&Snapshot) -> &Histogram;
 
 /// A family of one connector's counters: name, help, and which of them.
 type Family<T> = (&'static str, &'static str, fn(&Snapshot) -> T);
+
+/// One number of a kind's imports: name, help, and which.
+type ImportFamily = (
+    &'static str,
+    &'static str,
+    fn(&Status, Timestamp) -> Option<i64>,
+);
+
+const IMPORTS: [ImportFamily; 4] = [
+    (
+        "tombolo_import_running",
+        "1 while the kind is imported.",
+        |status, _| Some(i64::from(status.running.is_some())),
+    ),
+    (
+        "tombolo_import_read",
+        "Objects that the import under way, or else the last one, has read.",
+        |status, _| {
+            let running = status.running.as_ref().map(|running| running.counts);
+            let last = status.last.as_ref().map(|last| last.counts);
+            i64::try_from(running.or(last)?.listed).ok()
+        },
+    ),
+    (
+        "tombolo_import_full_age_seconds",
+        "Seconds since the last full import that ended whole began.",
+        |status, now| Some(now.as_second() - status.full.as_ref()?.began.as_second()),
+    ),
+    (
+        "tombolo_import_good",
+        "1 if the last import ended whole.",
+        |status, _| {
+            let last = status.last.as_ref()?;
+            Some(i64::from(last.outcome == Outcome::Whole))
+        },
+    ),
+];
 
 /// Names of apps and tokens need no escape: see `is_sane_name`; a token's name may hold anything and gets one.
 fn escape(label: &str) -> String {
@@ -185,6 +266,7 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             u8::from(entry.previous().is_some())
         );
     }
+    budgets(page, registry);
     let serving = || {
         apps.iter()
             .filter_map(|(name, entry)| Some((name, entry.generation.as_deref()?)))
@@ -320,6 +402,45 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
             u8::from(open)
         );
     }
+    let imports: Vec<_> = serving()
+        .flat_map(|(name, generation)| {
+            let known = generation.app.imports_known();
+            known.into_iter().map(move |status| (name, status))
+        })
+        .collect();
+    for (family_name, help, read) in IMPORTS {
+        family(page, family_name, "gauge", help);
+        for (name, status) in &imports {
+            if let Some(number) = read(status, now) {
+                let kind = escape(&status.kind);
+                let _ = writeln!(
+                    page,
+                    "{family_name}{{app=\"{name}\",kind=\"{kind}\"}} {number}"
+                );
+            }
+        }
+    }
+    family(
+        page,
+        "tombolo_import_findings",
+        "gauge",
+        "What the last import found: orphans, local accounts, drift, ambiguous values.",
+    );
+    for (name, status) in &imports {
+        let Some(last) = &status.last else { continue };
+        let kind = escape(&status.kind);
+        for (finding, number) in [
+            ("orphan", last.found.orphans),
+            ("local", last.found.local),
+            ("drift", last.found.drifted),
+            ("ambiguous", last.found.ambiguous),
+        ] {
+            let _ = writeln!(
+                page,
+                "tombolo_import_findings{{app=\"{name}\",kind=\"{kind}\",finding=\"{finding}\"}} {number}"
+            );
+        }
+    }
     let histograms: [(&str, &str, Times); 3] = [
         (
             "tombolo_connector_call_seconds",
@@ -341,6 +462,43 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
         family(page, family_name, "histogram", help);
         for (name, stats) in &stats {
             histogram(page, family_name, name, read(stats));
+        }
+    }
+}
+
+/// What fails, against what Entra lets pass.
+fn budgets(page: &mut String, registry: &Registry) {
+    let spent: Vec<_> = registry
+        .apps()
+        .keys()
+        .map(|app| (app.clone(), registry.budgets.spent(app)))
+        .collect();
+    let families: [(&str, &str, fn(&Spent) -> u64); 4] = [
+        (
+            "tombolo_error_budget_operations",
+            "What was asked of the app within a day.",
+            |spent| spent.operations,
+        ),
+        (
+            "tombolo_error_budget_failures",
+            "What of it failed, but for references.",
+            |spent| spent.failures,
+        ),
+        (
+            "tombolo_error_budget_reference_failures",
+            "What of it failed on account of what it refers to.",
+            |spent| spent.references,
+        ),
+        (
+            "tombolo_error_budget_used_percent",
+            "How much is used up of what Entra lets pass before it quarantines the job.",
+            |spent| spent.used().into(),
+        ),
+    ];
+    for (name, help, read) in families {
+        family(page, name, "gauge", help);
+        for (app, spent) in &spent {
+            let _ = writeln!(page, "{name}{{app=\"{app}\"}} {}", read(spent));
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio_postgres::{Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::options::{Options, Tls};
-use super::session::Session;
+use super::session::{Ear, Session};
 use super::trouble::Trouble;
 use crate::StoreError;
 
@@ -94,15 +94,24 @@ impl Reach {
 
     /// A session whose tables are the store's.
     pub(super) async fn session(&self) -> Result<Session, Trouble> {
+        self.connect(None).await
+    }
+
+    /// The same, and what the server notifies it of goes to `ear`.
+    pub(super) async fn listener(&self, ear: Ear) -> Result<Session, Trouble> {
+        self.connect(Some(ear)).await
+    }
+
+    async fn connect(&self, ear: Option<Ear>) -> Result<Session, Trouble> {
         let connecting = async {
             let session = match &self.tls {
                 None => {
                     let (client, connection) = self.config.connect(NoTls).await?;
-                    Session::new(client, connection)
+                    Session::new(client, connection, ear)
                 }
                 Some(tls) => {
                     let (client, connection) = self.config.connect(tls.clone()).await?;
-                    Session::new(client, connection)
+                    Session::new(client, connection, ear)
                 }
             };
             session.prepare_for(&self.schema).await?;

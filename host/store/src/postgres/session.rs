@@ -1,14 +1,15 @@
 //! One connection: its statements are prepared once, and many may ask at a time.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Connection, Row, SimpleQueryMessage, Statement};
+use tokio_postgres::{AsyncMessage, Client, Connection, Row, SimpleQueryMessage, Statement};
 
 use super::trouble::Trouble;
 
@@ -25,6 +26,9 @@ const TUNING: [&str; 4] = [
     "SET lock_timeout = '10s'",
 ];
 
+/// Where notifications go.
+pub(super) type Ear = mpsc::UnboundedSender<String>;
+
 /// See the module.
 pub(super) struct Session {
     client: Client,
@@ -33,14 +37,30 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new<S, T>(client: Client, connection: Connection<S, T>) -> Self
+    pub(super) fn new<S, T>(
+        client: Client,
+        mut connection: Connection<S, T>,
+        ear: Option<Ear>,
+    ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to the store's database ended");
+            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+                match message {
+                    Ok(AsyncMessage::Notification(word)) => {
+                        if let Some(ear) = &ear {
+                            // Whoever listened has gone; so will this session.
+                            let _ = ear.send(word.payload().to_owned());
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "a connection to the store's database ended");
+                        return;
+                    }
+                }
             }
         });
         Self {

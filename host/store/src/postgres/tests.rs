@@ -266,3 +266,26 @@ async fn marks_do_not_pile_up() {
         .expect("a number");
     assert!(marks <= 8, "{marks} marks of at most four writers");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hosts_hear_each_other_and_nobody_hears_himself() {
+    let server = Server::start().await;
+    let (one, two) = (opened(&server).await, opened(&server).await);
+    let mut heard = [&one, &two].map(|store| store.announcements().expect("others may be there"));
+    // Not heard before the sessions are there: told until it is.
+    let news = async {
+        loop {
+            one.announce("turned".to_owned());
+            let word = tokio::time::timeout(Duration::from_millis(200), heard[1].recv()).await;
+            if let Ok(word) = word {
+                return word.expect("it listens");
+            }
+        }
+    };
+    let word = tokio::time::timeout(Duration::from_secs(20), news).await;
+    assert_eq!(&*word.expect("heard in the end"), "turned");
+    two.announce("back".to_owned());
+    let word = tokio::time::timeout(Duration::from_secs(20), heard[0].recv()).await;
+    // The first word that the first one hears is not its own.
+    assert_eq!(&*word.expect("soon").expect("it listens"), "back");
+}

@@ -1,6 +1,7 @@
 //! The one thread that writes.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -8,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpointer;
 use super::view::View;
-use super::wal::Wal;
+use super::wal::{Failed, Wal};
 use crate::commit::Images;
 use crate::{Commit, CommitError, StoreError};
 
@@ -19,29 +20,62 @@ const GROUP_BYTES: usize = 4 << 20;
 type Answer = Result<(), CommitError>;
 
 struct Job {
-    commit: Commit,
+    /// None: only whether anything can be written is asked.
+    commit: Option<Commit>,
     answer: oneshot::Sender<Answer>,
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        self.commit.as_ref().map_or(0, Commit::bytes)
+    }
 }
 
 /// The queue to the thread. Dropping it drains the queue and joins the thread.
 pub(super) struct Committer {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// Whether the last commit failed on account of the disk.
+    troubled: Arc<AtomicBool>,
 }
 
 impl Committer {
     pub(super) fn start(view: Arc<View>, wal: Wal, checkpointer: Checkpointer) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel();
+        let troubled = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            view,
+            wal,
+            checkpointer,
+            poison: None,
+            troubled: Arc::clone(&troubled),
+        };
         let thread = std::thread::Builder::new()
             .name("store-commit".to_owned())
-            .spawn(move || Writer::new(view, wal, checkpointer).run(&jobs))?;
+            .spawn(move || writer.run(&jobs))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
+            troubled,
         })
     }
 
     pub(super) async fn commit(&self, commit: Commit) -> Answer {
+        self.ask(Some(commit)).await
+    }
+
+    /// Whether something could be written. The disk is tried only after it has failed: nobody may write any more then.
+    pub(super) async fn ready(&self) -> Result<(), StoreError> {
+        if !self.troubled.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.ask(None).await {
+            Err(CommitError::Store(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ask(&self, commit: Option<Commit>) -> Answer {
         let (answer, outcome) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         queue.send(Job { commit, answer }).map_err(|_| ended())?;
@@ -80,25 +114,17 @@ struct Writer {
     wal: Wal,
     checkpointer: Checkpointer,
     poison: Option<Arc<str>>,
+    troubled: Arc<AtomicBool>,
 }
 
 impl Writer {
-    fn new(view: Arc<View>, wal: Wal, checkpointer: Checkpointer) -> Self {
-        Self {
-            view,
-            wal,
-            checkpointer,
-            poison: None,
-        }
-    }
-
     fn run(mut self, jobs: &mpsc::Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
-            let mut bytes = first.commit.bytes();
+            let mut bytes = first.bytes();
             let mut group = vec![first];
             while group.len() < GROUP_COMMITS && bytes < GROUP_BYTES {
                 let Ok(job) = jobs.try_recv() else { break };
-                bytes += job.commit.bytes();
+                bytes += job.bytes();
                 group.push(job);
             }
             self.settle(group);
@@ -134,7 +160,10 @@ impl Writer {
         let mut staged = Images::new();
         let answers: Vec<Answer> = group
             .iter()
-            .map(|job| self.stage(&job.commit, &mut staged))
+            .map(|job| match &job.commit {
+                Some(commit) => self.stage(commit, &mut staged),
+                None => Ok(()),
+            })
             .collect();
         if let Err(failure) = self.write(staged) {
             return group.iter().map(|_| Err(failure.clone().into())).collect();
@@ -145,27 +174,49 @@ impl Writer {
     /// Checks one commit against the tree and those staged before it.
     fn stage(&self, commit: &Commit, staged: &mut Images) -> Answer {
         commit.stage(staged, |check| {
-            Ok(check.holds(self.view.current(check.key())?.as_deref()))
+            Ok(check.holds(self.view.get(check.key())?.as_deref()))
         })
     }
 
     /// Writes what is staged, durably. Readers see it when it is.
     fn write(&mut self, staged: Images) -> Result<(), StoreError> {
-        if staged.is_empty() {
+        let asked = staged.is_empty();
+        let written = if asked && !self.troubled.load(Ordering::Relaxed) {
             return Ok(());
+        } else if asked {
+            self.wal.make_room(0).map_err(Failed::NoRoom)
+        } else {
+            self.wal.append(&staged).and_then(|()| {
+                self.view
+                    .put(staged)
+                    .map_err(io::Error::other)
+                    .and_then(|()| self.turn())
+                    .map_err(Failed::Unknown)
+            })
+        };
+        match written {
+            Ok(()) => {
+                if self.troubled.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the store has room again and goes on");
+                }
+                Ok(())
+            }
+            Err(Failed::NoRoom(error)) => {
+                let cause: Arc<str> = error.to_string().into();
+                if !self.troubled.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%cause, "the disk of the store is full; writes are refused until there is room");
+                }
+                Err(StoreError::Full { cause })
+            }
+            Err(Failed::Unknown(error)) => {
+                // Readers keep seeing the last durable state.
+                let cause: Arc<str> = error.to_string().into();
+                tracing::error!(%cause, "the store failed to write and takes no more writes until it is opened again");
+                self.troubled.store(true, Ordering::Relaxed);
+                self.poison = Some(cause.clone());
+                Err(StoreError::Write { cause })
+            }
         }
-        let written = self
-            .wal
-            .append(&staged)
-            .and_then(|()| self.view.put(staged).map_err(io::Error::other))
-            .and_then(|()| self.turn());
-        written.map_err(|error| {
-            // Readers keep seeing the last durable state.
-            let cause: Arc<str> = error.to_string().into();
-            tracing::error!(%cause, "the store failed to write and takes no more writes until it is opened again");
-            self.poison = Some(cause.clone());
-            StoreError::Write { cause }
-        })
     }
 
     /// When the log's generation is full and the one before it is in sled for good, the next one begins.

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Options, SledStore};
+use super::{Behind, Options, SledStore};
 use crate::suite::{self, Bench, KillPlan};
 use crate::{Commit, CommitError, Range, Store, StoreError};
 
-struct Directory(PathBuf);
+struct Directory(PathBuf, Behind);
 
 impl Bench for Directory {
     async fn open(&self) -> Arc<dyn Store> {
         // Small generations, so that the log turns over all the time.
-        let options = Options::new().generation_bytes(256 << 10);
+        let options = Options::new().behind(self.1).generation_bytes(256 << 10);
         Arc::new(options.open(&self.0).expect("the store opens"))
     }
 }
@@ -28,13 +28,28 @@ fn directory() -> (tempfile::TempDir, PathBuf) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sled_passes_the_suite() {
     let (_dir, path) = directory();
-    suite::all(&Directory(path)).await;
+    suite::all(&Directory(path, Behind::Sled)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fjall_passes_the_suite() {
+    let (_dir, path) = directory();
+    suite::all(&Directory(path, Behind::Fjall)).await;
 }
 
 const CHILD: &str = "TOMBOLO_STORE_KILL_CHILD";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sled_survives_being_killed_at_any_moment() {
+    survives_being_killed(Behind::Sled, "sled").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fjall_survives_being_killed_at_any_moment() {
+    survives_being_killed(Behind::Fjall, "fjall").await;
+}
+
+async fn survives_being_killed(behind: Behind, name: &str) {
     let (_dir, path) = directory();
     let child = || {
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
@@ -45,23 +60,27 @@ async fn sled_survives_being_killed_at_any_moment() {
                 "--ignored",
                 "--nocapture",
             ])
-            .env(CHILD, &path);
+            .env(CHILD, format!("{name} {}", path.display()));
         command
     };
     let plan = KillPlan {
         rounds: 20,
         longest: Duration::from_millis(400),
     };
-    suite::kill(&Directory(path.clone()), &plan, child).await;
+    suite::kill(&Directory(path.clone(), behind), &plan, child).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by the test that kills it"]
 async fn the_child_that_is_killed() {
-    let Some(path) = std::env::var_os(CHILD) else {
+    let Ok(told) = std::env::var(CHILD) else {
         return;
     };
-    suite::work_until_killed(Directory(path.into()).open().await).await;
+    let directory = match told.split_once(' ').expect("an engine and a path") {
+        ("fjall", path) => Directory(path.into(), Behind::Fjall),
+        (_, path) => Directory(path.into(), Behind::Sled),
+    };
+    suite::work_until_killed(directory.open().await).await;
 }
 
 fn counting(path: &Path) -> (SledStore, Arc<AtomicUsize>, Arc<AtomicBool>) {
@@ -198,16 +217,48 @@ async fn nothing_is_read_before_it_is_durable() {
 }
 
 #[tokio::test]
-async fn a_directory_in_use_is_named_as_such() {
+async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     let (_dir, path) = directory();
-    let _first = SledStore::open(&path).expect("the store opens");
-    let second = path.clone();
-    let error = tokio::task::spawn_blocking(move || SledStore::open(second).map(|_| ()))
-        .await
-        .expect("joined")
-        .expect_err("the directory is in use");
-    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
-    assert!(error.to_string().contains("another process"), "{error}");
+    let free = Arc::new(AtomicUsize::new(1 << 30));
+    let count = Arc::clone(&free);
+    let options = Options::new().free_bytes(move || Ok(count.load(Ordering::SeqCst) as u64));
+    let store = options.open(&path).expect("the store opens");
+    let put = |value: &str| store.commit(Commit::new().put("a", value));
+    put("1").await.expect("the commit goes through");
+    free.store(1 << 20, Ordering::SeqCst);
+    let refused = put("2").await.expect_err("no room");
+    assert!(
+        matches!(refused, CommitError::Store(StoreError::Full { .. })),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("1 MiB free"), "{refused}");
+    let told = store.ready().await.expect_err("it is told");
+    assert!(matches!(told, StoreError::Full { .. }), "{told}");
+    let kept = store.get(b"a").await.expect("reads go on");
+    assert_eq!(kept.as_deref(), Some(b"1".as_slice()));
+    free.store(1 << 30, Ordering::SeqCst);
+    // Nobody has to write for it to be found out.
+    store.ready().await.expect("there is room again");
+    put("3").await.expect("the commit goes through");
+    drop(store);
+    let store = SledStore::open(&path).expect("the store opens again");
+    let kept = store.get(b"a").await.expect("reads go on");
+    assert_eq!(kept.as_deref(), Some(b"3".as_slice()));
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_named_as_such() {
+    for behind in [Behind::Sled, Behind::Fjall] {
+        let (_dir, path) = directory();
+        let open = move |path: PathBuf| Options::new().behind(behind).open(path);
+        let _first = open(path.clone()).expect("the store opens");
+        let error = tokio::task::spawn_blocking(move || open(path).map(|_| ()))
+            .await
+            .expect("joined")
+            .expect_err("the directory is in use");
+        assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+        assert!(error.to_string().contains("another process"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::FlushHook;
+use super::room::Room;
 use crate::commit::Images;
 
 /// A generation ends when it has this many bytes.
@@ -39,9 +40,19 @@ const HEAD: usize = 24;
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 
+/// Why a group was not written down.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// There is no room for it. Nothing was written.
+    NoRoom(io::Error),
+    /// What is on the disk now, nobody knows.
+    Unknown(io::Error),
+}
+
 /// See the module.
 pub(super) struct Wal {
     files: [Segment; 2],
+    room: Room,
     generation: u64,
     number: u64,
     limit: u64,
@@ -63,6 +74,7 @@ impl Wal {
     pub(super) fn open(
         directory: &Path,
         limit: u64,
+        room: Room,
         before_flush: Option<FlushHook>,
         mut play: impl FnMut(Images) -> io::Result<()>,
     ) -> io::Result<Self> {
@@ -95,6 +107,7 @@ impl Wal {
             generation,
             number: 0,
             limit,
+            room,
             record: Vec::new(),
             before_flush,
         })
@@ -131,20 +144,31 @@ impl Wal {
     }
 
     /// Writes a group down. It survives the loss of power when this returns.
-    pub(super) fn append(&mut self, group: &Images) -> io::Result<()> {
-        encode(&mut self.record, self.generation, self.number, group)?;
-        let segment = &mut self.files[slot(self.generation)];
+    pub(super) fn append(&mut self, group: &Images) -> Result<(), Failed> {
+        encode(&mut self.record, self.generation, self.number, group).map_err(Failed::Unknown)?;
         let length = self.record.len() as u64;
-        segment.reserve(segment.end + length)?;
+        self.make_room(length).map_err(Failed::NoRoom)?;
+        self.write().map_err(Failed::Unknown)?;
+        self.files[slot(self.generation)].end += length;
+        self.number += 1;
+        self.record.shrink_to(RECORD_BYTES);
+        Ok(())
+    }
+
+    /// Sees that so many bytes can be written: by the log now, and by sled later. What of it fails has harmed nothing.
+    pub(super) fn make_room(&mut self, length: u64) -> io::Result<()> {
+        self.room.check(self.limit)?;
+        let segment = &mut self.files[slot(self.generation)];
+        segment.reserve(segment.end + length)
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let segment = &self.files[slot(self.generation)];
         segment.file.write_all_at(&self.record, segment.end)?;
         if let Some(hook) = &mut self.before_flush {
             hook()?;
         }
-        segment.file.sync_data()?;
-        segment.end += length;
-        self.number += 1;
-        self.record.shrink_to(RECORD_BYTES);
-        Ok(())
+        segment.file.sync_data()
     }
 }
 
@@ -312,10 +336,16 @@ mod tests {
 
     fn open(directory: &Path) -> (Wal, Vec<Images>) {
         let mut played = Vec::new();
-        let wal = Wal::open(directory, GENERATION_BYTES, None, |group| {
-            played.push(group);
-            Ok(())
-        })
+        let wal = Wal::open(
+            directory,
+            GENERATION_BYTES,
+            Room::new(directory, None),
+            None,
+            |group| {
+                played.push(group);
+                Ok(())
+            },
+        )
         .unwrap();
         (wal, played)
     }

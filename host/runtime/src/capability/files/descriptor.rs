@@ -49,9 +49,8 @@ impl Filed<'_> {
     /// Makes sure that a file may have so many bytes.
     async fn growing(quota: &Arc<Quota>, file: Arc<File>, size: u64) -> FsResult<Growing> {
         let change = quota.begin().await;
-        let begun = tokio::task::spawn_blocking(move || Growing::begin(change, file, size));
-        let begun = begun.await.map_err(io::Error::other).map_err(refused)?;
-        begun.map_err(refused)
+        let begin = move || Growing::begin(change, file, size);
+        quota.place().run(begin).await.map_err(refused)
     }
 
     /// What is at a path, itself and not what it leads to.
@@ -87,6 +86,18 @@ impl Filed<'_> {
         };
         let writer: DynOutputStream = Box::new(Writer::new(file, quota, at));
         Ok(Some(self.library.table.push(writer)?))
+    }
+}
+
+/// Files and directories, and nothing else: opening a pipe waits until somebody opens its other end, whatever time the
+/// call has left, and a device is no file that anybody has granted.
+fn openable(there: Option<&DescriptorStat>) -> FsResult<()> {
+    match there.map(|found| found.type_) {
+        None
+        | Some(
+            DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink,
+        ) => Ok(()),
+        Some(_) => Err(ErrorCode::Unsupported.into()),
     }
 }
 
@@ -174,6 +185,8 @@ impl HostDescriptor for Filed<'_> {
         open_flags: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
+        let there = self.library.stat_at(again(&fd), path_flags, path.clone());
+        openable(there.await.ok().as_ref())?;
         let Some(quota) = self.files.quota(&fd) else {
             let opened = self
                 .library
@@ -182,6 +195,7 @@ impl HostDescriptor for Filed<'_> {
         };
         let creates = open_flags.contains(OpenFlags::CREATE);
         let mut change = quota.begin().await;
+        // Once more: others had their turn before this one.
         let there = self.library.stat_at(again(&fd), path_flags, path.clone());
         let there = there.await.ok();
         if creates && there.is_none() {

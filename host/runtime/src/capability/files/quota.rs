@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::Place;
 use crate::app::{Directory, Room};
 
 /// Without a reason, a directory is walked again after this long.
@@ -49,6 +50,7 @@ pub(crate) struct Quota {
     name: String,
     top: PathBuf,
     room: Room,
+    place: Place,
     ledger: Arc<Mutex<Ledger>>,
     told: parking_lot::Mutex<Option<Instant>>,
 }
@@ -84,13 +86,14 @@ pub(super) struct Change {
 }
 
 impl Quota {
-    pub(super) fn new(app: &str, directory: &Directory, ledgers: &Ledgers) -> Self {
+    pub(super) fn new(app: &str, directory: &Directory, place: Place, ledgers: &Ledgers) -> Self {
         let top = &directory.host;
         let top = top.canonicalize().unwrap_or_else(|_| top.clone());
         Self {
             app: app.to_owned(),
             name: directory.name.clone(),
             room: directory.room,
+            place,
             ledger: ledgers.of(&top, directory.room),
             top,
             told: parking_lot::Mutex::default(),
@@ -112,7 +115,25 @@ impl Quota {
         }
     }
 
-    /// The same, if there is room for so much more.
+    /// At once, if nobody else's change is in progress and this is a place to wait in.
+    pub(super) fn begin_here(self: &Arc<Self>) -> Option<Change> {
+        if self.place == Place::Aside {
+            return None;
+        }
+        let ledger = Arc::clone(&self.ledger).try_lock_owned().ok()?;
+        Some(Change {
+            quota: Arc::clone(self),
+            ledger,
+            settled: false,
+        })
+    }
+
+    /// Where what may take a while is done.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The same as [`Self::begin`], if there is room for so much more.
     pub(super) async fn begin_with(self: &Arc<Self>, growth: Growth) -> io::Result<Change> {
         self.begin().await.admitted(growth).await
     }
@@ -152,11 +173,12 @@ impl Ledgers {
 impl Change {
     /// Itself, if there is room for so much more.
     pub(super) async fn admitted(mut self, growth: Growth) -> io::Result<Self> {
-        let admitted = tokio::task::spawn_blocking(move || {
+        let place = self.quota.place;
+        let admit = move || {
             self.admit(growth)?;
             Ok(self)
-        });
-        admitted.await.map_err(io::Error::other)?
+        };
+        place.run(admit).await
     }
 
     /// Whether there is room for so much more. May walk the directory: not for a thread that must not wait.
@@ -330,7 +352,7 @@ mod tests {
             writable: true,
             room: ROOM,
         };
-        Arc::new(Quota::new("app", &directory, ledgers))
+        Arc::new(Quota::new("app", &directory, Place::Aside, ledgers))
     }
 
     fn bytes(bytes: u64) -> Growth {

@@ -52,7 +52,13 @@ impl Writer {
         let State::Writing(task) = &mut self.state else {
             return;
         };
-        self.state = match task.await {
+        let written = task.await;
+        self.state = self.after(written);
+    }
+
+    /// What a write leaves behind.
+    fn after(&mut self, written: io::Result<u64>) -> State {
+        match written {
             Ok(written) => {
                 if let At::Offset(offset) = &mut self.at {
                     *offset += written;
@@ -60,7 +66,7 @@ impl Writer {
                 State::Ready
             }
             Err(why) => State::Failed(why),
-        };
+        }
     }
 
     fn failed(&mut self) -> StreamError {
@@ -143,6 +149,10 @@ impl OutputStream for Writer {
             }
         }
         let (file, quota, at) = (Arc::clone(&self.file), Arc::clone(&self.quota), self.at);
+        if let Some(change) = quota.begin_here() {
+            self.state = self.after(write(change, &file, at, &bytes));
+            return Ok(());
+        }
         self.state = State::Writing(spawn(async move {
             let change = quota.begin().await;
             let written = tokio::task::spawn_blocking(move || write(change, &file, at, &bytes));
