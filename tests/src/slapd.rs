@@ -107,6 +107,15 @@ impl Slapd {
         self.client("ldapadd", ldif)
     }
 
+    /// Whether somebody can sign in with this password.
+    pub fn signs_in(&self, dn: &str, password: &str) -> Result<bool> {
+        let output = Command::new("ldapwhoami")
+            .args(["-x", "-H", &self.ldap(), "-D", dn, "-w", password])
+            .output()
+            .context("cannot start ldapwhoami (Debian: apt-get install ldap-utils)")?;
+        Ok(output.status.success())
+    }
+
     /// Changes entries behind the host's back.
     pub fn modify(&self, ldif: &str) -> Result<()> {
         self.client("ldapmodify", ldif)

@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
-use tombolo_mapping::{MappingError, Object, Overrides, References, Shape};
+use tombolo_mapping::{MappingError, Overrides, Shape};
 use tombolo_runtime::{CallError, Connector};
 use tombolo_scim::Rules;
 use tombolo_scim::discovery::{AuthenticationScheme, Bulk, Capabilities, Pagination};
 use tombolo_scim::patch::PatchRequest;
 use tombolo_scim::project::Projection;
 use tombolo_scim::query::ListQuery;
-use tombolo_scim::resource::Resource;
 use tombolo_scim::schema::{Catalog, CatalogError, ResourceType};
 use tombolo_store::{Commit, CommitError, Store};
 use tracing::Instrument;
@@ -32,6 +31,8 @@ use crate::kind::Kind;
 use crate::policy::Policy;
 use crate::request::Request;
 use crate::shared::Shared;
+use crate::vault::Vault;
+use crate::wants::Wants;
 
 /// How old the mirror may be when it answers a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +111,14 @@ pub enum AppError {
         /// Which connector.
         connector: String,
     },
+    /// What `[policy]` or `[[scope]]` asks for cannot be had.
+    #[error("`[{table}]` {message}")]
+    Policy {
+        /// Which part of the file.
+        table: &'static str,
+        /// What is wrong, as the rest of the sentence.
+        message: String,
+    },
     /// Two kinds make the same SCIM resource type.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -147,6 +156,7 @@ pub struct App {
     pub(crate) shared: Arc<Shared>,
     pub(crate) writes: TaskTracker,
     pub(crate) trail: Arc<Trail>,
+    pub(crate) vault: Arc<Vault>,
     /// A task settles intents in the background.
     pub(crate) settling: AtomicBool,
     /// Itself, for what goes on when a request has been answered.
@@ -161,6 +171,7 @@ impl App {
         shared: Arc<Shared>,
         writes: TaskTracker,
         trail: Arc<Trail>,
+        vault: Arc<Vault>,
     ) -> Result<Arc<Self>, AppError> {
         let space = config.space();
         let keys = Keys::new(&space);
@@ -194,6 +205,7 @@ impl App {
             shared,
             writes,
             trail,
+            vault,
             settling: AtomicBool::new(false),
         });
         app.settle_in_background();
@@ -464,26 +476,6 @@ impl App {
     }
 }
 
-/// What a disable writes besides, in the types that the connector describes.
-fn on_disable(
-    shape: Shape,
-    kind: &tombolo_mapping::Kind,
-    policy: &Policy,
-) -> Result<Object, MappingError> {
-    let constants = Overrides {
-        constants: policy.on_disable.clone(),
-        ..Overrides::none()
-    };
-    let Some(mapping) = shape.mapping(kind, &constants)? else {
-        return Ok(Object::new());
-    };
-    // Of nobody it is the constants that are left.
-    let object = mapping.to_object(&Resource::default(), &References::new());
-    let written = object.unwrap_or_default();
-    let named = |(name, _): &(String, _)| policy.on_disable.contains_key(name);
-    Ok(written.into_iter().filter(named).collect())
-}
-
 /// The kinds that the connector describes and the app shows, with its changes.
 fn kinds(
     connector: &Connector,
@@ -506,15 +498,17 @@ fn kinds(
         let kind: tombolo_mapping::Kind =
             serde_json::from_value(described.clone()).map_err(|e| wrong(e.to_string()))?;
         let changes = overrides.remove(&kind.kind).unwrap_or_default();
-        let Some(mapping) = shape.mapping(&kind, &changes)? else {
+        let Some(mut mapping) = shape.mapping(&kind, &changes)? else {
             hidden.push(kind.kind);
             continue;
         };
+        let ability = connector.abilities().password;
+        let wants = Wants::of(shape, &kind, ability, policy, &mut mapping)?;
         let members = kind.member_kinds().into_iter().map(str::to_owned).collect();
         let mut of_app = Kind::new(&kind.kind, mapping, members);
-        if of_app.ty().name == "User" && !policy.on_disable.is_empty() {
-            of_app.on_disable = on_disable(shape, &kind, policy)?;
-        }
+        of_app.on_disable = wants.on_disable;
+        of_app.initial = wants.initial;
+        of_app.scope = wants.scope;
         kinds.push(of_app);
     }
     if let Some(kind) = overrides.keys().next() {

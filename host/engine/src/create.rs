@@ -48,6 +48,7 @@ impl App {
     ) -> Result<(String, Stored), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let Document {
             mut resource,
             members,
@@ -58,6 +59,11 @@ impl App {
         let password = self.take_password(kind, &mut resource)?;
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
+        if !kind.in_scope(&resource) {
+            let created = self.create_outside(r, kind, &id, &resource, &members);
+            let stored = Box::pin(created).await?;
+            return Ok((id, stored));
+        }
         let references = self.references_of_resource(kind, &resource).await?;
         let object = self
             .new_object(kind, &resource, &references, &r.call())
@@ -79,11 +85,16 @@ impl App {
         if let Some(wish) = wish {
             self.only_once(r, kind, wish, &id).await?;
         }
+        let initial = kind
+            .initial
+            .as_ref()
+            .is_some_and(|initial| initial.is_wanted(&object, password.is_some()));
         let intent = Self::intent(
             r,
             kind,
             Step::Create {
                 resource: kind.without_secrets(&resource),
+                password: initial,
             },
         );
         let claimed = self.claim(r, kind, &id, None, &resource, &intent).await;
@@ -118,9 +129,13 @@ impl App {
                 &id,
                 &kind.without_secrets(&resource),
                 &entry,
+                initial,
                 &r.told(Action::Create),
             )
             .await?;
+        if initial {
+            Box::pin(self.first_password(r, kind, &id)).await;
+        }
         stored = self.with_password(r, kind, &id, stored, password).await?;
         if !members.is_empty() {
             stored = self
@@ -144,11 +159,36 @@ impl App {
         intent: &crate::record::Intent,
     ) -> Result<(), Error> {
         for _ in 0..TRIES {
-            let mut commit = Commit::new();
+            let mut commit = self.claims(r, kind, id, present, wanted).await?;
             if let Some(present) = present {
                 commit =
                     commit.equals(self.keys.record(&kind.ty().name, id), present.bytes.clone());
             }
+            match self.begin(id, intent, commit).await {
+                Err(Error::Contended) => {
+                    if let (Some(present), Some(now)) = (present, self.load(kind, id).await?)
+                        && present.bytes != now.bytes
+                    {
+                        return Err(Error::Contended);
+                    }
+                }
+                other => return other,
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// What claims the unique values that `wanted` has and the present record has not.
+    pub(crate) async fn claims(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        present: Option<&Stored>,
+        wanted: &Resource,
+    ) -> Result<Commit, Error> {
+        let mut commit = Commit::new();
+        {
             for index in kind.indexed.iter().filter(|index| index.unique) {
                 let has = present
                     .map(|s| index.values(&s.record.resource))
@@ -185,18 +225,8 @@ impl App {
                     };
                 }
             }
-            match self.begin(id, intent, commit).await {
-                Err(Error::Contended) => {
-                    if let (Some(present), Some(now)) = (present, self.load(kind, id).await?)
-                        && present.bytes != now.bytes
-                    {
-                        return Err(Error::Contended);
-                    }
-                }
-                other => return other,
-            }
         }
-        Err(Error::Contended)
+        Ok(commit)
     }
 
     /// Whether `id` really has this unique value: its unfinished write is
@@ -232,13 +262,15 @@ impl App {
     /// The commit that ends a create: record, link, indexes, the intent's end.
     ///
     /// A listing that ran meanwhile may have linked the object already; then
-    /// that link stays, since its id may have been handed out.
+    /// that link stays, since its id may have been handed out. Where a first `password` is owed its intent takes the place of
+    /// the one that ends.
     pub(crate) async fn finish_create(
         &self,
         kind: &Kind,
         id: &str,
         wanted: &Resource,
         entry: &Entry,
+        password: bool,
         told: &Told,
     ) -> Result<(String, Stored), Error> {
         let object = convert::object(entry);
@@ -249,7 +281,7 @@ impl App {
         for _ in 0..TRIES {
             let end = Commit::new().delete(self.keys.intent(id));
             let mut before = Resource::default();
-            let (id, commit, stored, new) = match self.linked(kind, &entry.anchor).await? {
+            let (id, mut commit, stored, new) = match self.linked(kind, &entry.anchor).await? {
                 Some(other) => match self.load(kind, &other).await? {
                     Some(present) => {
                         let end = self.hand_over_claims(kind, id, &other, wanted, end).await?;
@@ -268,13 +300,30 @@ impl App {
                     // Its end came between the two looks.
                     None => continue,
                 },
-                None => {
-                    let mut record = Record::new(entry.anchor.clone(), resource.clone());
-                    record.written.extend(written.iter().cloned());
-                    let (commit, stored) = self.put_record(kind, id, None, &record, end).await?;
-                    (id.to_owned(), commit, stored, 1)
-                }
+                None => match self.load(kind, id).await? {
+                    // It comes into scope, or was linked under this id before.
+                    Some(present) => {
+                        let mut record =
+                            present.record.next(entry.anchor.clone(), resource.clone());
+                        record.outside = false;
+                        record.written.extend(written.iter().cloned());
+                        let (commit, stored) = self
+                            .put_record(kind, id, Some(&present), &record, end)
+                            .await?;
+                        (id.to_owned(), commit, stored, 0)
+                    }
+                    None => {
+                        let mut record = Record::new(entry.anchor.clone(), resource.clone());
+                        record.written.extend(written.iter().cloned());
+                        let (commit, stored) =
+                            self.put_record(kind, id, None, &record, end).await?;
+                        (id.to_owned(), commit, stored, 1)
+                    }
+                },
             };
+            if let Some(step) = self.after_create(kind, &id, password).await? {
+                commit = self.owe(kind, &id, step, commit, &told.by)?;
+            }
             let account = told.success(
                 &self.name,
                 &kind.ty().name,

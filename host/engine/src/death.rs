@@ -119,6 +119,8 @@ pub(crate) fn of_step(step: &Step) -> &'static str {
         Step::Update { .. } => "update",
         Step::Delete { .. } => "delete",
         Step::Members { .. } => "members",
+        Step::Password => "password",
+        Step::Leave | Step::Join | Step::Populate => "memberships",
     }
 }
 

@@ -25,10 +25,14 @@ impl App {
     ) -> Result<(), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let _held = self.shared.locks.lock(id).await;
         let stored = self.load_settled(kind, id, &r.call()).await?;
         matches_version(&stored, if_match)?;
         self.can_delete(kind, id)?;
+        if stored.record.outside {
+            return self.delete_outside(r, kind, id, &stored).await;
+        }
         match self.deletes(r, kind) {
             Deletes::Hard => {}
             Deletes::Soft => return self.disable(r, kind, id, stored).await,

@@ -16,7 +16,7 @@ use crate::convert;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
-use crate::stand_in;
+use crate::stand_in::Veil;
 
 /// What asking for one object may take.
 const ASK: std::time::Duration = std::time::Duration::from_secs(20);
@@ -41,7 +41,7 @@ impl App {
             .get(&alone(id), &kind.name, &stored.record.anchor, &[])
             .await
             .map_err(|error| self.target(error))?;
-        let object = stand_in::hide(convert::object(&entry), &stored.record.standing);
+        let object = Veil::of(&stored.record).over(convert::object(&entry));
         let references = self.references_of_object(kind, &object).await?;
         let mut resource = stored.record.resource.clone();
         kind.mapping.overlay(&mut resource, &object, &references);

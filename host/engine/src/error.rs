@@ -16,6 +16,7 @@
 //! | the target refuses Tombolo's credentials | 503, with text |
 //! | the target forbids it to Tombolo's account | 502, with text |
 //! | the app's `[policy]` forbids it | 403, with text |
+//! | the app is paused, or outside its opening hours | 503 and `Retry-After`: nothing was done |
 //! | the target asks to slow down | 429 and `Retry-After` |
 //! | a kind that has never been imported whole, and takes longer than the request | 503 and `Retry-After` |
 //! | unreachable, time-out, trap, limit, changed meanwhile | 503 and `Retry-After` |
@@ -30,6 +31,8 @@ use tombolo_store::{CommitError, StoreError};
 
 /// What Entra is asked to wait when nobody knows better, in seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What Entra is asked to wait at most while a target is closed: it may open early.
+const CLOSED: Duration = Duration::from_secs(300);
 /// What a connector can make Entra wait at most: one wrong number must not stop an app for weeks.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -88,6 +91,18 @@ pub enum Error {
     /// The app's owner does not want it.
     #[error("{0}")]
     Policy(String),
+    /// The target is not written to for now, and nothing was begun.
+    #[error(
+        "app `{app}` {why}{}; nothing was written", .opens.map(|at| format!("; it opens at {at:.0}")).unwrap_or_default()
+    )]
+    Closed {
+        /// Which app.
+        app: String,
+        /// In words, after its name.
+        why: &'static str,
+        /// When it opens.
+        opens: Option<jiff::Timestamp>,
+    },
     /// What an order is about is not as it was when it was given.
     #[error("{what}; look at it, and say `--anyway` if you mean it still")]
     Changed {
@@ -135,6 +150,13 @@ impl Error {
         matches!(self, Self::Target { source, .. } if source.outcome_unknown())
     }
 
+    /// Whether the same may go well later: then it is tried again, and nothing is given up.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.outcome_unknown()
+            || matches!(self.status(), 429 | 503)
+            || matches!(self, Self::Corrupt(_) | Self::Defect)
+    }
+
     /// What the target does not find is something that the request refers to:
     /// the request's fault, and no sign that the object is gone.
     pub(crate) fn about_a_reference(self) -> Self {
@@ -175,6 +197,12 @@ impl Error {
                 .retry_after_ms
                 .map(|ms| Duration::from_millis(u64::from(ms)).min(LONGEST))
                 .or_else(|| matches!(self.status(), 429 | 503).then_some(PATIENCE)),
+            Self::Closed { opens, .. } => {
+                let now = jiff::Timestamp::now();
+                let left = opens.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
+                let shortest = Duration::from_secs(1);
+                Some(left.unwrap_or(CLOSED).clamp(shortest, CLOSED))
+            }
             Self::Unsettled { .. } | Self::Contended => Some(Duration::from_secs(1)),
             _ => (self.status() == 503).then_some(PATIENCE),
         }
@@ -189,6 +217,7 @@ impl Error {
             Self::Precondition { .. } => 412,
             Self::NotSupported(_) => 501,
             Self::Policy(_) => 403,
+            Self::Closed { .. } => 503,
             Self::Changed { .. } => 409,
             Self::Target {
                 source: CallError::Failure(failure),

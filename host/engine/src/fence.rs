@@ -4,6 +4,7 @@
 //! sees to that, for every commit that begins or ends one, wherever it comes from:
 //!
 //! * what begins an intent holds only while this host is known to live;
+//! * what puts an intent in the place of another holds only if that one is still this host's;
 //! * what ends an intent holds only if the intent is still the very one that this host began or took over;
 //! * what ends an intent that this host does not have holds only if there is none.
 
@@ -47,7 +48,18 @@ impl Fence {
             commit = self.hosts.vouch(commit)?;
         }
         for write in &intents {
-            let Write::Delete(key) = write else { continue };
+            let key = match write {
+                Write::Delete(key) => key,
+                Write::Put(key, _) => {
+                    // One intent in the place of another ends the first.
+                    let mine = self.mine.lock().get(key).cloned();
+                    let judged = commit.checks.iter().any(|check| check.key() == key);
+                    if let (Some(value), false) = (mine, judged) {
+                        commit = commit.equals(key.clone(), value);
+                    }
+                    continue;
+                }
+            };
             let mine = self.mine.lock().get(key).cloned();
             if let Some(value) = mine {
                 commit = commit.equals(key.clone(), value);

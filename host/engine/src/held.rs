@@ -96,6 +96,29 @@ impl App {
             .collect()
     }
 
+    /// Of each resource type how many are counted within the breaker's window, and whether one more would be held. None where
+    /// there is no breaker.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn breaker(&self) -> Result<Option<Vec<(String, u64, bool)>>, Error> {
+        let Some(breaker) = &self.policy.breaker else {
+            return Ok(None);
+        };
+        let mut all = Vec::new();
+        for kind in &self.kinds {
+            let ty = &kind.ty().name;
+            let from = self.keys.mark_from(ty, since(breaker));
+            let marks = Range::prefix(self.keys.marks(ty)).from(from);
+            let marks = self.store.scan(marks).await?;
+            let counted: BTreeSet<String> = marks.iter().map(|(key, _)| id_of(key)).collect();
+            let counted = counted.len() as u64;
+            let full = counted >= breaker.allows(self.population(ty).await?);
+            all.push((ty.clone(), counted, full));
+        }
+        Ok(Some(all))
+    }
+
     /// The resource as its client believes it to be.
     pub(crate) fn as_believed(held: Option<&Held>, present: &Resource) -> Resource {
         let mut believed = present.clone();

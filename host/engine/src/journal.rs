@@ -13,6 +13,7 @@
 //! | delete | has it not | done |
 //! | delete | has it | not done: the link stays |
 //! | members | has these members | these are the members |
+//! | password, leave, join, populate | (is not asked) | done again: a password anew, a membership as it is to be |
 //!
 //! Where several hosts share the store an intent has the name of the host that works on it. Whoever finds one asks first
 //! whether that host lives ([`crate::hosts`]): then it is left to it; else it is taken over by a conditional commit.
@@ -35,7 +36,7 @@ use tombolo_store::{Commit, Range};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::audit::{Action, Told};
+use crate::audit::{Action, By, Told};
 use crate::convert;
 use crate::death::{self, Moment};
 use crate::error::Error;
@@ -43,9 +44,9 @@ use crate::hosts::{Patience, Standing};
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
-use crate::record::{Intent, Record, Step, decode, encode};
+use crate::record::{Aside, Intent, Record, Step, decode, encode};
 use crate::request::Request;
-use crate::stand_in;
+use crate::stand_in::Veil;
 
 /// A target may still be working on what was sent before the connection broke:
 /// "not there" is believed only so long after the beginning.
@@ -77,6 +78,19 @@ impl App {
             host: None,
             step,
         }
+    }
+
+    /// An intent that takes the place of one that ends.
+    pub(crate) fn next_intent(&self, kind: &Kind, step: Step, by: &By) -> Intent {
+        self.as_ours(&Intent {
+            kind: kind.name.clone(),
+            request: Uuid::now_v7().to_string(),
+            begun: Timestamp::now(),
+            by: by.clone(),
+            counts: false,
+            host: None,
+            step,
+        })
     }
 
     /// Commits the intent, with what else must hold at that moment.
@@ -138,7 +152,7 @@ impl App {
     /// Ends an intent that changed nothing.
     pub(crate) async fn abandon(&self, kind: &Kind, id: &str, step: &Step) -> Result<(), Error> {
         let mut commit = Commit::new().delete(self.keys.intent(id));
-        if let Step::Create { resource } | Step::Update { resource, .. } = step {
+        if let Step::Create { resource, .. } | Step::Update { resource, .. } = step {
             commit = self.release_claims(kind, id, resource, commit).await?;
         }
         Ok(self.store.commit(commit).await?)
@@ -241,10 +255,20 @@ impl App {
     ) -> Result<(), Error> {
         let asked = Instant::now();
         let outcome = match &intent.step {
-            Step::Create { resource } => self.settle_create(kind, id, intent, resource, call).await,
-            Step::Update { anchor, resource } => {
-                self.settle_update(kind, id, intent, anchor, resource, call)
+            Step::Create { resource, password } => {
+                self.settle_create(kind, id, intent, (resource, *password), call)
                     .await
+            }
+            Step::Update {
+                anchor,
+                resource,
+                aside,
+            } => {
+                self.settle_update(kind, id, intent, anchor, (resource, aside), call)
+                    .await
+            }
+            Step::Password | Step::Leave | Step::Join | Step::Populate => {
+                self.follow_settled(kind, id, call).await
             }
             Step::Delete { anchor } => self.settle_delete(kind, id, intent, anchor, call).await,
             Step::Members { anchor, .. } => {
@@ -280,7 +304,7 @@ impl App {
         kind: &Kind,
         id: &str,
         intent: &Intent,
-        resource: &Resource,
+        (resource, password): (&Resource, bool),
         call: &Call,
     ) -> Result<(), Error> {
         let references = self.references_of_resource(kind, resource).await?;
@@ -289,10 +313,13 @@ impl App {
             .to_created_object(resource, &references)
             .map_err(mapping)?;
         match self.find(kind, &object, call).await? {
-            Some(entry) => self
-                .finish_create(kind, id, resource, &entry, &intent.settling(Action::Create))
-                .await
-                .map(|_| ()),
+            Some(entry) => {
+                let told = intent.settling(Action::Create);
+                let (id, _) = self
+                    .finish_create(kind, id, resource, &entry, password, &told)
+                    .await?;
+                self.follow_settled(kind, &id, call).await
+            }
             None if within_grace(intent) => Err(Self::unsettled(kind, id)),
             None => self.abandon(kind, id, &intent.step).await,
         }
@@ -304,7 +331,7 @@ impl App {
         id: &str,
         intent: &Intent,
         anchor: &str,
-        resource: &Resource,
+        (resource, aside): (&Resource, &[Aside]),
         call: &Call,
     ) -> Result<(), Error> {
         let Some(stored) = self.load(kind, id).await? else {
@@ -333,31 +360,53 @@ impl App {
                 .await;
         };
         // What the host keeps itself goes with the rest: all or nothing.
-        let standing = &stored.record.standing;
-        let object = stand_in::hide(convert::object(&entry), standing);
+        let present = convert::object(&entry);
+        let wanted_veil = Veil {
+            standing: stored.record.standing.clone(),
+            aside: aside.to_vec(),
+        };
+        let object = wanted_veil.over(present.clone());
         let references = self.references_of_object(kind, &object).await?;
         let mut as_wanted = resource.clone();
         kind.mapping.overlay(&mut as_wanted, &object, &references);
         let wanted = self.references_of_resource(kind, resource).await?;
         let made = kind.mapping.is_made(resource, &wanted, &object);
-        let base = if made && as_wanted == *resource {
-            resource
+        let over = |aside: &Aside| present.get(&aside.name) == aside.written;
+        let (base, veil) = if made && as_wanted == *resource && aside.iter().all(over) {
+            (resource, wanted_veil)
         } else if within_grace(intent) {
             return Err(Self::unsettled(kind, id));
         } else {
-            &stored.record.resource
+            (&stored.record.resource, Veil::of(&stored.record))
         };
         let told = intent.settling(Action::Update);
         let written = self
             .names_changed(kind, &stored.record.resource, base)
             .await?;
-        self.finish_update(kind, id, &stored, base, &entry, standing, &written, &told)
+        self.finish_update(kind, id, &stored, base, &entry, &veil, &written, &told)
             .await?;
+        self.follow_settled(kind, id, call).await?;
         // Claims of a rename that did not happen.
         let commit = self
             .release_claims(kind, id, resource, Commit::new())
             .await?;
         Ok(self.store.commit(commit).await?)
+    }
+
+    /// What follows a write that has just been settled. Boxed, since it is a way to here as well.
+    fn follow_settled<'a>(
+        &'a self,
+        kind: &'a Kind,
+        id: &'a str,
+        call: &'a Call,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let (Some(next), Some(app)) = (self.open_intent(id).await?, self.me.upgrade()) else {
+                return Ok(());
+            };
+            let r = Request::settling(call, next.by.clone());
+            app.follow(&r, kind, id).await
+        })
     }
 
     async fn settle_delete(

@@ -12,8 +12,9 @@
 //! | app, `h`, id | [`Held`](crate::held::Held): what the breaker keeps back |
 //! | app, `b`, type, time, id | nothing: a disable or delete that the breaker let through |
 //! | app, `p`, id | the groups that somebody was taken out of when he was disabled |
-//! | app, `k`, id | the values that a disable has written over |
+//! | app, `o`, id | [`Password`](crate::initial::Password): a first password that waits to be taken |
 //! | app, `t`, id | [`Due`](crate::leave::Due): a delete that waits for its time |
+//! | app, `z` | [`Pause`](crate::closed::Pause): the target is not written to |
 //! | app, `s`, key | the connector's own state |
 //! | app, `d`, type, anchor | nothing: an object that was deleted, where several hosts share the store |
 //! | app, `is`, kind | [`State`](crate::import::state::State): its imports, and their lease |
@@ -116,8 +117,16 @@ impl Keys {
         self.room("p").text(id)
     }
 
-    pub(crate) fn aside(&self, id: &str) -> Key {
-        self.room("k").text(id)
+    pub(crate) fn passwords(&self) -> Key {
+        self.room("o")
+    }
+
+    pub(crate) fn password(&self, id: &str) -> Key {
+        self.passwords().text(id)
+    }
+
+    pub(crate) fn pause(&self) -> Key {
+        self.room("z")
     }
 
     pub(crate) fn all_due(&self) -> Key {

@@ -1,10 +1,12 @@
 //! One object type of an app: the connector's kind, its mapping, its indexes.
 
-use tombolo_mapping::{Mapping, Object};
+use tombolo_mapping::{Expressed, Mapping, ObjectValue};
 use tombolo_scim::resource::Resource;
 use tombolo_scim::schema::ResourceType;
 
 use crate::index::{self, Indexed};
+use crate::initial::Initial;
+use crate::scope::Scoped;
 
 /// See the module.
 pub(crate) struct Kind {
@@ -16,8 +18,20 @@ pub(crate) struct Kind {
     matching: (Vec<usize>, bool),
     /// The kinds that its members are of; they share one name space of anchors.
     pub(crate) members: Vec<String>,
-    /// What a disable writes besides.
-    pub(crate) on_disable: Object,
+    /// What a disable writes besides: attribute by attribute.
+    pub(crate) on_disable: Vec<(String, Written)>,
+    /// Whom the app is for; none: everybody.
+    pub(crate) scope: Option<Scoped>,
+    /// The first passwords that its new objects get.
+    pub(crate) initial: Option<Initial>,
+}
+
+/// What an attribute is written over with.
+pub(crate) enum Written {
+    /// Always the same.
+    Constant(Vec<ObjectValue>),
+    /// What an expression makes of the resource.
+    Made(Box<Expressed>),
 }
 
 impl Kind {
@@ -29,7 +43,9 @@ impl Kind {
             mapping,
             indexed,
             members,
-            on_disable: Object::new(),
+            on_disable: Vec::new(),
+            scope: None,
+            initial: None,
         }
     }
 

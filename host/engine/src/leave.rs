@@ -1,30 +1,33 @@
 //! What goes with a disable, and comes back with an enable: attributes, memberships. And what follows a delete that has a grace
 //! period: the delete itself.
 //!
-//! Neither is part of the commit of the disable. What is kept is written down before anything is taken away, so that
-//! a crash in between loses nothing: the next enable puts back what is missing.
+//! The attributes go with the disable itself: one call of the connector, one intent. The memberships follow: the commit that
+//! ends the disable writes down which they are and puts another intent in the place of the first ([`Step::Leave`]), so
+//! that a crash in between is settled like any other. An enable does the same the other way round ([`Step::Join`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tombolo_mapping::{Edit, EditKind, Object, ObjectValue};
 use tombolo_scim::patch::MemberEdit;
-use tombolo_scim::resource::Member;
+use tombolo_scim::resource::{Member, Resource};
 use tombolo_store::{Commit, Range};
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::audit::{Action, By};
 use crate::convert;
 use crate::create::HOLDER;
 use crate::error::Error;
+use crate::expressions::Surroundings;
+use crate::journal::mapping;
 use crate::keys::id_of;
-use crate::kind::Kind;
+use crate::kind::{Kind, Written};
 use crate::policy::Deletes;
 use crate::reconcile::Stored;
-use crate::record::{decode, encode};
+use crate::record::{Aside, Step, decode, encode};
 use crate::request::Request;
 
 /// How often it is looked whether a grace period has ended.
@@ -42,63 +45,68 @@ pub(crate) struct Due {
 }
 
 impl App {
-    /// Writes what the app's owner wants of who is disabled, and keeps what was there.
+    /// Adds to a disable what the app's owner wants written besides; answers what is set aside by that.
     pub(crate) async fn set_aside(
         &self,
         r: &Request,
         kind: &Kind,
-        id: &str,
-        stored: Stored,
-    ) -> Result<Stored, Error> {
+        stored: &Stored,
+        wanted: (&Resource, &Object),
+        edits: &mut Vec<Edit>,
+    ) -> Result<Vec<Aside>, Error> {
         if kind.on_disable.is_empty() {
-            return Ok(stored);
+            return Ok(Vec::new());
         }
-        let present = self.object_of(r, kind, &stored).await?;
-        let key = self.keys.aside(id);
-        // What an earlier disable has kept, and no enable has put back, is the truth.
-        if self.store.get(&key).await?.is_none() {
-            let kept: Vec<(&str, &[ObjectValue])> = kind
-                .on_disable
-                .iter()
-                .map(|(name, _)| (name, present.get(name)))
-                .collect();
-            let kept = Commit::new().put(&key, encode(&kept)?);
-            self.store.commit(kept).await?;
+        let (resource, object) = wanted;
+        let present = self.object_of(r, kind, stored).await?;
+        let references = self.references_of_resource(kind, resource).await?;
+        let mut aside = Vec::new();
+        for (name, written) in &kind.on_disable {
+            let written = match written {
+                Written::Constant(values) => values.clone(),
+                Written::Made(made) => {
+                    let made =
+                        kind.mapping
+                            .made_by(made, resource, &references, &Surroundings::new());
+                    match made.map_err(mapping)? {
+                        Some(values) => values,
+                        None => continue,
+                    }
+                }
+            };
+            // What the same request changes is what comes back.
+            let changed = edits.iter().any(|edit| edit.name == *name);
+            let kept = if changed { object } else { &present };
+            aside.push(Aside {
+                name: name.clone(),
+                kept: kept.get(name).to_vec(),
+                written: written.clone(),
+            });
+            edits.retain(|edit| edit.name != *name);
+            edits.push(put(name, &written));
         }
-        let edits: Vec<Edit> = kind
-            .on_disable
-            .iter()
-            .map(|(name, values)| put(name, values))
-            .collect();
-        self.edit(r, kind, id, stored, &edits).await
+        Ok(aside)
     }
 
-    /// Puts back what a disable has written over, where it is as the disable left it.
+    /// Adds to an enable what a disable has written over, where it is as the disable left it and nobody writes it now.
     pub(crate) async fn set_back(
         &self,
         r: &Request,
         kind: &Kind,
-        id: &str,
-        stored: Stored,
-    ) -> Result<Stored, Error> {
-        let key = self.keys.aside(id);
-        let Some(bytes) = self.store.get(&key).await? else {
-            return Ok(stored);
-        };
-        let kept: Vec<(String, Vec<ObjectValue>)> = decode("kept values", &bytes)?;
-        let present = self.object_of(r, kind, &stored).await?;
-        let edits: Vec<Edit> = kept
-            .iter()
-            .filter(|(name, _)| present.get(name) == kind.on_disable.get(name))
-            .map(|(name, values)| put(name, values))
-            .collect();
-        let stored = if edits.is_empty() {
-            stored
-        } else {
-            self.edit(r, kind, id, stored, &edits).await?
-        };
-        self.store.commit(Commit::new().delete(key)).await?;
-        Ok(stored)
+        stored: &Stored,
+        edits: &mut Vec<Edit>,
+    ) -> Result<(), Error> {
+        if stored.record.aside.is_empty() {
+            return Ok(());
+        }
+        let present = self.object_of(r, kind, stored).await?;
+        for aside in &stored.record.aside {
+            let untouched = !edits.iter().any(|edit| edit.name == aside.name);
+            if untouched && present.get(&aside.name) == aside.written {
+                edits.push(put(&aside.name, &aside.kept));
+            }
+        }
+        Ok(())
     }
 
     async fn object_of(&self, r: &Request, kind: &Kind, stored: &Stored) -> Result<Object, Error> {
@@ -110,69 +118,141 @@ impl App {
         Ok(convert::object(&entry))
     }
 
-    async fn edit(
+    /// What ends an intent whose write has made `new` of `old`: nothing more is to be done, or the memberships follow.
+    pub(crate) async fn ending(
         &self,
+        kind: &Kind,
+        id: &str,
+        turns: Action,
+        by: &By,
+    ) -> Result<Commit, Error> {
+        let commit = Commit::new();
+        let step = match turns {
+            Action::Disable => {
+                let groups = self.groups_to_leave(id).await?;
+                if groups.is_empty() {
+                    None
+                } else {
+                    let mut kept = self.kept_groups(id).await?;
+                    kept.extend(
+                        groups
+                            .into_iter()
+                            .filter(|group| !kept.contains(group))
+                            .collect::<Vec<_>>(),
+                    );
+                    Some((
+                        Step::Leave,
+                        commit
+                            .clone()
+                            .put(self.keys.kept_groups(id), encode(&kept)?),
+                    ))
+                }
+            }
+            Action::Enable if !self.kept_groups(id).await?.is_empty() => {
+                Some((Step::Join, commit.clone()))
+            }
+            _ => None,
+        };
+        let key = self.keys.intent(id);
+        match step {
+            None => Ok(commit.delete(key)),
+            Some((step, commit)) => {
+                let intent = self.next_intent(kind, step, by);
+                Ok(commit.put(key, encode(&intent)?))
+            }
+        }
+    }
+
+    /// Does what follows a create, a disable or an enable, until nothing is left. The caller holds the lock of `id`.
+    pub(crate) async fn follow(
+        self: &Arc<Self>,
         r: &Request,
         kind: &Kind,
         id: &str,
-        stored: Stored,
-        edits: &[Edit],
-    ) -> Result<Stored, Error> {
-        let request = Uuid::now_v7().to_string();
-        let (call, edits) = (r.call(), convert::edits(edits));
-        let anchor = &stored.record.anchor;
-        let update = self
-            .connector
-            .update(&call, &kind.name, anchor, &edits, None, &request);
-        let entry = self.write(r, "update", update).await?;
-        let (base, standing) = (&stored.record.resource, &stored.record.standing);
-        let told = r.told(Action::Update);
-        self.finish_update(kind, id, &stored, base, &entry, standing, &[], &told)
-            .await
-    }
-
-    /// Takes who was disabled out of his groups, where the app's owner wants that.
-    pub(crate) async fn leave_groups(self: &Arc<Self>, r: &Request, id: &str) -> Result<(), Error> {
-        if !self.policy.strip_memberships || !self.connector.abilities().members {
-            return Ok(());
-        }
-        let groups = self.groups_of(id).await?;
-        if groups.is_empty() {
-            return Ok(());
-        }
-        let mut kept = self.kept_groups(id).await?;
-        kept.extend(
-            groups
-                .iter()
-                .filter(|group| !kept.contains(group))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
-        let kept = Commit::new().put(self.keys.kept_groups(id), encode(&kept)?);
-        self.store.commit(kept).await?;
-        for group in groups {
-            let edit = MemberEdit::Remove(vec![id.to_owned()]);
-            self.change_group(r, &group, edit).await?;
+    ) -> Result<(), Error> {
+        while let Some(intent) = self.open_intent(id).await? {
+            let outcome = match &intent.step {
+                Step::Password => self.settle_password(kind, id, &intent, &r.call(), r).await,
+                Step::Leave | Step::Join | Step::Populate => {
+                    self.follow_up(r, kind, id, &intent.step).await
+                }
+                Step::Create { .. }
+                | Step::Update { .. }
+                | Step::Delete { .. }
+                | Step::Members { .. } => return Ok(()),
+            };
+            if outcome.is_err() {
+                self.settle_in_background();
+                return outcome;
+            }
         }
         Ok(())
     }
 
-    /// Puts who was enabled back into the groups that he was taken out of, as far as they are still there.
-    pub(crate) async fn join_groups(self: &Arc<Self>, r: &Request, id: &str) -> Result<(), Error> {
-        let kept = self.kept_groups(id).await?;
-        if kept.is_empty() {
-            return Ok(());
+    /// Takes who was disabled out of his groups, or puts who was enabled back into those that he was taken out of, as far
+    /// as they are still there. Boxed, since a group's own unfinished write is settled on the way.
+    pub(crate) fn follow_up<'a>(
+        self: &'a Arc<Self>,
+        r: &'a Request,
+        kind: &'a Kind,
+        id: &'a str,
+        step: &'a Step,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let mut end = Commit::new().delete(self.keys.intent(id));
+            match step {
+                Step::Leave => {
+                    for group in self.groups_of(id).await? {
+                        let edit = MemberEdit::Remove(vec![id.to_owned()]);
+                        self.regroup(r, kind, id, &group, edit).await?;
+                    }
+                }
+                Step::Join => {
+                    for group in self.kept_groups(id).await? {
+                        let member = Member {
+                            value: id.to_owned(),
+                            kind: None,
+                        };
+                        let edit = MemberEdit::Add(vec![member]);
+                        self.regroup(r, kind, id, &group, edit).await?;
+                    }
+                    end = end.delete(self.keys.kept_groups(id));
+                }
+                Step::Populate => self.populate(r, kind, id).await?,
+                _ => return Ok(()),
+            }
+            Ok(self.store.commit(end).await?)
+        })
+    }
+
+    /// One of them. What a group refuses for good is told and passed over: else nothing more could be written to the person.
+    async fn regroup(
+        self: &Arc<Self>,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        group: &str,
+        edit: MemberEdit,
+    ) -> Result<(), Error> {
+        match self.change_group(r, group, edit).await {
+            Err(why) if !why.may_pass() => {
+                tracing::warn!(app = self.name, kind = kind.name, id, group, %why, "a membership stays as it is");
+                let told = r.told(Action::Members);
+                self.trail
+                    .later(told.ended(&self.name, &kind.ty().name, Some(id), Some(&why)));
+                Ok(())
+            }
+            other => other,
         }
-        for group in kept {
-            let member = Member {
-                value: id.to_owned(),
-                kind: None,
-            };
-            self.change_group(r, &group, MemberEdit::Add(vec![member]))
-                .await?;
+    }
+
+    /// The groups that who is disabled leaves, where the app's owner wants that.
+    async fn groups_to_leave(&self, id: &str) -> Result<Vec<String>, Error> {
+        if self.policy.strip_memberships && self.connector.abilities().members {
+            self.groups_of(id).await
+        } else {
+            Ok(Vec::new())
         }
-        let done = Commit::new().delete(self.keys.kept_groups(id));
-        Ok(self.store.commit(done).await?)
     }
 
     async fn groups_of(&self, id: &str) -> Result<Vec<String>, Error> {
@@ -183,7 +263,7 @@ impl App {
         Ok(pairs.iter().map(|(key, _)| id_of(key)).collect())
     }
 
-    async fn kept_groups(&self, id: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn kept_groups(&self, id: &str) -> Result<Vec<String>, Error> {
         match self.store.get(&self.keys.kept_groups(id)).await? {
             Some(bytes) => decode("kept memberships", &bytes),
             None => Ok(Vec::new()),
@@ -210,6 +290,8 @@ impl App {
             let plan = self
                 .plan_members(kind, group, std::slice::from_ref(&edit))
                 .await?;
+            // He may have left before a crash: that is no reason not to bring him back.
+            let plan = plan.for_a_while();
             self.change_members(r, kind, group, stored, plan).await?;
         }
         Ok(())

@@ -28,6 +28,9 @@
 //! | [`import`] | reading everything, or what has changed: what it fills, notices and repairs |
 //! | `journal` | intents, and settling them |
 //! | [`policy`], `held`, `leave` | what is not done at once, or not at all |
+//! | `closed`, `hours` | when nothing is written at all |
+//! | `scope` | whom an app is for, and what becomes of the others |
+//! | `initial`, `vault` | first passwords, and where they wait to be taken |
 //! | `plan`, `undo` | what a write would do; taking one back |
 //! | [`hosts`], `fence`, `elsewhere` | several hosts on one store: who lives, who may end what, whose answer is older |
 //! | `news` | what hosts tell each other |
@@ -49,6 +52,7 @@
 
 pub mod app;
 pub mod audit;
+mod closed;
 mod convert;
 mod create;
 mod death;
@@ -60,8 +64,10 @@ mod fence;
 pub mod flow;
 mod held;
 pub mod hosts;
+mod hours;
 pub mod import;
 mod index;
+mod initial;
 mod inspect;
 mod journal;
 mod keys;
@@ -80,12 +86,15 @@ mod record;
 mod references;
 mod replay;
 mod request;
+mod scope;
 mod shared;
 mod stand_in;
 mod state;
 mod undo;
 mod update;
+mod vault;
 mod versions;
+mod wants;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,19 +106,23 @@ use tombolo_runtime::StateStore;
 use tombolo_store::{Store, StoreError};
 
 pub use app::{Answer, App, AppConfig, AppError, Freshness};
+pub use closed::{Closed, Pause};
 pub use error::Error;
 pub use held::Held;
+pub use initial::Password;
 pub use inspect::{Inspected, Unfinished};
 pub use plan::{Intended, Plan};
 pub use request::Request;
 pub use undo::fold;
 pub use versions::bring_forward;
+pub use wants::fits;
 
 use audit::{Account, Keep, Search, Trail, Verdict};
 use fence::Fence;
 use hosts::Hosts;
 use shared::Shared;
 use state::ConnectorState;
+use vault::Vault;
 
 /// The engine of one host: a store, and what its apps share across reloads.
 pub struct Engine {
@@ -118,6 +131,7 @@ pub struct Engine {
     shared: Mutex<HashMap<String, Arc<Shared>>>,
     writes: TaskTracker,
     trail: Arc<Trail>,
+    vault: Arc<Vault>,
 }
 
 impl Engine {
@@ -139,7 +153,15 @@ impl Engine {
             store,
             shared: Mutex::default(),
             writes: TaskTracker::new(),
+            vault: Arc::default(),
         }
+    }
+
+    /// The same with the key under which first passwords wait in the store. Without one an app gives none.
+    #[must_use]
+    pub fn sealing(mut self, key: &[u8; 32]) -> Self {
+        self.vault = Arc::new(Vault::new(key));
+        self
     }
 
     /// Puts an app together: its object types, mappings and journal. Intents
@@ -169,6 +191,7 @@ impl Engine {
             shared,
             self.writes.clone(),
             Arc::clone(&self.trail),
+            Arc::clone(&self.vault),
         )
     }
 

@@ -178,6 +178,9 @@ impl App {
         kind: &Kind,
         filter: &Filter,
     ) -> Result<Vec<(String, Stored)>, Error> {
+        if self.closed().await?.is_some() {
+            return Ok(Vec::new());
+        }
         let references = self.references_of_filter(kind, filter).await?;
         let Some(translated) = kind.mapping.translate_with(filter, &references) else {
             return Ok(Vec::new());

@@ -12,6 +12,7 @@ use tombolo_scim::error::Error as ScimError;
 use tombolo_scim::patch::MemberEdit;
 use tombolo_scim::resource::Member;
 use tombolo_store::{Commit, Range};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::audit::{Account, Action, Change, Members, Told, label};
@@ -19,7 +20,7 @@ use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::reconcile::Stored;
-use crate::record::Step;
+use crate::record::{Step, decode, encode};
 use crate::request::Request;
 
 /// Members a page when the target lists them.
@@ -30,13 +31,18 @@ const PAGE: u32 = 1000;
 pub(crate) struct MemberPlan {
     add: BTreeMap<String, Linked>,
     remove: BTreeSet<String>,
+    /// Those who are out of scope, or disabled and out of their groups: they come when they are back.
+    later: BTreeSet<String>,
+    /// Those who were to come when they are back, and are not any more.
+    no_more: BTreeSet<String>,
 }
 
 /// A member that the host knows.
 #[derive(Clone, Debug)]
 struct Linked {
     ty: String,
-    anchor: String,
+    /// None where there is no object.
+    anchor: Option<String>,
 }
 
 impl MemberPlan {
@@ -47,6 +53,17 @@ impl MemberPlan {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
+        self.touches_nobody() && self.later.is_empty() && self.no_more.is_empty()
+    }
+
+    /// The host does it by itself: whoever leaves is to come back.
+    pub(crate) fn for_a_while(mut self) -> Self {
+        self.no_more.clear();
+        self
+    }
+
+    /// Whether the target has nothing to do.
+    fn touches_nobody(&self) -> bool {
         self.add.is_empty() && self.remove.is_empty()
     }
 }
@@ -95,12 +112,20 @@ impl App {
         for member in members {
             let linked = self.known_member(kind, &member.value).await?;
             plan.remove.remove(&member.value);
-            if self
+            let there = self
                 .store
                 .get(&self.keys.member(group, &member.value))
                 .await?
-                .is_none()
-            {
+                .is_some();
+            if there {
+                continue;
+            }
+            if linked.anchor.is_none() && !self.is_outside(kind, group).await? {
+                plan.no_more.remove(&member.value);
+                if !self.comes_later(group, &member.value).await? {
+                    plan.later.insert(member.value.clone());
+                }
+            } else {
                 plan.add.insert(member.value.clone(), linked);
             }
         }
@@ -109,6 +134,7 @@ impl App {
 
     async fn plan_remove(&self, group: &str, plan: &mut MemberPlan, id: &str) -> Result<(), Error> {
         plan.add.remove(id);
+        plan.later.remove(id);
         if self
             .store
             .get(&self.keys.member(group, id))
@@ -116,6 +142,8 @@ impl App {
             .is_some()
         {
             plan.remove.insert(id.to_owned());
+        } else if self.comes_later(group, id).await? {
+            plan.no_more.insert(id.to_owned());
         }
         Ok(())
     }
@@ -167,7 +195,8 @@ impl App {
             let Some(member) = self.kinds.iter().find(|k| k.name == *name) else {
                 continue;
             };
-            if let Some(anchor) = self.anchor_of(member, id).await? {
+            let anchor = self.anchor_of(member, id).await?;
+            if anchor.is_some() || self.is_outside(member, id).await? {
                 return Ok(Linked {
                     ty: member.ty().name.clone(),
                     anchor,
@@ -214,6 +243,9 @@ impl App {
         if plan.is_empty() {
             return Ok(stored);
         }
+        if stored.record.outside || plan.touches_nobody() {
+            return self.finish_members(r, kind, group, &stored, &plan).await;
+        }
         if !self.connector.abilities().members {
             return Err(Error::NotSupported(format!(
                 "app `{}` has no memberships: its connector does not export `members`",
@@ -235,7 +267,7 @@ impl App {
         let add: Vec<String> = plan
             .add
             .values()
-            .map(|linked| linked.anchor.clone())
+            .filter_map(|linked| linked.anchor.clone())
             .collect();
         let remove = self.anchors_of(kind, &plan.remove).await?;
         let written = self
@@ -272,7 +304,7 @@ impl App {
         let mut anchors = Vec::with_capacity(ids.len());
         for id in ids {
             if let Ok(linked) = self.known_member(kind, id).await {
-                anchors.push(linked.anchor);
+                anchors.extend(linked.anchor);
             }
         }
         Ok(anchors)
@@ -298,6 +330,7 @@ impl App {
                     .delete(self.keys.member(group, id))
                     .delete(self.keys.group_of(id, group));
             }
+            let commit = self.put_later(group, plan, commit).await?;
             let mut record = present.next(&present.record.anchor, present.record.resource.clone());
             record.found = false;
             let (commit, new) = self
@@ -362,6 +395,94 @@ impl App {
             label(&stored.record.resource),
             change,
         )
+    }
+
+    /// Whether somebody is to be in a group when he is back.
+    async fn comes_later(&self, group: &str, member: &str) -> Result<bool, Error> {
+        Ok(self
+            .kept_groups(member)
+            .await?
+            .iter()
+            .any(|kept| kept == group))
+    }
+
+    async fn put_later(
+        &self,
+        group: &str,
+        plan: &MemberPlan,
+        mut commit: Commit,
+    ) -> Result<Commit, Error> {
+        for member in plan.later.iter().chain(&plan.no_more) {
+            let key = self.keys.kept_groups(member);
+            let bytes = self.store.get(&key).await?;
+            let mut kept: Vec<String> = match &bytes {
+                Some(bytes) => decode("kept memberships", bytes)?,
+                None => Vec::new(),
+            };
+            kept.retain(|kept| kept != group);
+            if plan.later.contains(member) {
+                kept.push(group.to_owned());
+            }
+            commit = match bytes {
+                Some(bytes) => commit.equals(&key, bytes),
+                None => commit.absent(&key),
+            };
+            commit = commit.put(&key, encode(&kept)?);
+        }
+        Ok(commit)
+    }
+
+    pub(crate) async fn has_members(&self, group: &str) -> Result<bool, Error> {
+        let one = Range::prefix(self.keys.members(group)).limit(1);
+        Ok(!self.store.scan(one).await?.is_empty())
+    }
+
+    /// Gives a group that has come into scope the members that the host has of it. Those who are out of scope themselves come
+    /// later.
+    pub(crate) async fn populate(
+        self: &Arc<Self>,
+        r: &Request,
+        kind: &Kind,
+        group: &str,
+    ) -> Result<(), Error> {
+        let Some(anchor) = self.anchor_of(kind, group).await? else {
+            return Ok(());
+        };
+        let (mut add, mut waiting) = (Vec::new(), MemberPlan::default());
+        let members = Range::prefix(self.keys.members(group));
+        for (key, _) in self.store.scan(members).await? {
+            let id = id_of(&key);
+            let Ok(linked) = self.known_member(kind, &id).await else {
+                continue;
+            };
+            match linked.anchor {
+                Some(anchor) => add.push(anchor),
+                None => {
+                    waiting.later.insert(id);
+                }
+            }
+        }
+        if self.connector.abilities().members {
+            let request = Uuid::now_v7().to_string();
+            let call = r.call();
+            let change = self
+                .connector
+                .change_members(&call, &anchor, &add, &[], &request);
+            match self.write(r, "change-members", change).await {
+                Err(why) if why.may_pass() => return Err(why),
+                Err(why) => {
+                    tracing::warn!(app = self.name, group, %why, "a group that came into scope has not got its members");
+                }
+                Ok(()) => {}
+            }
+        }
+        let mut commit = self.put_later(group, &waiting, Commit::new()).await?;
+        for id in &waiting.later {
+            commit = commit
+                .delete(self.keys.member(group, id))
+                .delete(self.keys.group_of(id, group));
+        }
+        Ok(self.store.commit(commit).await?)
     }
 
     fn put_member(&self, commit: Commit, group: &str, id: &str, ty: &str) -> Commit {

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::expressions::Surroundings;
 use crate::journal::mapping;
 use crate::kind::Kind;
-use crate::policy::{Deletes, Mode};
+use crate::policy::{Deletes, Mode, OutOfScope};
 use crate::reconcile::Stored;
 use crate::request::Request;
 use crate::update::{action, is_active, matches_version};
@@ -55,6 +55,9 @@ pub struct Plan {
     /// Who would come and who would leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Members>,
+    /// Whether the app is not for it, so that nothing would be done in the target.
+    #[serde(default)]
+    pub out_of_scope: bool,
     /// Whether the breaker would hold it.
     pub held: bool,
     /// What would go wrong.
@@ -71,6 +74,7 @@ impl Plan {
             before: Map::new(),
             after: Map::new(),
             members: None,
+            out_of_scope: false,
             held: false,
             problems: Vec::new(),
         }
@@ -121,6 +125,7 @@ impl App {
     ) -> Result<(), Error> {
         let kind = self.kind_of(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         match intended {
             Intended::Create(body) => {
                 let document = tombolo_scim::resource::read_with(&self.rules, ty, body)?;
@@ -129,8 +134,8 @@ impl App {
             Intended::Replace(id, body) => {
                 let document = tombolo_scim::resource::read_with(&self.rules, ty, body)?;
                 let stored = self.as_mirrored(kind, id, if_match).await?;
-                let present = &stored.record.resource;
-                let wanted = tombolo_scim::resource::replace(ty, present, document.resource)?;
+                let present = Self::believed(None, &stored.record);
+                let wanted = tombolo_scim::resource::replace(ty, &present, document.resource)?;
                 let edits: Vec<_> = document
                     .members
                     .map(MemberEdit::Replace)
@@ -142,7 +147,7 @@ impl App {
             Intended::Patch(id, body) => {
                 let patch = PatchRequest::parse_with(&self.rules, body)?;
                 let stored = self.as_mirrored(kind, id, if_match).await?;
-                let patched = patch.apply(ty, &stored.record.resource)?;
+                let patched = patch.apply(ty, &Self::believed(None, &stored.record))?;
                 self.plan_change(
                     r,
                     kind,
@@ -192,6 +197,10 @@ impl App {
         self.check_active(kind, None, &resource)?;
         self.known_members(kind, &members).await?;
         let shown = kind.without_secrets(&resource);
+        if !kind.in_scope(&shown) {
+            plan.out_of_scope = true;
+            return Ok(());
+        }
         let references = self.references_of_resource(kind, &shown).await?;
         let object = self
             .new_object(kind, &shown, &references, &r.call())
@@ -267,6 +276,10 @@ impl App {
         let members = self.plan_members(kind, id, edits).await?;
         self.check_active(kind, Some(old), &wanted)?;
         let anchor = &stored.record.anchor;
+        plan.out_of_scope = !kind.in_scope(&wanted);
+        if plan.out_of_scope || stored.record.outside {
+            return self.plan_scope(r, kind, id, stored, &wanted, plan).await;
+        }
         if wanted != *old {
             let references = self.references_of_resource(kind, &wanted).await?;
             let before = self.references_of_resource(kind, old).await?;
@@ -327,6 +340,10 @@ impl App {
         plan: &mut Plan,
     ) -> Result<(), Error> {
         self.can_delete(kind, id)?;
+        if stored.record.outside {
+            plan.out_of_scope = true;
+            return Ok(());
+        }
         if self.deletes(r, kind) != Deletes::Hard {
             let mut wanted = stored.record.resource.clone();
             wanted
@@ -342,6 +359,38 @@ impl App {
             .push(json!({ "call": "delete", "kind": kind.name, "anchor": stored.record.anchor }));
         plan.held = self.would_hold(r, kind, id).await?;
         self.is_there(r, kind, id, stored).await
+    }
+
+    /// What becomes of one that is, or was, out of scope.
+    async fn plan_scope(
+        &self,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: &Stored,
+        wanted: &Resource,
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        let anchor = &stored.record.anchor;
+        if !plan.out_of_scope {
+            plan.action = Some(Action::Create);
+            plan.after.clone_from(wanted.as_map());
+            plan.calls
+                .push(json!({ "call": "create", "kind": kind.name }));
+            return Ok(());
+        }
+        let disables = self.policy.out_of_scope == OutOfScope::Disable
+            && kind.ty().name == "User"
+            && kind.mapping.maps_active()
+            && !stored.record.outside
+            && is_active(&stored.record.resource);
+        if disables {
+            plan.action = Some(Action::Disable);
+            plan.calls
+                .push(json!({ "call": "update", "kind": kind.name, "anchor": anchor }));
+            plan.held = self.would_hold(r, kind, id).await?;
+        }
+        Ok(())
     }
 
     /// Asks the target whether it still has the object.

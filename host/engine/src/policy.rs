@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tombolo_mapping::Scope;
 use tombolo_mapping::overrides::Constant;
+
+pub use crate::hours::Hours;
 
 /// The default changes nothing: what a client asks for is done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,10 +17,41 @@ pub struct Policy {
     pub delete: Deletes,
     /// What else a disable writes to the object; an enable puts back what was there before.
     pub on_disable: BTreeMap<String, Constant>,
+    /// The same, made by an expression of the resource: to rename, or to move.
+    pub on_disable_expressions: BTreeMap<String, String>,
+    /// Whom the app is for, by resource type; everybody where nothing is said.
+    pub scope: BTreeMap<String, Scope>,
+    /// What becomes of who leaves the scope.
+    pub out_of_scope: OutOfScope,
+    /// The password that the host gives to who is new.
+    pub initial_password: Option<InitialPassword>,
     /// Whether who is disabled leaves his groups; the host keeps them, and puts him back when he is enabled.
     pub strip_memberships: bool,
+    /// When the target may be written to; none: always.
+    pub hours: Option<Hours>,
     /// The guard against floods of disables and deletes.
     pub breaker: Option<Breaker>,
+}
+
+/// What becomes of an object whose resource leaves the scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutOfScope {
+    /// It is disabled; a group, or what cannot be disabled, is left alone.
+    #[default]
+    Disable,
+    /// It is left alone.
+    Leave,
+}
+
+/// The first password of a new account, where the client sends none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitialPassword {
+    /// What makes it, in the mapping's language.
+    pub expression: String,
+    /// The attribute that takes it; none: the connector's own way to set passwords.
+    pub attribute: Option<String>,
+    /// Whether the next sign-in has to change it, where the connector has a way of its own.
+    pub must_change: bool,
 }
 
 /// What is let through.

@@ -47,8 +47,9 @@ impl App {
             id: id.to_owned(),
         };
         let stored = self.load(kind, id).await?.ok_or_else(missing)?;
+        let as_it_is = stored.record.outside || self.closed().await?.is_some();
         let fresh = self.is_fresh(id) || self.is_listed(kind);
-        if fresh && self.open_intent(id).await?.is_none() {
+        if as_it_is || (fresh && self.open_intent(id).await?.is_none()) {
             return Ok(stored);
         }
         self.asked(r, kind, id, stored).await
@@ -66,6 +67,9 @@ impl App {
             kind: kind.ty().name.clone(),
             id: id.to_owned(),
         };
+        if stored.record.outside {
+            return Ok(stored);
+        }
         let asked = Instant::now();
         let entry = self
             .connector
@@ -124,7 +128,8 @@ impl App {
     ) -> Result<(), Error> {
         let mark = members_mark(id);
         let known = self.freshness == Freshness::Mirror && self.shared.age(&mark).is_some();
-        if !kind.ty().has_members() || !self.connector.abilities().members {
+        let asks = self.connector.abilities().members && !stored.record.outside;
+        if !kind.ty().has_members() || !asks || self.closed().await?.is_some() {
             return Ok(());
         }
         if known || (self.freshness != Freshness::Mirror && self.is_fresh(&mark)) {

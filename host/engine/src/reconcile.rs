@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::record::{Link, Record, decode, encode};
-use crate::stand_in;
+use crate::stand_in::Veil;
 
 /// How often a commit that lost against another is tried again.
 const TRIES: usize = 8;
@@ -67,12 +67,24 @@ impl App {
         }
     }
 
-    /// The anchor that `id` is linked to: a record read no further than that.
+    /// The anchor that `id` is linked to: a record read no further than that. None where it has no object.
     pub(crate) async fn anchor_of(&self, kind: &Kind, id: &str) -> Result<Option<String>, Error> {
         let key = self.keys.record(&kind.ty().name, id);
         match self.store.get(&key).await? {
-            Some(bytes) => Ok(Some(decode::<Link>("a record", &bytes)?.anchor)),
+            Some(bytes) => {
+                let link: Link = decode("a record", &bytes)?;
+                Ok((!link.outside).then_some(link.anchor))
+            }
             None => Ok(None),
+        }
+    }
+
+    /// Whether `id` is a resource that has no object.
+    pub(crate) async fn is_outside(&self, kind: &Kind, id: &str) -> Result<bool, Error> {
+        let key = self.keys.record(&kind.ty().name, id);
+        match self.store.get(&key).await? {
+            Some(bytes) => Ok(decode::<Link>("a record", &bytes)?.outside),
+            None => Ok(false),
         }
     }
 
@@ -270,7 +282,7 @@ impl App {
         asked: Instant,
     ) -> Result<Taken, Error> {
         let mut resource = stored.record.resource.clone();
-        let shown = stand_in::hide(object.clone(), &stored.record.standing);
+        let shown = Veil::of(&stored.record).over(object.clone());
         kind.mapping.overlay(&mut resource, &shown, references);
         if resource == stored.record.resource {
             return Ok(Taken {
@@ -355,7 +367,9 @@ impl App {
                 .equals(&key, stored.bytes.clone())
                 .delete(&key)
                 .delete(self.keys.anchor(ty, &stored.record.anchor))
-                .delete(self.keys.intent(id));
+                .delete(self.keys.intent(id))
+                .delete(self.keys.password(id))
+                .delete(self.keys.kept_groups(id));
             commit = self.bury(ty, &stored.record.anchor, commit);
             if stored.record.found {
                 commit = commit.delete(self.keys.local(ty, id));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tombolo_mapping::Object;
+use tombolo_mapping::{Object, ObjectValue};
 use tombolo_scim::render::Meta;
 use tombolo_scim::resource::Resource;
 
@@ -23,6 +23,15 @@ pub(crate) struct Record {
     /// The target's values that stand in for what a client has cleared.
     #[serde(default, skip_serializing_if = "Object::is_empty")]
     pub(crate) standing: Object,
+    /// What a disable has written over, until an enable puts it back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) aside: Vec<Aside>,
+    /// There is no object: the app is not for this resource. See [`crate::scope`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) outside: bool,
+    /// What the client wants of it while it is out of the app's scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wish: Option<Resource>,
     /// The target's attributes that were written through the host.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) written: BTreeSet<String>,
@@ -38,11 +47,23 @@ pub(crate) struct Record {
     pub(crate) modified: Timestamp,
 }
 
+/// An attribute of the object that a disable has written over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Aside {
+    pub(crate) name: String,
+    /// What was there.
+    pub(crate) kept: Vec<ObjectValue>,
+    /// What the disable has written.
+    pub(crate) written: Vec<ObjectValue>,
+}
+
 /// A record of which nothing but the link is wanted: a thousand members are
 /// looked up by theirs.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Link {
     pub(crate) anchor: String,
+    #[serde(default)]
+    pub(crate) outside: bool,
 }
 
 impl Record {
@@ -53,6 +74,9 @@ impl Record {
             anchor,
             resource,
             standing: Object::new(),
+            aside: Vec::new(),
+            outside: false,
+            wish: None,
             written: BTreeSet::new(),
             found: false,
             drifted: false,
@@ -68,6 +92,9 @@ impl Record {
             anchor,
             resource,
             standing: self.standing.clone(),
+            aside: self.aside.clone(),
+            outside: self.outside,
+            wish: self.wish.clone(),
             written: self.written.clone(),
             found: self.found,
             drifted: self.drifted,
@@ -115,9 +142,20 @@ pub(crate) struct Intent {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Step {
     /// An object that does not exist yet.
-    Create { resource: Resource },
+    Create {
+        resource: Resource,
+        /// A first password follows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        password: bool,
+    },
     /// New values for an object.
-    Update { anchor: String, resource: Resource },
+    Update {
+        anchor: String,
+        resource: Resource,
+        /// What is set aside when it is done.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        aside: Vec<Aside>,
+    },
     /// The end of an object.
     Delete { anchor: String },
     /// Members come and go; SCIM ids.
@@ -126,6 +164,14 @@ pub(crate) enum Step {
         add: Vec<String>,
         remove: Vec<String>,
     },
+    /// A first password for an object that is there.
+    Password,
+    /// Who was disabled leaves the groups.
+    Leave,
+    /// Who was enabled, or came into scope, comes into the groups.
+    Join,
+    /// A group that came into scope gets its members.
+    Populate,
 }
 
 /// Writes a record or an intent as the store keeps it.

@@ -49,6 +49,14 @@ impl Request {
         }
     }
 
+    /// For settling what somebody has begun.
+    pub(crate) fn settling(call: &Call, by: By) -> Self {
+        Self {
+            id: call.request_id.clone(),
+            ..Self::new(String::new(), call.deadline + MARGIN, by)
+        }
+    }
+
     /// One operation of it: `/Bulk` has many.
     pub(crate) fn operation(&self) -> Self {
         Self {

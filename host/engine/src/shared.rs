@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
+use crate::closed::Known;
 use crate::held::Tally;
 use crate::import::state::Status;
 use crate::locks::Locks;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) serial: Arc<AsyncMutex<()>>,
     /// What the breaker let through.
     pub(crate) tally: Tally,
+    /// Whether an administrator has the writes stopped.
+    pub(crate) pause: Known,
     confirmed: Mutex<Moments>,
     gone: Mutex<Moments>,
     counts: Mutex<HashMap<String, AtomicI64>>,
@@ -62,6 +65,7 @@ impl Shared {
             wishes: Wishes::default(),
             serial,
             tally: Tally::default(),
+            pause: Known::default(),
             confirmed: Mutex::default(),
             gone: Mutex::default(),
             counts: Mutex::default(),

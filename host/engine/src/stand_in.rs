@@ -4,8 +4,43 @@
 //! the same (the gallery's test 16; else it sees a difference for ever), so the host remembers which value stands in.
 //! While the target has that value, the attribute is shown without one. As soon as the target has another, or a client
 //! writes the attribute, it is an attribute like all others.
+//!
+//! The same goes for what a disable has written over by the owner's wish: while the target has that, the attribute is shown as
+//! it was before, and a client that matches by it finds the person.
 
 use tombolo_mapping::{Edit, Object};
+
+use crate::record::{Aside, Record};
+
+/// What a record shows otherwise than the target has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Veil {
+    /// What stands in for what was cleared.
+    pub(crate) standing: Object,
+    /// What was written over.
+    pub(crate) aside: Vec<Aside>,
+}
+
+impl Veil {
+    /// A record's.
+    pub(crate) fn of(record: &Record) -> Self {
+        Self {
+            standing: record.standing.clone(),
+            aside: record.aside.clone(),
+        }
+    }
+
+    /// The object as it is shown.
+    pub(crate) fn over(&self, object: Object) -> Object {
+        let mut object = hide(object, &self.standing);
+        for aside in &self.aside {
+            if object.get(&aside.name) == aside.written {
+                object.set(&aside.name, aside.kept.clone());
+            }
+        }
+        object
+    }
+}
 
 /// What stands in after an update: what did so before and was not touched, and what the update was to clear and the
 /// target still has. `wanted` is the object as the client wants it, `present` as it is.
@@ -25,7 +60,7 @@ pub(crate) fn after(before: &Object, edits: &[Edit], wanted: &Object, present: &
 }
 
 /// The object without the values that stand in.
-pub(crate) fn hide(mut object: Object, standing: &Object) -> Object {
+fn hide(mut object: Object, standing: &Object) -> Object {
     for (name, values) in standing.iter() {
         if object.get(name) == values {
             object.set(name, Vec::new());
@@ -67,6 +102,23 @@ mod tests {
         // Somebody gave her a name in the directory.
         let named = object(&[("uid", "ana"), ("cn", "Ana Ruiz")]);
         assert_eq!(hide(named.clone(), &standing), named);
+    }
+
+    #[test]
+    fn what_was_written_over_is_shown_as_it_was_until_somebody_else_writes_it() {
+        let was = object(&[("uid", "ana"), ("title", "clerk")]);
+        let veil = Veil {
+            aside: vec![Aside {
+                name: "uid".to_owned(),
+                kept: was.get("uid").to_vec(),
+                written: object(&[("uid", "x-ana")]).get("uid").to_vec(),
+            }],
+            ..Veil::default()
+        };
+        let renamed = object(&[("uid", "x-ana"), ("title", "clerk")]);
+        assert_eq!(veil.over(renamed), was);
+        let other = object(&[("uid", "ann"), ("title", "clerk")]);
+        assert_eq!(veil.over(other.clone()), other);
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub fn fold(accounts: Vec<Account>) -> Vec<Account> {
                 folded.push(account);
             }
             Action::Password
+            | Action::HandOver
+            | Action::Pause
+            | Action::Resume
             | Action::Vanish
             | Action::Hold
             | Action::Reject

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tombolo_mapping::{Object, Update};
+use tombolo_mapping::Update;
 use tombolo_runtime::contract::{Entry, Fault};
 use tombolo_scim::patch::{MemberEdit, PatchRequest};
 use tombolo_scim::resource::{Document, Resource};
-use tombolo_store::Commit;
 
 use crate::app::App;
 use crate::audit::{Account, Action, Change, Told, label};
@@ -19,7 +18,7 @@ use crate::kind::Kind;
 use crate::reconcile::Stored;
 use crate::record::Step;
 use crate::request::Request;
-use crate::stand_in;
+use crate::stand_in::{self, Veil};
 
 /// How often a change is made again on top of one that got between.
 const TRIES: usize = 4;
@@ -35,17 +34,17 @@ impl App {
     ) -> Result<Stored, Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let _held = self.shared.locks.lock(id).await;
         for _ in 0..TRIES {
             let stored = self.load_settled(kind, id, &r.call()).await?;
             matches_version(&stored, if_match)?;
             let held = self.held(id).await?;
-            let mut patched = match &held {
-                Some(_) => {
-                    let believed = Self::as_believed(held.as_ref(), &stored.record.resource);
-                    patch.apply(kind.ty(), &believed)?
-                }
-                None => patch.apply(kind.ty(), &stored.record.resource)?,
+            let mut patched = if held.is_some() || stored.record.wish.is_some() {
+                let believed = Self::believed(held.as_ref(), &stored.record);
+                patch.apply(kind.ty(), &believed)?
+            } else {
+                patch.apply(kind.ty(), &stored.record.resource)?
             };
             self.note_ignored(kind, &patched.ignored);
             let password = self.take_password(kind, &mut patched.resource)?;
@@ -79,6 +78,7 @@ impl App {
     ) -> Result<Stored, Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         self.note_ignored(kind, &document.ignored);
         // What PUT leaves out is cleared (RFC 7644 section 3.5.1), except members:
         // a client that renames a group need not know who is in it.
@@ -93,7 +93,7 @@ impl App {
             matches_version(&stored, if_match)?;
             let mut wanted = tombolo_scim::resource::replace(
                 kind.ty(),
-                &stored.record.resource,
+                &Self::believed(None, &stored.record),
                 document.resource.clone(),
             )?;
             let password = self.take_password(kind, &mut wanted)?;
@@ -119,6 +119,7 @@ impl App {
     ) -> Result<(), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let _held = self.shared.locks.lock(id).await;
         let stored = self.load_settled(kind, id, &r.call()).await?;
         self.disable(r, kind, id, stored).await
@@ -132,7 +133,7 @@ impl App {
         id: &str,
         stored: Stored,
     ) -> Result<(), Error> {
-        let mut wanted = stored.record.resource.clone();
+        let mut wanted = Self::believed(None, &stored.record);
         wanted
             .as_map_mut()
             .insert("active".to_owned(), false.into());
@@ -153,6 +154,7 @@ impl App {
     ) -> Result<(), Error> {
         let kind = self.kind_named(ty)?;
         self.can_write(kind)?;
+        self.must_be_open().await?;
         let _held = self.shared.locks.lock(id).await;
         let stored = self.load_settled(kind, id, &r.call()).await?;
         let held = self.held(id).await?;
@@ -181,36 +183,51 @@ impl App {
         id: &str,
         stored: Stored,
         held: Option<Held>,
-        mut wanted: Resource,
+        wanted: Resource,
         members: &[MemberEdit],
     ) -> Result<Stored, Error> {
         let plan = self.plan_members(kind, id, members).await?;
         self.check_active(kind, Some(&stored.record.resource), &wanted)?;
+        if stored.record.outside {
+            return Box::pin(self.change_outside(r, kind, id, stored, wanted, plan)).await;
+        }
+        if !kind.in_scope(&wanted) {
+            let left = self.leave_scope(r, kind, id, stored, held, &wanted, plan);
+            return Box::pin(left).await;
+        }
+        let changed = self.change_in_scope(r, kind, id, stored, held, wanted);
+        let stored = Box::pin(changed).await?;
+        let stored = self.fulfilled(kind, id, stored).await?;
+        if plan.is_empty() {
+            return Ok(stored);
+        }
+        self.change_members(r, kind, id, stored, plan).await
+    }
+
+    /// A change of the attributes of one that the app is for, and what follows it.
+    pub(crate) async fn change_in_scope(
+        self: &Arc<Self>,
+        r: &Request,
+        kind: &Kind,
+        id: &str,
+        stored: Stored,
+        held: Option<Held>,
+        mut wanted: Resource,
+    ) -> Result<Stored, Error> {
         self.guard(r, kind, id, &stored, held, &mut wanted).await?;
         let turns = action(&stored.record.resource, &wanted);
         if is_active(&wanted) {
             self.keep_after_all(id).await?;
         }
-        let mut stored = if wanted == stored.record.resource {
-            stored
-        } else {
-            self.change_attributes(r, kind, id, stored, wanted).await?
-        };
-        match turns {
-            Action::Disable => {
-                stored = self.set_aside(r, kind, id, stored).await?;
-                self.leave_groups(r, id).await?;
-            }
-            Action::Enable => {
-                stored = self.set_back(r, kind, id, stored).await?;
-                self.join_groups(r, id).await?;
-            }
-            _ => {}
-        }
-        if plan.is_empty() {
+        if wanted == stored.record.resource {
             return Ok(stored);
         }
-        self.change_members(r, kind, id, stored, plan).await
+        let stored = self.change_attributes(r, kind, id, stored, wanted).await?;
+        if !matches!(turns, Action::Disable | Action::Enable) {
+            return Ok(stored);
+        }
+        self.follow(r, kind, id).await?;
+        Ok(self.load(kind, id).await?.unwrap_or(stored))
     }
 
     async fn change_attributes(
@@ -226,7 +243,7 @@ impl App {
         let before = self.references_of_resource(kind, old).await?;
         let Update {
             object: new_object,
-            edits,
+            mut edits,
         } = kind
             .mapping
             .update((old, &before), (&wanted, &references), &Surroundings::new())
@@ -242,13 +259,29 @@ impl App {
             // Only what the host keeps itself has changed: nothing to journal.
             return self.finish_kept(r, kind, id, &stored, kept).await;
         }
+        let turns = action(old, &kept);
+        // What is written besides is no wish of the client's: that it is so is no drift, nor that it is not.
+        let names: Vec<String> = edits.iter().map(|edit| edit.name.clone()).collect();
+        let mut aside = stored.record.aside.clone();
+        match turns {
+            Action::Disable => {
+                let wanted = (&wanted, &new_object);
+                aside = self.set_aside(r, kind, &stored, wanted, &mut edits).await?;
+            }
+            Action::Enable => {
+                self.set_back(r, kind, &stored, &mut edits).await?;
+                aside.clear();
+            }
+            _ => {}
+        }
         let anchor = stored.record.anchor.clone();
         let step = Step::Update {
             anchor: anchor.clone(),
             resource: kept.clone(),
+            aside: aside.clone(),
         };
         let mut intent = Self::intent(r, kind, step);
-        intent.counts = self.policy.breaker.is_some() && action(old, &kept) == Action::Disable;
+        intent.counts = self.policy.breaker.is_some() && turns == Action::Disable;
         self.claim(r, kind, id, Some(&stored), &wanted, &intent)
             .await?;
         if edits.is_empty() {
@@ -277,8 +310,8 @@ impl App {
                     &convert::object(&entry),
                 );
                 let told = r.told(Action::Update);
-                let written: Vec<String> = edits.into_iter().map(|edit| edit.name).collect();
-                self.finish_update(kind, id, &stored, &kept, &entry, &standing, &written, &told)
+                let veil = Veil { standing, aside };
+                self.finish_update(kind, id, &stored, &kept, &entry, &veil, &names, &told)
                     .await
             }
             Err(error) if error.fault() == Some(Fault::NotFound) => {
@@ -315,7 +348,8 @@ impl App {
         stored: &Stored,
         kept: Resource,
     ) -> Result<Stored, Error> {
-        let end = Commit::new().delete(self.keys.intent(id));
+        let turns = action(&stored.record.resource, &kept);
+        let end = self.ending(kind, id, turns, &r.by).await?;
         let mut record = stored.next(&stored.record.anchor, kept);
         record.found = false;
         let (commit, new) = self
@@ -340,20 +374,22 @@ impl App {
         stored: &Stored,
         base: &Resource,
         entry: &Entry,
-        standing: &Object,
+        veil: &Veil,
         written: &[String],
         told: &Told,
     ) -> Result<Stored, Error> {
-        let object = stand_in::hide(convert::object(entry), standing);
+        let object = veil.over(convert::object(entry));
         let references = self.references_of_object(kind, &object).await?;
         let mut resource = base.clone();
         kind.mapping.overlay(&mut resource, &object, &references);
         let mut present = stored.clone();
         for _ in 0..TRIES {
             let mut record = present.next(&entry.anchor, resource.clone());
-            record.standing.clone_from(standing);
+            record.standing.clone_from(&veil.standing);
+            record.aside.clone_from(&veil.aside);
+            let turns = action(&present.record.resource, &resource);
+            let end = self.ending(kind, id, turns, &told.by).await?;
             record.found = false;
-            let end = Commit::new().delete(self.keys.intent(id));
             let end = self
                 .end_drift(kind, id, written, &mut record, &object, end)
                 .await?;

@@ -298,7 +298,7 @@ pub(crate) fn all(
     all
 }
 
-fn one(
+pub(crate) fn one(
     ty: &mut ResourceType,
     attribute: &KindAttribute,
     formula: &Formula,
@@ -343,7 +343,7 @@ fn one(
 }
 
 /// Where an attribute of an expression stands. One with a URN may be new to the schema: somebody has to be able to send it.
-fn source(ty: &mut ResourceType, text: &str) -> Result<Path, String> {
+pub(crate) fn source(ty: &mut ResourceType, text: &str) -> Result<Path, String> {
     let path = Path::parse(text).map_err(|error| format!("`[{text}]` is no SCIM path: {error}"))?;
     let mut whole: AttributePath = path.attribute.clone();
     whole.sub = None;

@@ -16,6 +16,7 @@
 //! * [`expression`]: Entra's expression language
 //! * [`object`]: an object's values, and the edits between two of them
 //! * [`mapping`]: the mapping itself
+//! * [`readings`]: attributes as values of the language, for scopes and policies
 //! * [`scope`]: scoping filters
 //! * [`shape`], `ecma`: how an app shows its objects
 //! * [`references`]: SCIM ids and anchors
@@ -36,6 +37,7 @@ pub mod object;
 mod overlay;
 pub mod overrides;
 mod place;
+pub mod readings;
 pub mod references;
 mod rule;
 pub mod scope;
@@ -52,6 +54,7 @@ pub use kind::{Kind, KindAttribute, KindMutability, KindType};
 pub use mapping::{Flow, Mapping, Update};
 pub use object::{Edit, EditKind, Object, ObjectValue, Scalar};
 pub use overrides::Overrides;
+pub use readings::Readings;
 pub use references::{Reference, References};
 pub use scope::Scope;
 pub use shape::Shape;

@@ -150,6 +150,13 @@ const OPERATORS: [&str; 15] = [
     "!&",
 ];
 
+/// Two are the same that are written in the same way.
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.table() == other.table()
+    }
+}
+
 impl Scope {
     /// Everybody.
     pub fn everybody() -> Self {

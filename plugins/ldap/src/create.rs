@@ -6,7 +6,7 @@ use tombolo_sdk::host::ldap::{LdapEntry, Scope};
 use tombolo_sdk::{Attribute, Entry, Failure, Fault, Result, Value};
 
 use crate::attribute::{Offered, Syntax, to_directory};
-use crate::kind::{ACTIVE, DN, Kind};
+use crate::kind::{ACTIVE, DN, Kind, PARENT};
 use crate::settings::Settings;
 use crate::{directory, dn, entry, references};
 
@@ -27,7 +27,9 @@ pub fn create(settings: &Settings, kind: &Kind, attributes: &[Attribute]) -> Res
     }
     for attribute in attributes {
         let is_active = attribute.name == ACTIVE && kind.disable.is_some();
-        if is_active || (attribute.name == DN && kind.offers_dn()) {
+        let is_place = (attribute.name == DN && kind.offers_dn())
+            || (attribute.name == PARENT && kind.offers_parent());
+        if is_active || is_place {
             continue;
         }
         let offered = kind.offered(&attribute.name)?;
@@ -69,7 +71,14 @@ pub fn create(settings: &Settings, kind: &Kind, attributes: &[Attribute]) -> Res
                 ))
                 .attribute(&kind.rdn)
             })?;
-            dn::child(&kind.rdn, name, &kind.base)
+            let above = attributes
+                .iter()
+                .find(|a| a.name == PARENT && kind.offers_parent())
+                .and_then(|a| a.scalar()?.as_text());
+            if let Some(above) = above {
+                kind.holds(above)?;
+            }
+            dn::child(&kind.rdn, name, above.unwrap_or(&kind.base))
         }
     };
     if kind.name == "group" && settings.groups.wants_a_member() {

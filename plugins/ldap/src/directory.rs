@@ -136,9 +136,9 @@ pub fn try_modify(dn: &str, changes: &[Change]) -> Result<Outcome> {
     }
 }
 
-/// Renames an entry in its place; the answer is what it is called now.
-pub fn rename(dn: &str, rdn: &str) -> Result<String> {
-    ldap::rename(TARGET, dn, rdn, None).map_err(from_ldap)
+/// Renames an entry, and moves it below another name if one is given; the answer is what it is called now.
+pub fn rename(dn: &str, rdn: &str, parent: Option<&str>) -> Result<String> {
+    ldap::rename(TARGET, dn, rdn, parent).map_err(from_ldap)
 }
 
 /// Deletes an entry.

@@ -4,7 +4,7 @@ use tombolo_sdk::host::ldap::LdapEntry;
 use tombolo_sdk::{Attribute, Entry, Failure, Result, Scalar, Value};
 
 use crate::attribute::{Offered, Syntax, from_directory};
-use crate::kind::{ACTIVE, DN, Kind};
+use crate::kind::{ACTIVE, DN, Kind, PARENT};
 use crate::settings::{Disable, Settings};
 use crate::{directory, dn, references};
 
@@ -55,6 +55,10 @@ pub fn entries(
             }
             if kind.offers_dn() && is_wanted(DN) {
                 made.attributes.push(Attribute::new(DN, entry.dn.as_str()));
+            }
+            if kind.offers_parent() && is_wanted(PARENT) {
+                let above = dn::split(&entry.dn).1;
+                made.attributes.push(Attribute::new(PARENT, above));
             }
             Ok(made)
         })

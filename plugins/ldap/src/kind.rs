@@ -5,6 +5,7 @@ use tombolo_sdk::schema::{Description, Field, Kind as Described, Mutability, Typ
 use tombolo_sdk::{Failure, Result};
 
 use crate::attribute::{Offered, Syntax, of_person};
+use crate::dn;
 use crate::settings::{AnchorFormat, Disable, Extra, OneOrMore, Reach, Settings};
 
 /// The attribute that a disable rule is offered as.
@@ -12,6 +13,8 @@ pub const ACTIVE: &str = "active";
 
 /// The attribute that a person's distinguished name is offered as.
 pub const DN: &str = "dn";
+/// The name above an entry: writing it moves the entry.
+pub const PARENT: &str = "parent";
 
 /// One kind of entry.
 pub struct Kind {
@@ -33,6 +36,8 @@ pub struct Kind {
     pub disable: Option<Disable>,
     /// Values of a new entry.
     pub defaults: Vec<(String, Vec<String>)>,
+    /// Whether an entry can be moved, by writing `parent`.
+    pub movable: bool,
     /// The attribute that never changes.
     pub anchor: String,
     /// How its value is written.
@@ -68,6 +73,7 @@ impl Kind {
             offered,
             disable: users.disable.clone(),
             defaults: defaults(&users.defaults),
+            movable: users.movable,
             anchor: settings.anchor_attribute.clone(),
             format: settings.anchor_format,
             version: settings.version_attribute.clone(),
@@ -98,6 +104,7 @@ impl Kind {
             offered: with_extras(name, others, &groups.attributes),
             disable: None,
             defaults: defaults(&groups.defaults),
+            movable: false,
             anchor: settings.anchor_attribute.clone(),
             format: settings.anchor_format,
             version: settings.version_attribute.clone(),
@@ -151,6 +158,24 @@ impl Kind {
         self.name == "user" && !self.offered.iter().any(is_dn)
     }
 
+    /// Can people be moved? Not where the operator calls an attribute of his own so.
+    pub fn offers_parent(&self) -> bool {
+        let is_parent = |offered: &Offered| offered.name().eq_ignore_ascii_case(PARENT);
+        self.movable && !self.offered.iter().any(is_parent)
+    }
+
+    /// Fails for a place where entries of the kind are never looked for.
+    pub fn holds(&self, parent: &str) -> Result<()> {
+        if dn::is_name(parent) && dn::is_within(parent, &self.base) {
+            return Ok(());
+        }
+        Err(Failure::invalid(format!(
+            "`{parent}` is no place for a {}: give the name of an entry at or below `{}`",
+            self.name, self.base
+        ))
+        .attribute(PARENT))
+    }
+
     /// Must a new entry have `cn` and `sn`?
     pub fn is_person(&self) -> bool {
         let persons = ["person", "organizationalPerson", "inetOrgPerson"];
@@ -184,6 +209,14 @@ impl Kind {
             field.mutability = Mutability::Immutable;
             field.description = Some(
                 "Where a new entry is to be, and where it is; nothing is suggested for it"
+                    .to_owned(),
+            );
+            kind = kind.field(field);
+        }
+        if self.offers_parent() {
+            let mut field = Field::new(PARENT, Type::Text);
+            field.description = Some(
+                "The name above an entry: a change moves it; nothing is suggested for it"
                     .to_owned(),
             );
             kind = kind.field(field);

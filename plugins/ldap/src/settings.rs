@@ -79,6 +79,8 @@ pub struct Users {
     pub attributes: Vec<Extra>,
     /// Values that a new person has unless the client gives others.
     pub defaults: BTreeMap<String, OneOrMore>,
+    /// Whether people can be moved, by writing `parent`.
+    pub movable: bool,
 }
 
 /// `[settings.groups]`
@@ -204,6 +206,7 @@ impl Default for Users {
             disable: None,
             attributes: Vec::new(),
             defaults: BTreeMap::new(),
+            movable: false,
         }
     }
 }

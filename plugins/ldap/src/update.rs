@@ -7,7 +7,7 @@ use tombolo_sdk::{Edit, EditKind, Entry, Failure, Result, Scalar};
 use crate::attribute::Syntax;
 use crate::create::{Values, blame, complete_person, directory_values};
 use crate::directory::Change;
-use crate::kind::{ACTIVE, DN, Kind};
+use crate::kind::{ACTIVE, DN, Kind, PARENT};
 use crate::references::{self, Called};
 use crate::settings::Settings;
 use crate::{directory, dn, entry};
@@ -30,10 +30,11 @@ pub fn update(
         )));
     }
     let mut wanted = wanted_values(settings, kind, &current, edits)?;
+    let place = place(kind, &current, edits)?;
     if kind.is_person() {
         keep_mandatory(kind, &current, &mut wanted);
     }
-    let (dn, renamed) = rename(settings, kind, &current, &wanted)?;
+    let (dn, renamed) = rename(settings, kind, &current, &wanted, place)?;
     let changes = changes(kind, &current, renamed.as_ref(), &wanted);
     directory::modify(&dn, &changes).map_err(|failure| blame(kind, failure))?;
     entry::by_name(settings, kind, &dn)
@@ -61,6 +62,9 @@ fn wanted_values(
                 .into_iter()
                 .collect();
             wanted.insert(rule.attribute.clone(), values);
+            continue;
+        }
+        if name == PARENT && kind.offers_parent() {
             continue;
         }
         if name == DN && kind.offers_dn() {
@@ -113,6 +117,24 @@ fn stays(kind: &Kind, current: &LdapEntry, edit: &Edit) -> Result<()> {
     Err(Failure::invalid(what).attribute(DN))
 }
 
+/// Where the entry is to be, if it is to be moved.
+fn place<'e>(kind: &Kind, current: &LdapEntry, edits: &'e [Edit]) -> Result<Option<&'e str>> {
+    let edits = edits.iter().rev();
+    let edit = edits
+        .filter(|edit| edit.attribute.name == PARENT && kind.offers_parent())
+        .find(|edit| edit.kind != EditKind::Remove);
+    let Some(edit) = edit else { return Ok(None) };
+    let Some(parent) = edit.attribute.scalar().and_then(Scalar::as_text) else {
+        let what = format!("a {} is somewhere: its place cannot be cleared", kind.name);
+        return Err(Failure::invalid(what).attribute(PARENT));
+    };
+    if dn::key(parent) == dn::key(dn::split(&current.dn).1) {
+        return Ok(None);
+    }
+    kind.holds(parent)?;
+    Ok(Some(parent))
+}
+
 /// A person that loses `cn` or `sn` gets one made of the other names.
 fn keep_mandatory(kind: &Kind, current: &LdapEntry, wanted: &mut Values) {
     let cleared: Vec<&str> = ["cn", "sn"]
@@ -147,13 +169,14 @@ struct Renamed {
     new: dn::Rdn,
 }
 
-/// Renames the entry if a value in its name is to change, and mends what refers to it. The old value goes with the
+/// Renames the entry if a value in its name is to change, or moves it, and mends what refers to it. The old value goes with the
 /// old name.
 fn rename(
     settings: &Settings,
     kind: &Kind,
     current: &LdapEntry,
     wanted: &Values,
+    place: Option<&str>,
 ) -> Result<(String, Option<Renamed>)> {
     let Some(old) = dn::parse_rdn(dn::split(&current.dn).0) else {
         return Ok((current.dn.clone(), None));
@@ -178,10 +201,10 @@ fn rename(
         })?;
         part.value.clone_from(value);
     }
-    if new == old {
+    if new == old && place.is_none() {
         return Ok((current.dn.clone(), None));
     }
-    let dn = directory::rename(&current.dn, &dn::rdn_text(&new))
+    let dn = directory::rename(&current.dn, &dn::rdn_text(&new), place)
         .map_err(|failure| blame(kind, failure))?;
     let user_name = kind.offered[0].name();
     let called = |dn: &str, rdn: &dn::Rdn| Called {

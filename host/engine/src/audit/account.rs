@@ -40,12 +40,18 @@ pub enum Action {
     Members,
     /// A password was set; it is written nowhere.
     Password,
+    /// A first password was given to somebody, who from then on alone has it.
+    HandOver,
     /// The target turned out to have the object no more; its link ended.
     Vanish,
     /// The breaker kept something back.
     Hold,
     /// Somebody had it dropped; or its client did.
     Reject,
+    /// The app's writes were stopped.
+    Pause,
+    /// They were let through again.
+    Resume,
     /// Old accounts were let go.
     Retention,
     /// The target was read; what came of it is in `after`.
@@ -68,6 +74,8 @@ pub enum Outcome {
     Unknown,
     /// It waits for somebody's decision.
     Held,
+    /// The app is not for this resource: the host keeps what it was told, and the target has nothing of it.
+    Skipped,
 }
 
 /// One call of the connector.

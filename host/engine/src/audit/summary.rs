@@ -54,16 +54,21 @@ fn action(account: &Account) -> &'static str {
         Action::Disable => "disable",
         Action::Delete => "delete",
         Action::Hold => "stageddelete",
-        Action::Vanish | Action::Reject | Action::Retention | Action::Import | Action::Adopt => {
-            "other"
-        }
+        Action::Vanish
+        | Action::Reject
+        | Action::HandOver
+        | Action::Pause
+        | Action::Resume
+        | Action::Import
+        | Action::Adopt
+        | Action::Retention => "other",
     }
 }
 
 fn status(account: &Account) -> Value {
     let word = match account.outcome {
         Outcome::Success => "success",
-        Outcome::Unchanged | Outcome::Held => "skipped",
+        Outcome::Unchanged | Outcome::Held | Outcome::Skipped => "skipped",
         Outcome::Failure => "failure",
         Outcome::Unknown => "warning",
     };

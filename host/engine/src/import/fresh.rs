@@ -32,7 +32,7 @@ impl App {
     /// Makes the mirror of a whole kind as fresh as the app asks for. Of several requests that want this at once, one
     /// does the work.
     pub(crate) async fn imported(&self, r: &Request, kind: &Kind) -> Result<(), Error> {
-        if self.is_imported(kind) {
+        if self.is_imported(kind) || self.closed().await?.is_some() {
             return Ok(());
         }
         let complete = self.import_state(kind).await?.0.full.is_some();

@@ -25,6 +25,7 @@ use crate::keys::id_of;
 use crate::kind::Kind;
 use crate::reconcile::{Taken, What};
 use crate::request::Request;
+use crate::scope::is_made_up;
 
 /// Entries taken into the mirror at a time, so that their commits share flushes.
 const TOGETHER: usize = 64;
@@ -195,7 +196,9 @@ impl App {
                 let links = self.store.scan(range).await?;
                 let Some((last, _)) = links.last() else { break };
                 range = Range::prefix(&anchors).after(last.clone()).limit(CHUNK);
-                for (key, id) in &links {
+                // What is out of the app's scope was never there.
+                let real = |key: &[u8]| !is_made_up(&id_of(key));
+                for (key, id) in links.iter().filter(|(key, _)| real(key)) {
                     let sum = marks::sum(&id_of(key));
                     if !part.concerns(sum) || part.has(sum) {
                         continue;

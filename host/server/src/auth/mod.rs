@@ -59,4 +59,4 @@ pub use grant::{GrantError, Granted};
 pub use guard::{Attempt, Guard, GuardError};
 pub use refused::{Denied, Refused};
 pub use schemes::schemes;
-pub use shared_key::share_key;
+pub use shared_key::{key_of_passwords, share_key};

@@ -1,7 +1,7 @@
-//! The key that this host signs access tokens with.
+//! The keys that this host has for itself: one signs access tokens, another seals first passwords.
 //!
 //! Made at first use and kept in the state directory, readable by its owner only, so that tokens outlive a restart.
-//! Whoever removes the file makes every access token of the host invalid at its next start.
+//! Whoever removes the file makes every access token of the host invalid at its next start, or loses the passwords that wait.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,13 +11,13 @@ use rand::TryRng as _;
 use zeroize::Zeroizing;
 
 /// As many bits as HMAC-SHA-256 can use.
-const LENGTH: usize = 32;
+pub(super) const LENGTH: usize = 32;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// It cannot be read or made.
-    #[error("cannot {action} the key that signs access tokens, `{}`: {why}", file.display())]
+    #[error("cannot {action} the host's key `{}`: {why}", file.display())]
     File {
         /// Read or make.
         action: &'static str,
@@ -28,7 +28,7 @@ pub enum KeyError {
     },
     /// It is no key of ours.
     #[error(
-        "`{}` is not a key that signs access tokens\n  hint: remove it; the host makes another, and clients ask for new tokens", .0.display()
+        "`{}` is not a key of this host's\n  hint: remove it; the host makes another, and what the old one signed or sealed is void", .0.display()
     )]
     Content(PathBuf),
     /// Somebody else may have read it.
@@ -46,12 +46,35 @@ pub enum KeyError {
     Random(String),
 }
 
-/// The key in this directory, made if it is not there.
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    /// Signing access tokens.
+    Tokens,
+    /// Sealing first passwords.
+    Passwords,
+}
+
+impl For {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tokens => "access-tokens",
+            Self::Passwords => "first-passwords",
+        }
+    }
+}
+
+/// The key that signs access tokens, in this directory; made if it is not there.
 pub(super) fn open(dir: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let file = dir.join("access-tokens.key");
+    open_for(dir, For::Tokens)
+}
+
+/// The key for a purpose.
+pub(super) fn open_for(dir: &Path, purpose: For) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let file = dir.join(format!("{}.key", purpose.name()));
     match read(&file) {
         Err(KeyError::File { why, .. }) if why.kind() == std::io::ErrorKind::NotFound => {
-            make(dir, &file)?;
+            make(dir, &file, purpose)?;
             // Read again: another host may have been first, and then its key is the one.
             read(&file)
         }
@@ -95,7 +118,7 @@ fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     }
 }
 
-fn make(dir: &Path, file: &Path) -> Result<(), KeyError> {
+fn make(dir: &Path, file: &Path, purpose: For) -> Result<(), KeyError> {
     let failed = |why| KeyError::File {
         action: "make",
         file: file.to_owned(),
@@ -106,7 +129,7 @@ fn make(dir: &Path, file: &Path) -> Result<(), KeyError> {
         .try_fill_bytes(key.as_mut())
         .map_err(|why| KeyError::Random(why.to_string()))?;
     // Written whole beside, and linked: a name that is there always names a whole key, and the first one wins.
-    let beside = dir.join(format!(".access-tokens.{}.new", std::process::id()));
+    let beside = dir.join(format!(".{}.{}.new", purpose.name(), std::process::id()));
     let written = (|| {
         let mut out = std::fs::OpenOptions::new()
             .write(true)

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use clap::Subcommand;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tombolo_runtime::contract::Query;
 use tombolo_runtime::{Call, CallError};
 
 use super::Outcome;
+use super::order::give;
 use super::output::{self, Output};
 use crate::budget::Spent;
+use crate::config::value;
 use crate::config::{Diagnostic, HostFile, Layout, Report};
+use crate::control::Order;
 use crate::registry::facts::Facts;
 use crate::registry::status::{AppStatus, HostStatus, State};
 use crate::registry::{self, Policy, Trial};
@@ -45,12 +49,65 @@ pub(super) enum Command {
         /// One app only.
         app: Option<String>,
     },
+    /// Stop an app's writes: they are answered with 503 until they are resumed. Reads go on, from what the host knows.
+    Pause {
+        /// The configuration directory.
+        dir: PathBuf,
+        /// The app.
+        app: String,
+        /// When it ends by itself: a time with its offset, or so long from now ("2h").
+        #[arg(long, value_parser = ahead)]
+        until: Option<Timestamp>,
+    },
+    /// Let the writes of a paused app through again.
+    Resume {
+        /// The configuration directory.
+        dir: PathBuf,
+        /// The app.
+        app: String,
+    },
+}
+
+/// A time, or how long from now it is.
+fn ahead(text: &str) -> Result<Timestamp, String> {
+    let Ok(left) = value::duration(text) else {
+        return value::instant(text);
+    };
+    SignedDuration::try_from(left)
+        .ok()
+        .and_then(|left| Timestamp::now().checked_add(left).ok())
+        .ok_or_else(|| format!("`{text}` is too far ahead"))
+}
+
+async fn pause(
+    layout: &Layout,
+    app: String,
+    pause: bool,
+    until: Option<Timestamp>,
+    output: Output,
+) -> Outcome {
+    let order = Order::Pause { app, pause, until };
+    let end = give(layout, order, |_| Ok(())).await?;
+    if output == Output::Json {
+        output::json(&end)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match (end["closed"].as_bool(), end["opens"].as_str()) {
+        (Some(true), Some(opens)) => println!("writes are refused until {opens}"),
+        (Some(true), None) => println!("writes are refused until `tombolo app resume`"),
+        _ => println!("writes go through"),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Command {
     pub(super) async fn run(self, output: Output) -> Outcome {
         match self {
             Self::List { dir } => list(&Layout::new(dir), output).await,
+            Self::Pause { dir, app, until } => {
+                pause(&Layout::new(dir), app, true, until, output).await
+            }
+            Self::Resume { dir, app } => pause(&Layout::new(dir), app, false, None, output).await,
             Self::Show {
                 dir,
                 app,

@@ -11,7 +11,9 @@ use tombolo_mapping::bring::document::Schema;
 use tombolo_mapping::bring::{Brought, entra, export, mim};
 use tombolo_mapping::explain::{Explained, Told};
 use tombolo_mapping::overrides::Constant;
-use tombolo_mapping::{Environment, Kind, Mapping, ObjectValue, References, Scalar, Scope, Shape};
+use tombolo_mapping::{
+    Environment, Kind, Mapping, ObjectValue, Readings, References, Scalar, Scope, Shape,
+};
 use tombolo_scim::resource::{Resource, read_with};
 use uuid::Uuid;
 
@@ -75,10 +77,13 @@ impl Command {
                 kind,
             } => {
                 let loaded = load(&dir, &app).await?;
-                let mapping = loaded.mapping(&kind)?;
+                let mut mapping = loaded.mapping(&kind)?;
                 match (object, person) {
                     (Some(object), _) => read_back(&mapping, &object, output),
-                    (None, Some(person)) => try_person(&mapping, &person, output),
+                    (None, Some(person)) => {
+                        let scope = loaded.scope(&mut mapping)?;
+                        try_person(&mapping, scope.as_ref(), &person, output)
+                    }
                     (None, None) => bail!("name a file: `--person` or `--object`"),
                 }
             }
@@ -101,10 +106,14 @@ impl Command {
                 for kind in loaded.kinds() {
                     mappings.extend(loaded.shown(&kind)?);
                 }
+                let scopes = &loaded.0.file.policy.scope;
                 let everybody = Scope::everybody();
                 let pairs: Vec<(&Mapping, &Scope)> = mappings
                     .iter()
-                    .map(|mapping| (mapping, &everybody))
+                    .map(|mapping| {
+                        let scope = scopes.get(&mapping.resource_type().name);
+                        (mapping, scope.unwrap_or(&everybody))
+                    })
                     .collect();
                 output::json(&export::export(&app, &pairs))?;
                 Ok(ExitCode::SUCCESS)
@@ -171,6 +180,18 @@ impl Loaded {
         Ok(file.shape().mapping(kind, &overrides)?)
     }
 
+    /// The scope of the mapping's type, and where the attributes stand that it looks at.
+    fn scope(&self, mapping: &mut Mapping) -> anyhow::Result<Option<(Scope, Readings)>> {
+        let ty = &mapping.resource_type().name;
+        let Some(scope) = self.0.file.policy.scope.get(ty).cloned() else {
+            return Ok(None);
+        };
+        let readings = mapping
+            .readings(scope.attributes())
+            .map_err(|why| anyhow::anyhow!("`[[scope]]`: {why}"))?;
+        Ok(Some((scope, readings)))
+    }
+
     fn mapping(&self, name: &str) -> anyhow::Result<Mapping> {
         let kind = self.kind(name)?;
         let ecma = self.0.file.shape() == Shape::Ecma;
@@ -201,12 +222,20 @@ impl Environment for Trying {
     }
 }
 
-fn try_person(mapping: &Mapping, file: &Path, output: Output) -> Outcome {
+fn try_person(
+    mapping: &Mapping,
+    scope: Option<&(Scope, Readings)>,
+    file: &Path,
+    output: Output,
+) -> Outcome {
     let body = read(file)?;
     let ty = mapping.resource_type();
     let rules = tombolo_scim::Rules::ENTRA;
     let document = read_with(&rules, ty, body.as_bytes())
         .map_err(|error| anyhow::anyhow!("`{}`: {}", file.display(), error.detail))?;
+    let verdict = scope.map(|(scope, readings)| {
+        scope.includes(&|name| readings.value(ty, &document.resource, name))
+    });
     let mut references = References::new();
     for reference in mapping.reference_ids(&document.resource) {
         let anchor = format!("(anchor of {})", reference.value);
@@ -230,6 +259,7 @@ fn try_person(mapping: &Mapping, file: &Path, output: Output) -> Outcome {
         Output::Json => output::json(&json!({
             "before": document.resource.as_map(),
             "ignored": document.ignored,
+            "in-scope": verdict,
             "flows": told.iter().map(flow_json).collect::<Vec<_>>(),
             "problem": problem,
             "back": back,
@@ -238,6 +268,13 @@ fn try_person(mapping: &Mapping, file: &Path, output: Output) -> Outcome {
             println!("{}", pretty(document.resource.as_map())?);
             if !document.ignored.is_empty() {
                 println!("\nnot in the app's schema: {}", document.ignored.join(", "));
+            }
+            match verdict {
+                Some(true) => println!("\nin scope"),
+                Some(false) => println!(
+                    "\nOUT OF SCOPE: the app would not create it, or would disable it; what follows is what it would make of it"
+                ),
+                None => {}
             }
             println!();
             let rows: Vec<Vec<String>> = told.iter().map(flow_row).collect();

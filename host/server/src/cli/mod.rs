@@ -20,6 +20,7 @@ mod init;
 mod mapping;
 mod order;
 mod output;
+mod password;
 mod progress;
 mod remote;
 mod serve;
@@ -102,6 +103,9 @@ enum Command {
     /// See, approve and reject what the breakers keep back.
     #[command(subcommand)]
     Held(held::Command),
+    /// List, take and renew the first passwords that the host has given.
+    #[command(subcommand)]
+    Password(password::Command),
     /// List, plan and run what is carried from one app into a sink; see what stands in its way.
     #[command(subcommand)]
     Flow(flow::Command),
@@ -133,12 +137,16 @@ type Outcome = anyhow::Result<ExitCode>;
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    output::end_with_the_reader();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(cli.run()));
     outcome.unwrap_or_else(|why| {
+        if output::is_without_reader(&why) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("error: {why:#}");
         ExitCode::FAILURE
     })
@@ -158,6 +166,7 @@ impl Cli {
             Command::Client(command) => command.run(output),
             Command::Auth(command) => command.run(output),
             Command::Held(command) => command.run(output).await,
+            Command::Password(command) => command.run(output).await,
             Command::Import(command) => command.run(output).await,
             Command::Audit(command) => command.run(output).await,
             Command::Flow(command) => command.run(output).await,

@@ -25,6 +25,33 @@ pub(super) fn json(document: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whoever reads may stop reading (`| head`): then the command ends, and has nothing to complain of. `println!` panics there.
+pub(super) fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>();
+        if said.is_some_and(|said| {
+            said.starts_with("failed printing to stdout") && said.contains("Broken pipe")
+        }) {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
+/// Whether an error is that nobody reads any more.
+pub(super) fn is_without_reader(why: &anyhow::Error) -> bool {
+    why.chain().any(|cause| {
+        let io = cause
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
+}
+
 /// A report for people, on standard error.
 pub(super) fn report(report: &Report) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

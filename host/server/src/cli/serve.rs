@@ -63,11 +63,13 @@ pub(super) async fn run(dir: &Path, listen: Option<SocketAddr>) -> Outcome {
     } else {
         Hosts::alone()
     };
-    let engine = Arc::new(if opened.shared {
+    let engine = if opened.shared {
         Engine::among(Arc::clone(&store), Arc::clone(&hosts))
     } else {
         Engine::new(Arc::clone(&store))
-    });
+    };
+    let key = auth::key_of_passwords(&state)?;
+    let engine = Arc::new(engine.sealing(&key));
     let guard = Guard::open(&state, host.trusted_proxies.clone())?;
     engine.keep_audit(host.audit.clone());
     let runtime = runtime(&layout, &host)?;

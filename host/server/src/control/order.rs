@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
@@ -50,6 +52,34 @@ pub enum Order {
         approve: bool,
         /// Although the resource has changed since.
         anyway: bool,
+    },
+    /// The first passwords that wait, one item each; no values.
+    Passwords {
+        /// Of this app only.
+        app: Option<String>,
+    },
+    /// Hands a first password over.
+    TakePassword {
+        /// In which app.
+        app: String,
+        /// Whose, by SCIM id.
+        resource: String,
+    },
+    /// Stops the writes of an app, or lets them through again.
+    Pause {
+        /// Which app.
+        app: String,
+        /// Stop them.
+        pause: bool,
+        /// Until then.
+        until: Option<Timestamp>,
+    },
+    /// Has another first password set.
+    RenewPassword {
+        /// In which app.
+        app: String,
+        /// Whose, by SCIM id.
+        resource: String,
     },
     /// What is known of an object of an app, one item each.
     Inspect {
@@ -103,9 +133,13 @@ impl Order {
             Self::Audit { .. } | Self::AuditVerify { .. } => false,
             Self::Held { .. }
             | Self::Decide { .. }
+            | Self::Passwords { .. }
+            | Self::Pause { .. }
+            | Self::TakePassword { .. }
+            | Self::RenewPassword { .. }
             | Self::Inspect { .. }
-            | Self::Undo { .. }
-            | Self::Import(_) => true,
+            | Self::Import(_)
+            | Self::Undo { .. } => true,
             Self::Flow(order) => order.needs_apps(),
         }
     }
@@ -161,6 +195,29 @@ impl Hands<'_> {
                 let app = self.app(&app)?;
                 self.decide(&app, resources, approve, anyway, items).await
             }
+            Order::Passwords { app } => self.passwords(app.as_deref(), items).await,
+            Order::TakePassword { app, resource } => self.take_password(&app, &resource).await,
+            Order::Pause { app, pause, until } => {
+                let order = Uuid::now_v7().to_string();
+                let (app, r) = (self.app(&app)?, self.request(&order));
+                let ordered = if pause {
+                    app.pause(&r, until).await
+                } else {
+                    app.resume(&r).await
+                };
+                ordered.map_err(|why| why.to_scim().detail)?;
+                let closed = app.closed().await.map_err(|why| why.to_scim().detail)?;
+                let opens = closed.as_ref().and_then(|closed| closed.opens);
+                Ok(json!({ "closed": closed.is_some(), "opens": opens, "request": order }))
+            }
+            Order::RenewPassword { app, resource } => {
+                let order = Uuid::now_v7().to_string();
+                let (app, r) = (self.app(&app)?, self.request(&order));
+                app.renew_password(&r, &resource)
+                    .await
+                    .map_err(|why| why.to_scim().detail)?;
+                Ok(json!({ "resource": resource, "request": order }))
+            }
             Order::Inspect { app, object } => {
                 let found = self.app(&app)?.inspect(&object).await;
                 let found = found.map_err(|why| why.to_string())?;
@@ -204,19 +261,22 @@ impl Hands<'_> {
         Request::new(String::new(), Instant::now() + PATIENCE, by)
     }
 
-    async fn held(&self, only: Option<&str>, items: &Sender<Reply>) -> Result<Value, String> {
-        let names: Vec<String> = match (only, self.registry) {
-            (Some(name), _) => vec![name.to_owned()],
-            (None, Some(registry)) => registry.apps().keys().cloned().collect(),
-            (None, None) => Vec::new(),
+    /// The apps that an order is about: the one that it names, or all that are served.
+    fn apps(&self, only: Option<&str>) -> Result<Vec<(String, Arc<App>)>, String> {
+        if let Some(name) = only {
+            return Ok(vec![(name.to_owned(), self.app(name)?)]);
+        }
+        let names: Vec<String> = match self.registry {
+            Some(registry) => registry.apps().keys().cloned().collect(),
+            None => Vec::new(),
         };
+        let served = |name: String| self.app(&name).ok().map(|app| (name, app));
+        Ok(names.into_iter().filter_map(served).collect())
+    }
+
+    async fn held(&self, only: Option<&str>, items: &Sender<Reply>) -> Result<Value, String> {
         let mut count = 0;
-        for name in names {
-            let app = match self.app(&name) {
-                Ok(app) => app,
-                Err(why) if only.is_some() => return Err(why),
-                Err(_) => continue,
-            };
+        for (name, app) in self.apps(only)? {
             for held in app.all_held().await.map_err(|why| why.to_string())? {
                 count += 1;
                 let item = json!({ "app": name, "held": held });
@@ -226,6 +286,34 @@ impl Hands<'_> {
             }
         }
         Ok(json!({ "held": count }))
+    }
+
+    async fn passwords(&self, only: Option<&str>, items: &Sender<Reply>) -> Result<Value, String> {
+        let mut count = 0;
+        for (name, app) in self.apps(only)? {
+            for waits in app.passwords().await.map_err(|why| why.to_string())? {
+                count += 1;
+                let item = json!({
+                    "app": name, "resource": waits.id, "kind": waits.kind, "name": waits.name,
+                    "at": waits.at, "refused": waits.refused,
+                });
+                if items.send(Reply::Item(item)).await.is_err() {
+                    break;
+                }
+            }
+        }
+        Ok(json!({ "passwords": count }))
+    }
+
+    async fn take_password(&self, app: &str, resource: &str) -> Result<Value, String> {
+        let order = Uuid::now_v7().to_string();
+        let r = self.request(&order);
+        let taken = self.app(app)?.hand_over(&r, resource).await;
+        let (whose, password) = taken.map_err(|why| why.to_scim().detail)?;
+        Ok(json!({
+            "resource": resource, "name": whose.name, "since": whose.at, "request": order,
+            "password": password.expose_secret(),
+        }))
     }
 
     async fn decide(

@@ -49,7 +49,7 @@ pub(super) async fn metrics(State(host): State<Arc<Host>>, request: Request) -> 
     if let Some(refused) = host.refuse_monitoring(&request) {
         return refused;
     }
-    let page = telemetry::metrics::page(&host.metrics, &host.registry, Timestamp::now());
+    let page = telemetry::metrics::page(&host.metrics, &host.registry, Timestamp::now()).await;
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
 }
 

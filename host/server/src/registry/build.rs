@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
-use tombolo_engine::{AppConfig, AppError, Engine};
+use tombolo_engine::{AppConfig, AppError, Engine, fits};
 use tombolo_mapping::Kind;
 use tombolo_runtime::{
     AppSpec, Component, Connector, Directory, GrantedSecret, HttpAuth, LdapBind, Limits, LoadError,
@@ -325,11 +325,18 @@ fn mapping_errors(file: &AppFile, connector: &Connector) -> Vec<Diagnostic> {
         .flatten()
         .filter_map(|kind| serde_json::from_value(kind.clone()).ok())
         .collect();
-    let (mut found, mut shown) = (Vec::new(), 0);
+    let (mut found, mut shown, mut types) = (Vec::new(), 0, Vec::new());
     for kind in &kinds {
         let overrides = file.mapping.get(&kind.kind).cloned().unwrap_or_default();
         match file.shape().mapping(kind, &overrides) {
-            Ok(mapping) => shown += usize::from(mapping.is_some()),
+            Ok(None) => {}
+            Ok(Some(mapping)) => {
+                shown += 1;
+                let known = mapping.resource_type().name.clone();
+                types.push(known);
+                let fits = fits(file.shape(), kind, connector, &file.policy, mapping);
+                found.extend(fits.err().map(|why| app_error(file, &why)));
+            }
             Err(why) => found.extend(
                 why.problems
                     .iter()
@@ -342,6 +349,15 @@ fn mapping_errors(file: &AppFile, connector: &Connector) -> Vec<Diagnostic> {
             connector: file.connector.value.clone(),
         };
         found.push(app_error(file, &why));
+    }
+    for ty in file.policy.scope.keys().filter(|ty| !types.contains(*ty)) {
+        let message = format!("`[[scope]]`: the app has no resource type `{ty}`");
+        let types: Vec<&str> = types.iter().map(String::as_str).collect();
+        let at = file.outline.nearest(&["scope"]);
+        found.push(
+            Diagnostic::error(&file.source, at, message)
+                .hint(crate::config::reader::suggestion(ty, &types)),
+        );
     }
     let known: Vec<&str> = kinds.iter().map(|kind| kind.kind.as_str()).collect();
     for kind in file

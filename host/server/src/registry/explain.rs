@@ -114,6 +114,10 @@ pub(super) fn app_error(file: &AppFile, why: &AppError) -> Diagnostic {
         }
         AppError::UnknownKind { kind, .. } => file.outline.nearest(&["mapping", kind]),
         AppError::NoUsers { .. } => file.outline.nearest(&["ecma"]),
+        AppError::Policy { table, .. } => {
+            let path: Vec<&str> = table.split('.').collect();
+            file.outline.nearest(&path)
+        }
         _ => file.connector.span.clone(),
     };
     Diagnostic::error(&file.source, span, why.to_string())

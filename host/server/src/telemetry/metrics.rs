@@ -12,6 +12,7 @@ use tombolo_engine::import::state::{Outcome, Status};
 use tombolo_runtime::CircuitState;
 use tombolo_runtime::stats::{BUCKETS_US, Histogram, Snapshot};
 
+use super::guards;
 use crate::budget::Spent;
 use crate::registry::{Generation, Registry};
 
@@ -148,15 +149,16 @@ pub fn in_flight() -> impl Drop {
 }
 
 /// The page: what was recorded, and what the apps say of themselves at this moment.
-pub fn page(handle: &PrometheusHandle, registry: &Registry, now: Timestamp) -> String {
+pub async fn page(handle: &PrometheusHandle, registry: &Registry, now: Timestamp) -> String {
     handle.run_upkeep();
     let mut page = handle.render();
     apps(&mut page, registry, now);
+    guards::write(&mut page, registry, now).await;
     page
 }
 
 /// A family's head; the samples follow.
-fn family(page: &mut String, name: &str, kind: &str, help: &str) {
+pub(super) fn family(page: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
@@ -466,6 +468,9 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
     }
 }
 
+/// A family's name, its help, and what it tells.
+type Figure = (&'static str, &'static str, fn(&Spent) -> u64);
+
 /// What fails, against what Entra lets pass.
 fn budgets(page: &mut String, registry: &Registry) {
     let spent: Vec<_> = registry
@@ -473,7 +478,7 @@ fn budgets(page: &mut String, registry: &Registry) {
         .keys()
         .map(|app| (app.clone(), registry.budgets.spent(app)))
         .collect();
-    let families: [(&str, &str, fn(&Spent) -> u64); 4] = [
+    let families: [Figure; 4] = [
         (
             "tombolo_error_budget_operations",
             "What was asked of the app within a day.",

@@ -61,7 +61,7 @@ impl Tree for FjallTree {
         Ok(batch.commit()?)
     }
 
-    fn walk(&self, bounds: Bounds, reverse: bool, visit: Visit<'_>) -> Result<(), Failure> {
+    fn walk(&self, bounds: Bounds, reverse: bool, visit: &mut Visit<'_>) -> Result<(), Failure> {
         let mut pairs = self.db.snapshot().range(&self.keyspace, bounds);
         while let Some(pair) = if reverse {
             pairs.next_back()
