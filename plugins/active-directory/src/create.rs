@@ -247,7 +247,9 @@ mod tests {
     fn an_entry_without_a_name_is_named_by_what_there_is() {
         let named = |given: &[(&str, &str)]| {
             let mut values = Values::new();
-            given.iter().for_each(|(n, v)| set(&mut values, n, v));
+            for (n, v) in given {
+                set(&mut values, n, v);
+            }
             common_name(|name| first_text(&values, name).map(str::to_owned))
         };
         let known = [

@@ -124,8 +124,7 @@ pub fn equals(name: &str, value: &str) -> String {
 /// The condition that finds the entry with this anchor; none if there can be no such entry.
 pub fn identified(anchor: &str) -> Option<String> {
     let bytes = guid::bytes(anchor)?;
-    let value: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
-    Some(format!("({ID}={value})"))
+    Some(equals_bytes(ID, &bytes))
 }
 
 /// `(name=value)` of bytes.

@@ -34,7 +34,9 @@ pub fn attributes(filter: &Filter, names: &mut Vec<String>) {
             names.push(name.clone());
         }
         Filter::All(children) | Filter::Any(children) => {
-            children.iter().for_each(|child| attributes(child, names));
+            for child in children {
+                attributes(child, names);
+            }
         }
         Filter::Not(child) => attributes(child, names),
     }
@@ -141,8 +143,8 @@ fn test(
             })
         }
         (Syntax::Reference, value) if is_equality => {
-            let named = value.as_text().and_then(|anchor| names.get(anchor));
-            Ok(named.map_or(NONE.to_owned(), |dn| equals(name, dn)))
+            let meant = value.as_text().and_then(|anchor| names.get(anchor));
+            Ok(meant.map_or(NONE.to_owned(), |dn| equals(name, dn)))
         }
         (Syntax::Text, Scalar::Text(text)) => {
             let is_mark = kind

@@ -88,7 +88,7 @@ fn attempt(
     }
     let now = match place {
         None => current.dn.clone(),
-        Some(place) => rename(kind, &current, &wanted.values, place)?,
+        Some(place) => rename(kind, &current, &wanted.values, &place)?,
     };
     entry::by_name(kind, &now).map(Attempt::Done)
 }
@@ -354,7 +354,7 @@ fn flags(current: &LdapEntry, active: Option<bool>) -> Result<Vec<Change>> {
     ])
 }
 
-fn rename(kind: &Kind<'_>, current: &LdapEntry, wanted: &Values, place: Place) -> Result<String> {
+fn rename(kind: &Kind<'_>, current: &LdapEntry, wanted: &Values, place: &Place) -> Result<String> {
     let moved = dn::key(&place.parent) != dn::key(dn::split(&current.dn).1);
     let parent = moved.then_some(place.parent.as_str());
     let rdn = |name: &str| format!("CN={}", dn::escape(name));

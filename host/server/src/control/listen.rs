@@ -109,7 +109,7 @@ async fn serve(
     };
     let (items, mut taken) = mpsc::channel(16);
     let work = async {
-        let outcome = hands.carry_out(order, &items).await;
+        let outcome = Box::pin(hands.carry_out(order, &items)).await;
         drop(items);
         outcome
     };
