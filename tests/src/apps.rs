@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::host::{Directory, Start};
+use crate::samba::{self, Samba};
 use crate::slapd::{BASE, BIND_DN, Slapd};
 
 /// Environment variable that holds the directory's password.
@@ -46,7 +47,27 @@ pub fn ldap(directory: &Directory, name: &str, slapd: &Slapd, rest: &str) -> Res
     )
 }
 
-/// How a host is started that has an [`ldap`] app.
+/// An app on `connectors/active-directory.wasm`; its users and groups are in [`samba::UNIT`]. `settings` goes on in
+/// `[settings]`, before its tables; `rest` is appended.
+pub fn active_directory(
+    directory: &Directory,
+    name: &str,
+    samba: &Samba,
+    settings: &str,
+    rest: &str,
+) -> Result<()> {
+    let (base, unit) = (samba::BASE, samba::UNIT);
+    directory.app(
+        name,
+        "active-directory",
+        &format!(
+            "[settings]\nbase = \"{base}\"\nusers.base = \"{unit}\"\ngroups.base = \"{unit}\"\n{settings}\n{}\n{rest}",
+            samba.target()
+        ),
+    )
+}
+
+/// How a host is started that has an [`ldap`] or [`active_directory`] app.
 pub fn with_password(password: &str) -> Start {
     Start {
         environment: vec![(PASSWORD_VARIABLE.to_owned(), password.to_owned())],

@@ -34,11 +34,11 @@ pub fn tombolo() -> PathBuf {
         .clone()
 }
 
-/// A shipped connector (`csv`, `ldap`, `rest`, `sql`) as a component.
+/// A shipped connector (`active-directory`, `csv`, `ldap`, `rest`, `sql`) as a component.
 pub fn connector(name: &str) -> Result<PathBuf> {
     component(
         &format!("tombolo-connector-{name}"),
-        &format!("connector_{name}"),
+        &format!("connector_{}", name.replace('-', "_")),
     )
 }
 

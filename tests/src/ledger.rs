@@ -130,6 +130,7 @@ async fn ask(
     patience: Duration,
 ) -> Result<Reply> {
     let deadline = Instant::now() + patience;
+    let mut again = false;
     loop {
         let reply = match (id, display) {
             (None, _) => {
@@ -146,9 +147,23 @@ async fn ask(
                     .await?
             }
         };
+        if again && id.is_none() && reply.status == 409 {
+            // The 503 before said that it was not known how it would end: it was created.
+            let found = scim
+                .find("match", "Users", &format!("userName eq \"{name}\""))
+                .await?;
+            if let Some(one) = found.resources().first().cloned() {
+                return Ok(Reply {
+                    status: 201,
+                    body: one,
+                    ..found
+                });
+            }
+        }
         if reply.status != 503 || Instant::now() > deadline {
             return Ok(reply);
         }
+        again = true;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

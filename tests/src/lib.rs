@@ -16,6 +16,7 @@
 //! - [`roster`]: people and teams that any target can hold, and a client that does not give up.
 //! - [`redmine`], [`soap`]: a real Redmine, and a SOAP service.
 //! - [`slapd`], [`ldif`]: a real OpenLDAP on loopback, and reading it.
+//! - [`samba`]: a real Active Directory domain controller, on an address of its own.
 //! - [`postgres`], [`mariadb`]: real databases on loopback. [`sql`]: the sql connector's examples on them, and on SQLite.
 //! - [`shared`]: hosts whose store is in one PostgreSQL, and a balancer in front of them.
 //! - [`apps`]: app files for the connectors that are shipped, and the test guest.
@@ -51,6 +52,7 @@ pub mod postgres;
 pub mod redmine;
 pub mod revision;
 pub mod roster;
+pub mod samba;
 pub mod scim;
 pub mod server;
 pub mod shared;

@@ -230,9 +230,14 @@ fn slapd_binary() -> Result<PathBuf> {
 /// A certificate authority `ca.pem` and a certificate `server.pem`/`server.key`
 /// for localhost, in `directory`.
 pub fn certificates(directory: &Path) -> Result<()> {
+    certificates_for(directory, "127.0.0.1")
+}
+
+/// The same for another address of this machine.
+pub fn certificates_for(directory: &Path, address: &str) -> Result<()> {
     std::fs::write(
         directory.join("server.ext"),
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n",
+        format!("subjectAltName=DNS:localhost,IP:{address}\nextendedKeyUsage=serverAuth\n"),
     )?;
     let steps: [&[&str]; 3] = [
         &[

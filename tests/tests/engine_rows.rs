@@ -508,8 +508,8 @@ async fn row_70_what_is_known_of_an_object_is_shown_to_the_hosts_own_user() -> R
     );
     // Whoever may not read the store may not ask either.
     let control = std::fs::metadata(directory.path().join("state/control"))?.permissions();
-    let mode = std::os::unix::fs::PermissionsExt::mode(&control) & 0o777;
-    ensure!(mode == 0o700, "the socket's directory has mode {mode:o}");
+    let bits = std::os::unix::fs::PermissionsExt::mode(&control) & 0o777;
+    ensure!(bits == 0o700, "the socket's directory has mode {bits:o}");
     drop(host);
     let alone = run(&["app", "show", &folder, "files", "--object", "ana"])?;
     let said = String::from_utf8_lossy(&alone.stderr).into_owned();

@@ -76,7 +76,7 @@ fn later(before: &Staff, day: u64) -> Staff {
         };
         match dice.below(40) {
             0 => person.title = format!("Title {}", 10 + dice.below(9)),
-            1 => person.family = FAMILY[dice.below(FAMILY.len())].to_owned(),
+            1 => FAMILY[dice.below(FAMILY.len())].clone_into(&mut person.family),
             2 => person.login = format!("p{number}.{day}@example.test"),
             3 => person.active = !person.active,
             4 => person.boss = Some(numbers[dice.below(numbers.len().min(20))].clone()),

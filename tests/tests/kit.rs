@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 use tombolo_tests::host::{Directory, run_with};
+use tombolo_tests::samba::{self, Samba};
 use tombolo_tests::scim::Scim;
 use tombolo_tests::slapd::Slapd;
 use tombolo_tests::{apps, build};
@@ -125,6 +126,57 @@ fn memory_passes_in_full_with_chaos() -> Result<()> {
         "delta/",
     ];
     passes_in_full(&output, &report, &skipped)
+}
+
+#[test]
+fn active_directory_passes_in_full_with_chaos_on_a_real_domain() -> Result<()> {
+    let samba = Samba::start()?;
+    let directory = Directory::new()?;
+    let connector = build::connector("active-directory")?;
+    directory.connector("active-directory", &connector)?;
+    apps::active_directory(&directory, "kit", &samba, "", "")?;
+    let app = directory.path().join("apps/kit.toml").display().to_string();
+    let home = tempfile::tempdir()?;
+    let file = copy(&connector, &home, "active-directory")?;
+    let environment = [(apps::PASSWORD_VARIABLE, samba::PASSWORD)];
+    let arguments = [
+        "--app",
+        &app,
+        "--members",
+        "120",
+        "--calls",
+        "300",
+        "--chaos",
+    ];
+    let (output, report) = kit(&file, &arguments, &environment)?;
+    let skipped = [
+        "write-only/",
+        "update/add",
+        "update/remove",
+        "update/immutable",
+        "filter/element",
+        "paging/total",
+        "values/numbers",
+    ];
+    passes_in_full(&output, &report, &skipped)?;
+    for check in ["password/set", "delta/changes", "members/many"] {
+        ensure!(
+            ids(&report, "passed").contains(&check),
+            "{check} was not played"
+        );
+    }
+    let left = samba.search(
+        samba::UNIT,
+        "(|(objectClass=user)(objectClass=group))",
+        &["cn"],
+    )?;
+    ensure!(left.is_empty(), "{left:?}");
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(
+        !String::from_utf8_lossy(&said).contains(samba::PASSWORD),
+        "the password is in the report"
+    );
+    Ok(())
 }
 
 #[test]

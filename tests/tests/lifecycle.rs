@@ -205,8 +205,8 @@ async fn row_50_a_host_that_dies_between_create_and_password_owes_it_still() -> 
     ensure!(!host.log().contains(password.trim_end()));
 
     // One that the target refuses blocks nobody, and says why.
-    let refuses = "do = \"fail\"\non = \"set-password\"\nfault = \"invalid\"";
-    apps::guest(&directory, "people", refuses, policy)?;
+    let refusing = "do = \"fail\"\non = \"set-password\"\nfault = \"invalid\"";
+    apps::guest(&directory, "people", refusing, policy)?;
     host.hang_up()?;
     let refused = until("a refusal", async || {
         let name = format!("u{}", uuid());

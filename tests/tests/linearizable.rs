@@ -21,7 +21,7 @@ use tombolo_tests::shared::{on_postgres, with_store};
 const PASSWORD: &str = "history-password";
 const PEOPLE: usize = 3;
 const CLIENTS: usize = 6;
-const STEPS: usize = 20;
+const STEPS: usize = 12;
 /// How long it may take, on a wire that holds again, until everything is settled.
 const PATIENCE: Duration = Duration::from_mins(1);
 

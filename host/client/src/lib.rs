@@ -9,7 +9,9 @@
 //! | [`http`] | one SCIM base URL, signed in to, and its answers |
 //! | [`conformance`] | does a server do what Entra and the RFCs expect? |
 //! | [`simulate`] | Entra's provisioning service, played against any SCIM URL |
+//! | [`stand_in`] | Entra's receiving side, played for whoever pushes identities into it |
 
 pub mod conformance;
 pub mod http;
 pub mod simulate;
+pub mod stand_in;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use tombolo_tests::build::{component, root, target};
+use tombolo_tests::build::{connector, root, target};
 
 use crate::shell::{cargo, run};
 
 /// The connectors that are shipped.
-const CONNECTORS: [&str; 4] = ["csv", "ldap", "rest", "sql"];
+const CONNECTORS: [&str; 5] = ["active-directory", "csv", "ldap", "rest", "sql"];
 
 /// Builds everything; returns the host's binary. `TOMBOLO_BIN` names one that is there already.
 pub(crate) fn build() -> Result<PathBuf> {
@@ -19,10 +19,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     eprintln!("building the connectors for wasm32-wasip2 …");
     let dist = root().join("dist");
     for name in CONNECTORS {
-        let built = component(
-            &format!("tombolo-connector-{name}"),
-            &format!("connector_{name}"),
-        )?;
+        let built = connector(name)?;
         copy(&built, &dist.join(format!("connectors/{name}.wasm")))?;
     }
     eprintln!("building the host …");
@@ -51,7 +48,7 @@ pub(crate) fn run_task() -> Result<()> {
     for file in files {
         let size = std::fs::metadata(&file)?.len();
         let shown = file.strip_prefix(root()).unwrap_or(&file);
-        println!("{:<28} {:>8} KiB", shown.display(), size / 1024);
+        println!("{:<36} {:>8} KiB", shown.display(), size / 1024);
     }
     Ok(())
 }

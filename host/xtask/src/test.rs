@@ -80,6 +80,8 @@ fn prerequisites() -> Result<()> {
     let needed = [
         ("slapd", "slapd"),
         ("ldapsearch", "ldap-utils"),
+        ("samba", "samba"),
+        ("samba-tool", "samba-common-bin"),
         ("openssl", "openssl"),
         ("psql", "postgresql"),
         ("mariadbd", "mariadb-server"),
@@ -93,6 +95,11 @@ fn prerequisites() -> Result<()> {
     let libraries = [
         ("libodbc.so", "unixodbc-dev"),
         ("odbc/psqlodbcw.so", "odbc-postgresql"),
+        (
+            "samba/ldb/samldb.so",
+            "samba-dsdb-modules samba-ad-provision",
+        ),
+        ("samba/vfs/xattr_tdb.so", "samba-vfs-modules"),
     ];
     tombolo_tests::redmine::tree()?;
     tombolo_tests::openbao::program()?;

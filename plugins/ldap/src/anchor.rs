@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::settings::AnchorFormat;
+use tombolo_sdk::ldap::guid;
 
-/// The positions of a GUID's bytes in Microsoft's order, as text has them.
-const GUID: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+use crate::settings::AnchorFormat;
 
 /// The anchor for an attribute's value; none if the value is not of the format.
 pub fn from_value(format: AnchorFormat, value: &[u8]) -> Option<String> {
@@ -14,18 +13,7 @@ pub fn from_value(format: AnchorFormat, value: &[u8]) -> Option<String> {
             .ok()
             .filter(|text| !text.is_empty()),
         AnchorFormat::Hex => Some(hex(value.iter().copied())),
-        AnchorFormat::Guid => {
-            let bytes: [u8; 16] = value.try_into().ok()?;
-            let text = hex(GUID.iter().map(|position| bytes[*position]));
-            Some(format!(
-                "{}-{}-{}-{}-{}",
-                &text[..8],
-                &text[8..12],
-                &text[12..16],
-                &text[16..20],
-                &text[20..]
-            ))
-        }
+        AnchorFormat::Guid => guid::text(value),
     }
 }
 
@@ -38,15 +26,7 @@ pub fn assertion(
     match format {
         AnchorFormat::String => Some(escape(anchor)),
         AnchorFormat::Hex => Some(escaped(&unhex(anchor)?)),
-        AnchorFormat::Guid => {
-            let text = unhex(&anchor.replace('-', ""))?;
-            let text: [u8; 16] = text.try_into().ok()?;
-            let mut bytes = [0; 16];
-            for (from, to) in GUID.iter().enumerate() {
-                bytes[*to] = text[from];
-            }
-            Some(escaped(&bytes))
-        }
+        AnchorFormat::Guid => Some(escaped(&guid::bytes(anchor)?)),
     }
 }
 

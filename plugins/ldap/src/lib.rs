@@ -10,8 +10,8 @@
 //! |---|---|
 //! | [`settings`] | what the operator says |
 //! | [`kind`], [`attribute`] | what is offered, and how values are written |
-//! | [`directory`], [`fault`] | the host's capability, and its errors as faults |
-//! | [`dn`], [`anchor`] | names that change and keys that do not |
+//! | [`directory`], [`fault`] | the host's capability, and its errors as faults (the SDK's) |
+//! | [`dn`] (the SDK's), [`anchor`] | names that change and keys that do not |
 //! | [`entry`], [`create`], [`update`] | reading and writing entries |
 //! | [`references`], [`members`] | DNs in values |
 //! | [`filter`] | searching |
@@ -22,9 +22,7 @@ pub mod attribute;
 pub mod create;
 pub mod delta;
 pub mod directory;
-pub mod dn;
 pub mod entry;
-pub mod fault;
 pub mod filter;
 pub mod kind;
 pub mod members;
@@ -33,6 +31,7 @@ pub mod references;
 pub mod settings;
 pub mod update;
 
+pub use tombolo_sdk::ldap::{dn, fault};
 use tombolo_sdk::schema::Description;
 use tombolo_sdk::{
     Attribute, Changes, Connector, Delta, Edit, Entry, Failure, MemberPage, Members, Page,

@@ -66,6 +66,7 @@ pub fn behave(on: On) -> Result<(), Failure> {
                 "busy" => Fault::Busy,
                 "forbidden" => Fault::Forbidden,
                 "timeout" => Fault::Timeout,
+                "unsupported" => Fault::Unsupported,
                 _ => Fault::Unavailable,
             },
             message: "failed as it was told to".to_owned(),

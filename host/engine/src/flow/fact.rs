@@ -75,7 +75,10 @@ fn moment(text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, String> 
         let zoned = date.to_zoned(zone.clone()).map_err(|why| why.to_string())?;
         return Ok(zoned.timestamp());
     }
-    let at = read_date(text).ok_or_else(|| format!("`{text}` is no date such as 2026-01-31"))?;
+    let exact = text.parse().ok();
+    let at = exact
+        .or_else(|| read_date(text))
+        .ok_or_else(|| format!("`{text}` is no date such as 2026-01-31"))?;
     // Midnight is how many systems write a day.
     let midnight = at.to_zoned(TimeZone::UTC).time() == jiff::civil::Time::midnight();
     match edge {

@@ -25,7 +25,6 @@ pub(crate) enum Followed {
 }
 
 /// Reads all changes behind the watermark's token. `queued` is called after each page.
-#[expect(clippy::too_many_arguments, reason = "what it follows, and with what")]
 pub(crate) async fn follow(
     definition: &Definition,
     book: &Book,

@@ -54,7 +54,7 @@ pub(crate) async fn promote(
     if !mark.promoting {
         return Ok(());
     }
-    let depths = Depths::of(book).await?;
+    let depths = Depths::of(book, reader).await?;
     let now = Timestamp::now();
     let number = u64::try_from(now.as_microsecond()).unwrap_or(0);
     loop {
@@ -120,7 +120,7 @@ struct Depths {
 }
 
 impl Depths {
-    async fn of(book: &Book) -> Result<Self, FlowError> {
+    async fn of(book: &Book, reader: &Reader<'_>) -> Result<Self, FlowError> {
         let mut depths = Self {
             hasher: RandomState::new(),
             managers: HashMap::new(),
@@ -143,12 +143,17 @@ impl Depths {
                     continue;
                 }
                 let candidate: Candidate = decode(bytes)?;
-                let manager = candidate
-                    .fact
-                    .as_ref()
-                    .and_then(|fact| fact.record.manager());
+                let Some(mut fact) = candidate.fact else {
+                    continue;
+                };
+                // His manager came after him.
+                if let Some(object) = candidate.object
+                    && let Seen::In(reading) = reader.read_object(&fact.anchor, object).await?
+                {
+                    fact = reading.fact;
+                }
                 let key = last_text(stored).unwrap_or_default();
-                depths.note(&key, manager);
+                depths.note(&key, fact.record.manager());
             }
         }
     }

@@ -163,13 +163,14 @@ impl Source for AppSource {
                 .await;
             match read {
                 Ok(changes) => return Ok(Some(changes)),
-                // The target has forgotten what the token stands for.
+                // It tells of no changes as it is configured; or it has forgotten what the token stands for.
                 Err(CallError::Failure(failure))
-                    if token.is_some()
-                        && matches!(
-                            failure.fault,
-                            Fault::Invalid | Fault::Changed | Fault::NotFound | Fault::Unsupported
-                        ) =>
+                    if failure.fault == Fault::Unsupported
+                        || token.is_some()
+                            && matches!(
+                                failure.fault,
+                                Fault::Invalid | Fault::Changed | Fault::NotFound
+                            ) =>
                 {
                     return Ok(None);
                 }

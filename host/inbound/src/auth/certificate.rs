@@ -129,3 +129,83 @@ impl Certificate {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256};
+    use ring::signature::{UnparsedPublicKey, VerificationAlgorithm};
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A certificate and its key, PEM.
+    fn made() -> (Vec<u8>, SecretString) {
+        let dir = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("openssl")
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test",
+            ])
+            .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+            .current_dir(dir.path())
+            .output()
+            .expect("this test needs `openssl`: install the package openssl");
+        assert!(made.status.success(), "{made:?}");
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        (read("certificate.pem").into_bytes(), read("key.pem").into())
+    }
+
+    #[test]
+    fn an_assertion_is_signed_for_one_endpoint_and_names_the_certificate() {
+        let (pem, key) = made();
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let algorithms: [(_, _, &'static dyn VerificationAlgorithm); 2] = [
+            (Algorithm::Ps256, "PS256", &RSA_PSS_2048_8192_SHA256),
+            (Algorithm::Rs256, "RS256", &RSA_PKCS1_2048_8192_SHA256),
+        ];
+        for (algorithm, name, verification) in algorithms {
+            let certificate = Certificate::from_pem(&pem, &key, algorithm).unwrap();
+            let jwt = certificate
+                .assertion("me", "https://login/token", now)
+                .unwrap();
+            let jwt = jwt.expose_secret();
+            let (signed, signature) = jwt.rsplit_once('.').unwrap();
+            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+            UnparsedPublicKey::new(verification, certificate.key.public().as_ref())
+                .verify(signed.as_bytes(), &signature)
+                .unwrap();
+            let part = |at: usize| -> Value {
+                let part = signed.split('.').nth(at).unwrap();
+                serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+            };
+            assert_eq!(
+                (part(0)["alg"].as_str(), part(0)["typ"].as_str()),
+                (Some(name), Some("JWT"))
+            );
+            assert_eq!(part(0)["x5t#S256"], certificate.thumbprint());
+            let claims = part(1);
+            assert_eq!(claims["aud"], "https://login/token");
+            assert_eq!(
+                (&claims["iss"], &claims["sub"]),
+                (&"me".into(), &"me".into())
+            );
+            assert_eq!(claims["exp"], 1_790_000_480);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_without_being_shown() {
+        let (pem, key) = made();
+        let wrong = Certificate::from_pem(&pem, &"hunter2".into(), Algorithm::Ps256).unwrap_err();
+        assert_eq!(wrong, CertificateError::Key);
+        let wrong = Certificate::from_pem(b"hunter2", &key, Algorithm::Ps256).unwrap_err();
+        assert_eq!(wrong, CertificateError::Certificate);
+        let shown = format!(
+            "{:?}",
+            Certificate::from_pem(&pem, &key, Algorithm::Ps256).unwrap()
+        );
+        assert!(
+            shown.contains("thumbprint") && !shown.contains("PRIVATE"),
+            "{shown}"
+        );
+    }
+}

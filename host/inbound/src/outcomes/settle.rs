@@ -62,6 +62,9 @@ impl Default for Patience {
     }
 }
 
+/// `Date` has whole seconds: what is closer together has no order.
+const GRAIN: Duration = Duration::from_secs(1);
+
 /// The outcomes that `rows` hold. The youngest row of a person counts: Entra tries failures again by itself.
 pub(super) fn outcomes(pending: &[Pending], rows: &[Row]) -> Vec<Outcome> {
     let mut latest: HashMap<&str, &Row> = HashMap::new();
@@ -119,10 +122,8 @@ pub(super) fn purged(
         .iter()
         .filter(|p| !done.contains_key(p.key.as_str()))
         .filter(|p| {
-            let passed_over = [overtaken, cycle]
-                .into_iter()
-                .flatten()
-                .any(|t| t > p.staged);
+            let sure = after(p.staged, GRAIN);
+            let passed_over = [overtaken, cycle].into_iter().flatten().any(|t| t > sure);
             let lost = !stands && after(p.staged, patience.lost) < now;
             passed_over || lost
         })

@@ -59,7 +59,7 @@ mod tests {
             r#"Switch([status], "True", "left", "False")"#,
             r#"Coalesce([active], "True")"#,
             r#"IIF([status] = "left", False, True)"#,
-            r#"Not(IsPresent([left]))"#,
+            "Not(IsPresent([left]))",
             r#"CBool(Coalesce([active], "False"))"#,
             r#"[status] = "active""#,
         ] {

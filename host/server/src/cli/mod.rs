@@ -15,6 +15,7 @@ mod connector;
 mod flow;
 mod held;
 mod import;
+mod inbound;
 mod init;
 mod mapping;
 mod order;

@@ -48,11 +48,11 @@ pub(super) async fn object(
         app: app.clone(),
         object: object.clone(),
     };
-    control::ask(layout, order, |one| {
+    let asked = control::ask(layout, order, |one| {
         found.push(one);
         Ok(())
-    })
-    .await?;
+    });
+    Box::pin(asked).await?;
     if found.is_empty() {
         bail!(
             "nothing is known of `{object}` in app `{app}`\n  hint: give its SCIM id, the target's key of it, or its user name"

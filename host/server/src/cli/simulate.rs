@@ -18,6 +18,7 @@ use tombolo_client::simulate::{
 };
 
 use super::Outcome;
+use super::inbound;
 use super::output::{self, Output};
 use super::remote::Remote;
 use crate::config::value;
@@ -63,7 +64,9 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Provision one user, or a group with at most five members, now.
-    OnDemand(OnDemandArguments),
+    OnDemand(Box<OnDemandArguments>),
+    /// Play Entra's receiving side: bulkUpload, the provisioning log, and Entra's SCIM API.
+    Inbound(inbound::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -149,7 +152,8 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> Outcome {
     let played = match arguments.command {
-        Some(Command::OnDemand(arguments)) => on_demand(arguments, output).await,
+        Some(Command::OnDemand(arguments)) => on_demand(*arguments, output).await,
+        Some(Command::Inbound(arguments)) => inbound::run(arguments, output).await,
         None => cycles(arguments, output).await,
     };
     Ok(played.unwrap_or_else(|why| {

@@ -75,7 +75,7 @@ pub(super) fn read(root: &mut Section<'_>, sink: &Sink) -> Policy {
         }
         policy.initial_password = section
             .section("initial-password")
-            .and_then(|section| initial_password(section, sink));
+            .map(|section| initial_password(section, sink));
         section.finish();
     }
     if let Some(section) = root.section("maintenance") {
@@ -172,7 +172,7 @@ const OF_EACH: u64 = 2;
 /// The most that `RandomString` makes.
 const LONGEST: u64 = 256;
 
-fn initial_password(mut section: Section<'_>, sink: &Sink) -> Option<InitialPassword> {
+fn initial_password(mut section: Section<'_>, sink: &Sink) -> InitialPassword {
     let parts = ["length", "digits", "special", "capital", "small", "avoid"];
     let by_parts = parts.iter().any(|part| section.has(part));
     let length = section.integer("length", 8..=LONGEST).unwrap_or(LENGTH);
@@ -222,11 +222,11 @@ fn initial_password(mut section: Section<'_>, sink: &Sink) -> Option<InitialPass
         },
         |found| found.value,
     );
-    Some(InitialPassword {
+    InitialPassword {
         expression,
         attribute,
         must_change,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub async fn ask(
             };
             let (items, mut taken) = mpsc::channel(16);
             let work = async {
-                let outcome = hands.carry_out(order, &items).await;
+                let outcome = Box::pin(hands.carry_out(order, &items)).await;
                 drop(items);
                 outcome
             };

@@ -131,7 +131,12 @@ impl Hands<'_> {
                 (Some(gauges), _) if !gauges.here => "elsewhere",
                 (Some(_), _) => "running",
             };
-            let trouble: Vec<String> = listed.trouble.0.iter().map(|found| found.line()).collect();
+            let trouble: Vec<String> = listed
+                .trouble
+                .0
+                .iter()
+                .map(crate::config::Diagnostic::line)
+                .collect();
             let item = json!({
                 "name": listed.name,
                 "state": state,

@@ -55,7 +55,9 @@ impl Listening {
                         let (engine, registry) = (Arc::clone(&engine), Arc::clone(&registry));
                         let flows = Arc::clone(&flows);
                         tokio::spawn(async move {
-                            if let Err(why) = serve(stream, &engine, &registry, &flows).await {
+                            if let Err(why) =
+                                Box::pin(serve(stream, &engine, &registry, &flows)).await
+                            {
                                 info!(%why, "an order was not heard to its end");
                             }
                         });
@@ -107,7 +109,7 @@ async fn serve(
     };
     let (items, mut taken) = mpsc::channel(16);
     let work = async {
-        let outcome = hands.carry_out(order, &items).await;
+        let outcome = Box::pin(hands.carry_out(order, &items)).await;
         drop(items);
         outcome
     };

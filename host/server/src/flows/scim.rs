@@ -31,15 +31,16 @@ pub(super) enum Reach {
     /// It is known what it can.
     Known(Box<Server>),
     /// It is asked what it can when it is first needed.
-    Asked(Box<Session>, Url, OnceCell<Server>),
+    Asked(Box<(Session, Url, OnceCell<Server>)>),
 }
 
 impl ScimSink {
     async fn server(&self) -> Result<&Server, SinkError> {
         match &self.server {
             Reach::Known(server) => Ok(server),
-            Reach::Asked(session, url, server) => {
-                let connect = || Server::connect((**session).clone(), url.clone());
+            Reach::Asked(asked) => {
+                let (session, url, server) = &**asked;
+                let connect = || Server::connect(session.clone(), url.clone());
                 server
                     .get_or_try_init(connect)
                     .await

@@ -64,7 +64,7 @@ impl Workshop {
     /// # Errors
     /// A secret, a certificate or an address cannot be used.
     pub(super) async fn sink(&self, file: &FlowFile) -> Result<Arc<dyn Sink>, String> {
-        self.secrets.fetch(file.sink.secrets().into_iter()).await;
+        self.secrets.fetch(file.sink.secrets()).await;
         let identity = identity(&file.sink);
         let shared = Arc::new(InStore(Arc::clone(&self.store)));
         let clock = Arc::new(System);
@@ -117,7 +117,7 @@ impl Workshop {
                 Ok(Arc::new(ScimSink {
                     identity,
                     object: scim.object,
-                    server: Reach::Asked(Box::new(session), url, OnceCell::new()),
+                    server: Reach::Asked(Box::new((session, url, OnceCell::new()))),
                 }))
             }
         }

@@ -468,6 +468,9 @@ fn apps(page: &mut String, registry: &Registry, now: Timestamp) {
     }
 }
 
+/// A family's name, its help, and what it tells.
+type Figure = (&'static str, &'static str, fn(&Spent) -> u64);
+
 /// What fails, against what Entra lets pass.
 fn budgets(page: &mut String, registry: &Registry) {
     let spent: Vec<_> = registry
@@ -475,7 +478,7 @@ fn budgets(page: &mut String, registry: &Registry) {
         .keys()
         .map(|app| (app.clone(), registry.budgets.spent(app)))
         .collect();
-    let families: [(&str, &str, fn(&Spent) -> u64); 4] = [
+    let families: [Figure; 4] = [
         (
             "tombolo_error_budget_operations",
             "What was asked of the app within a day.",

@@ -5,12 +5,11 @@
 //! is the two ceilings below, and its files are compressed. Its own journal is not flushed before a checkpoint, since ours is.
 
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
 
-use super::tree::{Failure, Tree};
+use super::tree::{Failure, Tree, Visit};
 use crate::Bounds;
 use crate::commit::Images;
 
@@ -62,12 +61,7 @@ impl Tree for FjallTree {
         Ok(batch.commit()?)
     }
 
-    fn walk(
-        &self,
-        bounds: Bounds,
-        reverse: bool,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
+    fn walk(&self, bounds: Bounds, reverse: bool, visit: &mut Visit<'_>) -> Result<(), Failure> {
         let mut pairs = self.db.snapshot().range(&self.keyspace, bounds);
         while let Some(pair) = if reverse {
             pairs.next_back()

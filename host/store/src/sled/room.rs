@@ -4,7 +4,7 @@
 //! then. So while it would still find room, nothing more is taken into the log; and when there is room again it goes on.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What sled may write while the log is filled once: it has both generations to write down, and more than their bytes.
 const GENERATIONS: u64 = 3;
@@ -41,7 +41,7 @@ impl Room {
 }
 
 /// What an ordinary user may still fill.
-fn free_bytes(directory: &PathBuf) -> io::Result<u64> {
+fn free_bytes(directory: &Path) -> io::Result<u64> {
     let facts = rustix::fs::statvfs(directory)?;
     Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
 }

@@ -19,6 +19,9 @@ use crate::commit::Images;
 /// What a tree says of a failure.
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Is shown a pair, and says whether to go on.
+pub(super) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
+
 /// See the module.
 pub(super) trait Tree: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure>;
@@ -27,12 +30,7 @@ pub(super) trait Tree: Send + Sync {
     fn put(&self, group: Images) -> Result<(), Failure>;
 
     /// Shows the pairs within the bounds, in order or against it, until it is told to stop.
-    fn walk(
-        &self,
-        bounds: Bounds,
-        reverse: bool,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Failure>;
+    fn walk(&self, bounds: Bounds, reverse: bool, visit: &mut Visit<'_>) -> Result<(), Failure>;
 
     /// Shows how many keys are within the bounds; their values need not be read.
     fn count(&self, bounds: Bounds) -> Result<u64, Failure> {
@@ -109,12 +107,7 @@ impl Tree for SledTree {
         Ok(())
     }
 
-    fn walk(
-        &self,
-        bounds: Bounds,
-        reverse: bool,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
+    fn walk(&self, bounds: Bounds, reverse: bool, visit: &mut Visit<'_>) -> Result<(), Failure> {
         let mut pairs = self.db.range(bounds);
         while let Some(pair) = if reverse {
             pairs.next_back()

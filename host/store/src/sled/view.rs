@@ -34,7 +34,7 @@ impl View {
     /// Also for the one who puts groups in: he needs no lock, and neither does a reader, since one key is never half of
     /// anything.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.tree.get(key).map_err(read_error)
+        self.tree.get(key).map_err(|error| read_error(&error))
     }
 
     pub(super) fn scan(&self, range: &Range) -> Result<Vec<Pair>, StoreError> {
@@ -54,7 +54,7 @@ impl View {
                     ControlFlow::Break(())
                 }
             });
-        walked.map_err(read_error)?;
+        walked.map_err(|error| read_error(&error))?;
         Ok(pairs)
     }
 
@@ -63,7 +63,7 @@ impl View {
             return Ok(0);
         };
         let _whole = self.whole.read();
-        self.tree.count(bounds).map_err(read_error)
+        self.tree.count(bounds).map_err(|error| read_error(&error))
     }
 
     /// Everything that was put in until now survives the loss of power when this returns.
@@ -72,7 +72,7 @@ impl View {
     }
 }
 
-fn read_error(error: Failure) -> StoreError {
+fn read_error(error: &Failure) -> StoreError {
     StoreError::Read {
         cause: error.to_string().into(),
     }

@@ -71,7 +71,14 @@ fn prepare(engine: &str) -> Result<Directory> {
     let directory = Directory::new()?;
     configure(&directory, engine)?;
     directory.connector("guest", &guest()?)?;
-    apps::guest(&directory, APP, "", "[reads]\nfreshness = \"mirror\"\n")?;
+    // One that listed nobody would be asked for everybody whom the store holds.
+    let cannot_list = "do = \"fail\"\non = \"search\"\nfault = \"unsupported\"";
+    apps::guest(
+        &directory,
+        APP,
+        cannot_list,
+        "[reads]\nfreshness = \"mirror\"\n",
+    )?;
     Ok(directory)
 }
 

@@ -13,12 +13,16 @@
 
 mod account;
 pub mod changes;
+pub mod dn;
+pub mod fault;
+pub mod guid;
 pub mod sorted;
 
 use crate::host::ldap as raw;
-use crate::{Failure, Fault, Result};
+use crate::{Failure, Result};
 
 pub use account::RootDse;
+pub use fault::NO_SUCH_OBJECT;
 pub use raw::{LdapEntry, LdapError, Modification, Scope, SearchPage, SearchRequest};
 
 /// One change of [`Directory::modify`]: what to do, with which attribute, with which values.
@@ -239,36 +243,9 @@ impl LdapEntry {
     }
 }
 
-/// RFC 4511 `noSuchObject`.
-pub const NO_SUCH_OBJECT: u32 = 32;
-/// RFC 4511 `attributeOrValueExists`.
-pub const VALUE_EXISTS: u32 = 20;
-/// RFC 4511 `noSuchAttribute`: also what removing an absent value answers.
-pub const NO_SUCH_ATTRIBUTE: u32 = 16;
-/// RFC 4511 `constraintViolation`: also what OpenLDAP's unique overlay answers.
-pub const CONSTRAINT_VIOLATION: u32 = 19;
-/// RFC 4511 `entryAlreadyExists`.
-pub const ENTRY_EXISTS: u32 = 68;
-
 impl From<LdapError> for Failure {
-    /// RFC 4511 section 4.1.9 and appendix A, as what the host has to do about it.
     fn from(error: LdapError) -> Self {
-        let fault = match error.code {
-            // Not reached, or lost on the way.
-            None | Some(52 | 81 | 91) => Fault::Unavailable,
-            Some(3 | 85) => Fault::Timeout,
-            Some(NO_SUCH_OBJECT) => Fault::NotFound,
-            Some(ENTRY_EXISTS) => Fault::AlreadyExists,
-            Some(7 | 8 | 13 | 48 | 49) => Fault::Unauthenticated,
-            Some(50) => Fault::Forbidden,
-            Some(11 | 51) => Fault::Busy,
-            Some(NO_SUCH_ATTRIBUTE | 17..=21 | 34 | 64..=67 | 69) => Fault::Invalid,
-            Some(122) => Fault::Changed,
-            Some(_) => Fault::Other,
-        };
-        let mut failure = Self::new(fault, error.message);
-        failure.target_code = error.code.map(|code| code.to_string());
-        failure
+        fault::from_ldap(error)
     }
 }
 
@@ -339,20 +316,5 @@ mod tests {
         assert_eq!(escape_dn("#x\n"), "\\#x\\0a");
         assert_eq!(escape_dn(" "), "\\20");
         assert_eq!(escape_dn("José"), "José");
-    }
-
-    #[test]
-    fn a_result_code_becomes_what_the_host_must_do() {
-        let fault = |code| {
-            Failure::from(LdapError {
-                code,
-                message: String::new(),
-            })
-            .fault
-        };
-        assert_eq!(fault(None), Fault::Unavailable);
-        assert_eq!(fault(Some(68)), Fault::AlreadyExists);
-        assert_eq!(fault(Some(49)), Fault::Unauthenticated);
-        assert_eq!(fault(Some(53)), Fault::Other);
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn is_local(directory: &Path) -> bool {
         return false;
     };
     // The kernel's number has 32 bits; the C library's is wider here and there, and signed.
-    let kind = u32::try_from(i64::from(found.f_type) & i64::from(u32::MAX));
+    let kind = u32::try_from(found.f_type & i64::from(u32::MAX));
     kind.is_ok_and(|kind| LOCAL.contains(&kind))
 }
 

@@ -1,10 +1,12 @@
 //! The directory's results as the contract's faults.
 
-use tombolo_sdk::host::ldap::LdapError;
-use tombolo_sdk::{Failure, Fault};
+use crate::host::ldap::LdapError;
+use crate::{Failure, Fault};
 
 /// The server does not understand the request.
 pub const PROTOCOL_ERROR: u32 = 2;
+/// The server will not do that: Active Directory, also of a member that is not in the group.
+pub const UNWILLING: u32 = 53;
 /// The server does not know a control that the request cannot do without.
 pub const UNAVAILABLE_EXTENSION: u32 = 12;
 /// The entry, or a parent of it, is not there.
@@ -52,8 +54,9 @@ fn fault(code: Option<u32>, message: &str) -> Fault {
         4 | 10 | 11 | 13 | 50 | 53 => Fault::Forbidden,
         CONSTRAINT if is_taken(message) => Fault::AlreadyExists,
         ENTRY_EXISTS => Fault::AlreadyExists,
-        17 | CONSTRAINT | VALUE_EXISTS | INVALID_SYNTAX | INVALID_DN | 64 | OBJECT_CLASS | 66
-        | 67 | 69 => Fault::Invalid,
+        // Samba: also an attribute that its schema does not have.
+        NO_SUCH_ATTRIBUTE | 17 | CONSTRAINT | VALUE_EXISTS | INVALID_SYNTAX | INVALID_DN | 64
+        | OBJECT_CLASS | 66 | 67 | 69 => Fault::Invalid,
         NO_SUCH_OBJECT => Fault::NotFound,
         12 | 18 => Fault::Unsupported,
         _ => Fault::Other,
@@ -102,6 +105,16 @@ fn blamed(message: &str) -> Option<String> {
             let name = after.split(['\'', '"']).next().unwrap_or_default();
             return is_name(name).then(|| name.to_owned());
         }
+    }
+    // Active Directory: `problem 1005 (CONSTRAINT_ATT_TYPE), data 0, Att 90290 (userPrincipalName)`.
+    if let Some((_, after)) = message.split_once(", Att ") {
+        let name = after
+            .split_once('(')
+            .and_then(|(_, name)| name.split_once(')'));
+        return name
+            .map(|(name, _)| name)
+            .filter(|name| is_name(name))
+            .map(str::to_owned);
     }
     if let Some((_, filter)) = message.split_once("found with ") {
         // Several attributes in one condition: any of them may be the one.
@@ -188,6 +201,13 @@ mod tests {
         assert_eq!(
             blamed("add: 65 x: object class 'person' requires attribute 'sn'").as_deref(),
             Some("sn")
+        );
+        assert_eq!(
+            blamed(
+                "modify: 19 x: 000021C8: AtrErr: DSID-03200BBA, #1: 0: 000021C8: DSID-03200BBA, problem 1005 (CONSTRAINT_ATT_TYPE), data 0, Att 90290 (userPrincipalName)"
+            )
+            .as_deref(),
+            Some("userPrincipalName")
         );
         assert_eq!(
             blamed("add: 19 constraintViolation: some attributes not unique"),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-pub use tombolo_sdk::ldap::escape_dn as escape;
+pub use super::escape_dn as escape;
 
 /// One attribute and value of a relative name.
 #[derive(Clone, Debug, PartialEq, Eq)]
