@@ -205,7 +205,8 @@ async fn log(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let world = shared.lock();
+    let mut world = shared.lock();
+    world.counters.log_requests += 1;
     if let Some(error) = world.not_allowed(&headers, "ProvisioningLog.Read.All") {
         return error;
     }
