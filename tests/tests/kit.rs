@@ -153,7 +153,6 @@ fn active_directory_passes_in_full_with_chaos_on_a_real_domain() -> Result<()> {
     let skipped = [
         "create/read-only",
         "write-only/",
-        "create/read-only",
         "update/add",
         "update/remove",
         "update/immutable",

@@ -74,7 +74,10 @@ pub(super) fn read(row: &Value) -> Option<Row> {
     let source = &row["sourceIdentity"];
     let key = source["id"].as_str().filter(|key| !key.is_empty())?;
     let info = &row["provisioningStatusInfo"];
-    let status = Status::read(info["status"].as_str()?)?;
+    let status = match Status::read(info["status"].as_str()?)? {
+        Status::Skipped if is_redundant(row) => Status::Success,
+        status => status,
+    };
     let text = |value: &Value| {
         let text = value.as_str().map(line)?;
         (!text.is_empty()).then_some(text)
@@ -102,6 +105,17 @@ pub(super) fn read(row: &Value) -> Option<Row> {
     })
 }
 
+/// Entra has the record as it was sent already: it skips what would change nothing, and nothing is left to do.
+fn is_redundant(row: &Value) -> bool {
+    const CODE: &str = "RedundantExport";
+    let steps = row["provisioningSteps"].as_array();
+    row["provisioningStatusInfo"]["errorInformation"]["errorCode"] == CODE
+        || steps.into_iter().flatten().any(|step| {
+            let says = step["description"].as_str().unwrap_or_default();
+            step["details"]["SkipReason"] == CODE || says.contains("already match")
+        })
+}
+
 /// What the last step that ended like the whole says.
 fn step(row: &Value, status: Status) -> Option<String> {
     let steps = row["provisioningSteps"].as_array()?;
@@ -119,6 +133,20 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_would_change_nothing_is_done() {
+        let mut row = json!({
+            "activityDateTime": "2026-11-21T10:00:00Z", "sourceIdentity": {"id": "7"}, "provisioningAction": "update",
+            "provisioningStatusInfo": {"status": "skipped", "errorInformation": null},
+            "provisioningSteps": [{"status": "skipped", "description": "Out of scope"}],
+        });
+        assert_eq!(read(&row).unwrap().status, Status::Skipped);
+        row["provisioningSteps"][0]["description"] =
+            json!("The state of the entry in both systems already matches");
+        let read = read(&row).unwrap();
+        assert_eq!((read.status, read.error), (Status::Success, None));
+    }
 
     #[test]
     fn a_row_without_an_error_of_its_own_has_its_last_steps() {
