@@ -1,6 +1,7 @@
 //! A flow into Entra's inbound provisioning, played by the stand-in: both through the real binary.
 //!
-//! After each day what Entra has equals an independent reading of the source, and exactly the people who changed were sent.
+//! After each day what Entra has equals an independent reading of the source, exactly the people who changed were sent,
+//! and what Entra refuses is told as its log tells it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -8,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tombolo_tests::dice::Dice;
 use tombolo_tests::host::{Directory, Host, run};
 use tombolo_tests::scim::http_client;
@@ -59,6 +60,12 @@ impl Entra {
     async fn state(&self) -> Result<Value> {
         let url = format!("{}/state", self.fact("control")?);
         Ok(self.http.get(url).send().await?.json().await?)
+    }
+
+    async fn order(&self, order: &Value) -> Result<()> {
+        let sent = self.http.post(self.fact("control")?).json(order).send();
+        ensure!(sent.await?.status().is_success(), "{order}");
+        Ok(())
     }
 }
 
@@ -266,4 +273,27 @@ async fn ten_days_reach_entra_and_only_those_who_changed_are_sent() -> Result<()
         (sent, today) = (records, later(&today, day));
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_entra_refuses_is_told_as_its_log_tells_it_and_sent_again() -> Result<()> {
+    let (directory, _host, entra) = hr_and_entra().await?;
+    let mut today = staff();
+    write(&directory, &today)?;
+    order(&directory, "run")?;
+    until(&directory, "the first load", settled).await?;
+    entra
+        .order(&json!({ "do": "fail-next", "count": 1, "code": "InternalServerError" }))
+        .await?;
+    "Sic transit".clone_into(&mut today.get_mut("00004").context("00004")?.title);
+    write(&directory, &today)?;
+    order(&directory, "run")?;
+    let status = until(&directory, "the failure", |s| s["failing"] == 1).await?;
+    let text = status.to_string();
+    ensure!(
+        text.contains("InternalServerError") && text.contains("00004"),
+        "{status:#}"
+    );
+    until(&directory, "the second try", settled).await?;
+    compare(&entra.state().await?, &today)
 }
