@@ -297,3 +297,22 @@ async fn what_entra_refuses_is_told_as_its_log_tells_it_and_sent_again() -> Resu
     until(&directory, "the second try", settled).await?;
     compare(&entra.state().await?, &today)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restart_of_the_job_has_thrown_away_is_sent_again() -> Result<()> {
+    let (directory, mut host, entra) = hr_and_entra().await?;
+    let today = staff();
+    write(&directory, &today)?;
+    entra.order(&json!({ "do": "pause" })).await?;
+    order(&directory, "run")?;
+    until(&directory, "all that is staged", |s| s["queued"] == 0).await?;
+    // Nor does a killed host forget what it has only staged.
+    host.kill()?;
+    entra.order(&json!({ "do": "restart" })).await?;
+    entra.order(&json!({ "do": "start" })).await?;
+    let purged = entra.state().await?;
+    ensure!(purged["counters"]["purged"] == today.len(), "{purged:#}");
+    let _host = Host::start(&directory).await?;
+    until(&directory, "everybody", settled).await?;
+    compare(&entra.state().await?, &today)
+}

@@ -1,8 +1,11 @@
 //! The state of a provisioning job, as far as it tells what became of staged records.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::clock::after;
 use crate::wire::line;
 
 /// What a job does.
@@ -51,6 +54,30 @@ impl JobState {
                 "the provisioning job is in quarantine and runs once a day at most: {why}; repair the cause, and check that the job has a notification e-mail address"
             )),
         }
+    }
+}
+
+/// The cycles that have been seen to end. A job tells of its last one only, and where cycles come faster than the log
+/// shows rows, the rows of the last one are never visible yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cycles(Vec<(Timestamp, Timestamp)>);
+
+impl Cycles {
+    /// Adds the last one; of all, answers the newest whose rows can be seen, after which no older one matters.
+    pub(super) fn visible(
+        &mut self,
+        last: Option<(Timestamp, Timestamp)>,
+        now: Timestamp,
+        lag: Duration,
+    ) -> Option<(Timestamp, Timestamp)> {
+        if let Some(last) = last.filter(|last| !self.0.contains(last)) {
+            self.0.push(last);
+        }
+        let is_visible = |(_, ended): &(Timestamp, Timestamp)| after(*ended, lag) < now;
+        let newest = self.0.iter().copied().filter(is_visible).max();
+        self.0
+            .retain(|cycle| newest.is_none_or(|newest| *cycle >= newest));
+        newest
     }
 }
 
@@ -105,6 +132,18 @@ mod tests {
                 .hint()
                 .is_some()
         );
+    }
+
+    #[test]
+    fn a_cycle_becomes_visible_although_others_follow_faster_than_the_log() {
+        let at = |second: i64| Timestamp::from_second(1_790_000_000 + second).unwrap();
+        let (mut cycles, lag) = (Cycles::default(), Duration::from_secs(3));
+        let mut shown = None;
+        for second in 0..10 {
+            shown = cycles.visible(Some((at(second - 1), at(second))), at(second), lag);
+        }
+        assert_eq!(shown, Some((at(4), at(5))));
+        assert!(cycles.0.len() <= 5, "{cycles:?}");
     }
 
     proptest! {

@@ -15,7 +15,10 @@ mod row;
 mod sentence;
 mod settle;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
@@ -41,6 +44,7 @@ pub struct Outcomes {
     job_url: Url,
     job: String,
     patience: Patience,
+    cycles: Arc<Mutex<job::Cycles>>,
 }
 
 /// What a look at the log has shown.
@@ -105,6 +109,7 @@ impl Outcomes {
             job_url: endpoints.job(principal, job),
             job: job.to_owned(),
             patience,
+            cycles: Arc::default(),
         }
     }
 
@@ -121,11 +126,15 @@ impl Outcomes {
         let (rows, now) = self.rows(oldest).await?;
         let outcomes = settle::outcomes(pending, &rows);
         let overdue = outcomes.len() < pending.len() && after(oldest, self.patience.lag) < now;
-        let state = if overdue {
+        let mut state = if overdue {
             self.state().await?
         } else {
             JobState::UNKNOWN
         };
+        state.last = self
+            .cycles
+            .lock()
+            .visible(state.last, now, self.patience.lag);
         let send_again = settle::purged(pending, &outcomes, &state, now, self.patience);
         Ok(Poll {
             waiting: pending.len() - outcomes.len() - send_again.len(),
