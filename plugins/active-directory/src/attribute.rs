@@ -5,7 +5,7 @@ use tombolo_sdk::schema::{ENTERPRISE, Field, Mutability, Type};
 use tombolo_sdk::{Failure, Result, Scalar, Value};
 
 use crate::account;
-use crate::settings::{Extra, ExtraKind};
+use tombolo_sdk::ldap::settings::{Extra, ExtraKind};
 
 /// How a value is written in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

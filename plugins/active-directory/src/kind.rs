@@ -8,7 +8,8 @@ use tombolo_sdk::{Failure, Result};
 
 use crate::attribute::{ACTIVE, DN, Offered, PARENT, of_group, of_user};
 use crate::directory::{ID, VERSION};
-use crate::settings::{OneOrMore, Place, Settings};
+use crate::settings::{Place, Settings};
+use tombolo_sdk::ldap::settings::OneOrMore;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

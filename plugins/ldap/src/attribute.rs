@@ -4,7 +4,7 @@
 use tombolo_sdk::schema::{ENTERPRISE, Field, Mutability, Type};
 use tombolo_sdk::{Scalar, Value};
 
-use crate::settings::{Extra, ExtraKind};
+use tombolo_sdk::ldap::settings::{Extra, ExtraKind};
 
 /// How a value is written in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use tombolo_sdk::{Failure, Result};
 
 use crate::attribute::{Offered, Syntax, of_person};
 use crate::dn;
-use crate::settings::{AnchorFormat, Disable, Extra, OneOrMore, Reach, Settings};
+use crate::settings::{AnchorFormat, Disable, Reach, Settings};
+use tombolo_sdk::ldap::settings::{Extra, OneOrMore};
 
 /// The attribute that a disable rule is offered as.
 pub const ACTIVE: &str = "active";

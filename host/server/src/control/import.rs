@@ -1,5 +1,6 @@
 //! Orders about imports.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tombolo_engine::audit::By;
 use tombolo_engine::import::Order as Wanted;
 use tombolo_engine::import::finding::Sought;
+use tombolo_engine::{App, Error, Request};
 use uuid::Uuid;
 
 use super::Reply;
@@ -220,23 +222,7 @@ impl Hands<'_> {
             let all = app.drifted_ids().await;
             resources = all.map_err(|why| why.to_string())?;
         }
-        let order = Uuid::now_v7().to_string();
-        let (mut done, mut failed) = (0, 0);
-        for id in resources {
-            let r = self.request(&order);
-            let item = match app.repair(&r, &id, yes).await {
-                Ok(repair) => {
-                    done += 1;
-                    json!({ "resource": id, "repair": repair })
-                }
-                Err(why) => {
-                    failed += 1;
-                    json!({ "resource": id, "why": why.to_scim().detail })
-                }
-            };
-            let _ = items.send(Reply::Item(item)).await;
-        }
-        Ok(json!({ "done": done, "failed": failed, "request": order, "dry": !yes }))
+        Ok(self.each(&app, What::Repair, resources, yes, items).await)
     }
 
     async fn adopt(
@@ -251,25 +237,59 @@ impl Hands<'_> {
             let all = app.local_ids().await;
             resources = all.map_err(|why| why.to_string())?;
         }
+        Ok(self.each(&app, What::Adopt, resources, yes, items).await)
+    }
+
+    /// Does it to each, and counts what went well; one item each.
+    async fn each(
+        &self,
+        app: &Arc<App>,
+        what: What,
+        resources: Vec<String>,
+        yes: bool,
+        items: &Sender<Reply>,
+    ) -> Value {
         let order = Uuid::now_v7().to_string();
         let (mut done, mut failed) = (0, 0);
         for id in resources {
-            let r = self.request(&order);
-            let item = match app.adopt_local(&r, &id, yes).await {
-                Ok(adoption) => {
-                    match adoption.why {
-                        None => done += 1,
-                        Some(_) => failed += 1,
-                    }
-                    json!({ "resource": id, "adoption": adoption })
-                }
-                Err(why) => {
-                    failed += 1;
-                    json!({ "resource": id, "why": why.to_scim().detail })
-                }
-            };
+            let acted = what.done(app, &self.request(&order), &id, yes).await;
+            let (good, item) = acted.unwrap_or_else(|why| {
+                let item = json!({ "resource": id, "why": why.to_scim().detail });
+                (false, item)
+            });
+            *if good { &mut done } else { &mut failed } += 1;
             let _ = items.send(Reply::Item(item)).await;
         }
-        Ok(json!({ "done": done, "failed": failed, "request": order, "dry": !yes }))
+        json!({ "done": done, "failed": failed, "request": order, "dry": !yes })
+    }
+}
+
+/// What is done to each resource of an order.
+#[derive(Clone, Copy)]
+enum What {
+    Repair,
+    Adopt,
+}
+
+impl What {
+    /// Whether it went well, and the item that tells of it.
+    async fn done(
+        self,
+        app: &Arc<App>,
+        r: &Request,
+        id: &str,
+        yes: bool,
+    ) -> Result<(bool, Value), Error> {
+        match self {
+            Self::Repair => {
+                let repair = app.repair(r, id, yes).await?;
+                Ok((true, json!({ "resource": id, "repair": repair })))
+            }
+            Self::Adopt => {
+                let adoption = app.adopt_local(r, id, yes).await?;
+                let item = json!({ "resource": id, "adoption": adoption });
+                Ok((adoption.why.is_none(), item))
+            }
+        }
     }
 }

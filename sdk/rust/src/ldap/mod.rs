@@ -16,6 +16,7 @@ pub mod changes;
 pub mod dn;
 pub mod fault;
 pub mod guid;
+pub mod settings;
 pub mod sorted;
 
 use crate::host::ldap as raw;
