@@ -608,3 +608,31 @@ fn check_says_what_is_wrong_with_a_flow() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_read_takes_nothing_down_and_is_told() -> Result<()> {
+    let directory = Directory::new()?;
+    directory.connector("csv", &build::connector("csv")?)?;
+    apps::csv(&directory, "hr", "")?;
+    apps::csv(&directory, "directory", "")?;
+    flow(&directory, "")?;
+    let today = staff(3, 5);
+    write_csv(&directory, &today, usize::MAX)?;
+    let host = Host::start(&directory).await?;
+    carry(&directory, &[])?;
+    // What is no UTF-8 is there all the same: the flow is not gone.
+    directory.write("flows/joiners.toml", [0xff, 0xfe, 0x00])?;
+    host.hang_up()?;
+    let said = host.until_log("cannot be read").await?;
+    ensure!(said.contains("flows/joiners.toml"), "{said}");
+    ensure!(!host.log().contains("flow removed"), "{}", host.log());
+    carry(&directory, &[])?;
+    let at = directory.path().to_string_lossy().into_owned();
+    let check = run(&["check", &at])?;
+    let text = String::from_utf8_lossy(&check.stderr).into_owned();
+    ensure!(
+        !check.status.success() && text.contains("flows/joiners.toml"),
+        "{text}"
+    );
+    Ok(())
+}

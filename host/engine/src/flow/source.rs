@@ -77,9 +77,11 @@ impl AppSource {
         let attributes = found.mapping.kind().attributes.clone();
         for name in &reads {
             if !attributes.iter().any(|attribute| attribute.name == *name) {
+                let names: Vec<&str> = attributes.iter().map(|has| has.name.as_str()).collect();
                 return Err(misfit(format!(
-                    "app `{}` has no attribute `{name}` in its kind `{kind}`; `tombolo connector show` lists those that it has",
-                    app.name()
+                    "app `{}` has no attribute `{name}` in its kind `{kind}`; it has {}",
+                    app.name(),
+                    names.join(", ")
                 )));
             }
         }

@@ -318,7 +318,7 @@ impl App {
             }
         }
         Err(Error::NotFound {
-            kind: "drift of".to_owned(),
+            kind: "drifted resource".to_owned(),
             id: id.to_owned(),
         })
     }

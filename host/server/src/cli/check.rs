@@ -100,7 +100,7 @@ fn wrong_flows(
     };
     let mut wrong = Vec::new();
     for (name, text) in &texts {
-        let found = layout.read_flow(name, text.clone());
+        let found = layout.read_flow(name, text);
         wrong.extend(found.report.0);
         let Some(file) = found.file else { continue };
         if let Some(other) = &file.definition.references

@@ -66,6 +66,9 @@ pub struct Layout {
     dir: PathBuf,
 }
 
+/// A flow's text, or why it cannot be read.
+pub type FlowText = Result<String, String>;
+
 /// One file of `flows/`, read.
 #[derive(Debug)]
 pub struct FoundFlow {
@@ -121,23 +124,35 @@ impl Layout {
         self.dir.join("flows")
     }
 
-    /// The texts of `flows/*.toml`, by name. What cannot be read is not among them.
-    pub fn flow_texts(&self) -> std::io::Result<BTreeMap<String, String>> {
+    /// The texts of `flows/*.toml`, by name, or why one cannot be read: a file that is there and unreadable is not one
+    /// that was taken away.
+    pub fn flow_texts(&self) -> std::io::Result<BTreeMap<String, FlowText>> {
         let paths = files_with(&self.flows(), "toml")?;
-        Ok(paths
-            .into_iter()
-            .filter_map(|path| {
-                let name = path.file_stem()?.to_string_lossy().into_owned();
-                Some((name, std::fs::read_to_string(&path).ok()?))
-            })
-            .collect())
+        let texts = paths.into_iter().filter_map(|path| {
+            let name = path.file_stem()?.to_string_lossy().into_owned();
+            match std::fs::read_to_string(&path) {
+                // Taken away since the folder was listed.
+                Err(why) if why.kind() == std::io::ErrorKind::NotFound => None,
+                text => Some((name, text.map_err(|why| why.to_string()))),
+            }
+        });
+        Ok(texts.collect())
     }
 
     /// Reads one flow's file.
-    pub fn read_flow(&self, name: &str, text: String) -> FoundFlow {
+    pub fn read_flow(&self, name: &str, text: &FlowText) -> FoundFlow {
         let path = self.flows().join(format!("{name}.toml"));
-        let source = Source::new(&self.dir, &path, text);
-        let (file, found) = flow::FlowFile::read(name, &source);
+        let source = Source::new(&self.dir, &path, text.clone().unwrap_or_default());
+        let (file, found) = match text {
+            Ok(_) => flow::FlowFile::read(name, &source),
+            Err(why) => {
+                let unreadable = Diagnostic::file(
+                    format!("flows/{name}.toml"),
+                    format!("cannot be read: {why}"),
+                );
+                (None, vec![unreadable])
+            }
+        };
         FoundFlow {
             source,
             file,

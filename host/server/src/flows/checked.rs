@@ -36,10 +36,13 @@ pub fn check(
                         .iter()
                         .any(|attribute| attribute.name == name)
                 };
+                let offered: Vec<&str> = kind.attributes.iter().map(|a| a.name.as_str()).collect();
                 let mut unknown = |path: &[&str], name: &str| {
                     let message = format!(
-                        "app `{}` has no attribute `{name}` in its kind `{}`",
-                        definition.source, definition.kind
+                        "app `{}` has no attribute `{name}` in its kind `{}`; it has {}",
+                        definition.source,
+                        definition.kind,
+                        offered.join(", ")
                     );
                     found.push(error(path, message));
                 };

@@ -162,7 +162,7 @@ impl Flows {
         }
         let files: BTreeMap<String, (Arc<Source>, Option<FlowFile>, Report)> = texts
             .iter()
-            .map(|(name, text)| (name.clone(), self.layout.read_flow(name, text.clone())))
+            .map(|(name, text)| (name.clone(), self.layout.read_flow(name, text)))
             .map(|(name, found)| (name, (found.source, found.file, found.report)))
             .collect();
         for (name, text) in &texts {
@@ -172,7 +172,7 @@ impl Flows {
                 .as_ref()
                 .and_then(|file| file.definition.references.clone());
             let other = referred.as_ref().and_then(|name| texts.get(name));
-            let made_of = format!("{text}\0{}", other.map_or("", String::as_str));
+            let made_of = format!("{text:?}\0{other:?}");
             let old = self.all.lock().get(name).cloned().unwrap_or_default();
             if old.text == made_of {
                 continue;
