@@ -23,6 +23,8 @@ pub struct Row {
     pub cycle: Option<String>,
     /// How it ended.
     pub status: Status,
+    /// Entra has the record as it was sent: nothing is left to do, whatever the row is called.
+    pub is_in_sync: bool,
     /// Why, if it did not end well.
     pub error: Option<RowError>,
 }
@@ -74,10 +76,7 @@ pub(super) fn read(row: &Value) -> Option<Row> {
     let source = &row["sourceIdentity"];
     let key = source["id"].as_str().filter(|key| !key.is_empty())?;
     let info = &row["provisioningStatusInfo"];
-    let status = match Status::read(info["status"].as_str()?)? {
-        Status::Skipped if is_redundant(row) => Status::Success,
-        status => status,
-    };
+    let status = Status::read(info["status"].as_str()?)?;
     let text = |value: &Value| {
         let text = value.as_str().map(line)?;
         (!text.is_empty()).then_some(text)
@@ -101,11 +100,16 @@ pub(super) fn read(row: &Value) -> Option<Row> {
         action: text(&row["provisioningAction"]).unwrap_or_else(|| "other".to_owned()),
         cycle: text(&row["cycleId"]),
         status,
+        is_in_sync: match status {
+            Status::Success | Status::Warning => true,
+            Status::Skipped => is_redundant(row),
+            Status::Failure => false,
+        },
         error,
     })
 }
 
-/// Entra has the record as it was sent already: it skips what would change nothing, and nothing is left to do.
+/// Entra skips what would change nothing.
 fn is_redundant(row: &Value) -> bool {
     const CODE: &str = "RedundantExport";
     let steps = row["provisioningSteps"].as_array();
@@ -141,11 +145,14 @@ pub(super) mod tests {
             "provisioningStatusInfo": {"status": "skipped", "errorInformation": null},
             "provisioningSteps": [{"status": "skipped", "description": "Out of scope"}],
         });
-        assert_eq!(read(&row).unwrap().status, Status::Skipped);
+        assert!(!read(&row).unwrap().is_in_sync);
         row["provisioningSteps"][0]["description"] =
             json!("The state of the entry in both systems already matches");
         let read = read(&row).unwrap();
-        assert_eq!((read.status, read.error), (Status::Success, None));
+        assert!(
+            read.is_in_sync && read.status == Status::Skipped,
+            "{read:?}"
+        );
     }
 
     #[test]

@@ -170,6 +170,7 @@ mod tests {
             action: "create".into(),
             cycle: None,
             status: Status::Failure,
+            is_in_sync: false,
             error: Some(RowError {
                 code: "EntryConflict".into(),
                 reason: "aruiz@contoso.com is taken.".into(),

@@ -32,6 +32,8 @@ pub struct Outcome {
     pub at: Timestamp,
     /// How it ended.
     pub status: Status,
+    /// Entra has the record as it was sent: nothing is left to do.
+    pub is_in_sync: bool,
     /// `create`, `update`, `disable`, …
     pub action: String,
     /// The person's id in Entra.
@@ -83,6 +85,7 @@ pub(super) fn outcomes(pending: &[Pending], rows: &[Row]) -> Vec<Outcome> {
             key: row.key.clone(),
             at: row.at,
             status: row.status,
+            is_in_sync: row.is_in_sync,
             action: row.action.clone(),
             target_id: row.target_id.clone(),
             error: row.error.clone(),
@@ -157,6 +160,7 @@ mod tests {
             action: "update".into(),
             cycle: None,
             status,
+            is_in_sync: status == Status::Success,
             error: (status != Status::Success).then(RowError::default),
         }
     }

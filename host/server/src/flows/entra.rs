@@ -9,7 +9,7 @@ use tombolo_engine::flow::sink::{
 };
 use tombolo_inbound::budget::{Budget, Priority};
 use tombolo_inbound::bulk_upload::{Job, MOST_OPERATIONS, Packing, Record, Stop, pack};
-use tombolo_inbound::outcomes::{LogError, Outcome, Outcomes, Patience, Status};
+use tombolo_inbound::outcomes::{LogError, Outcome, Outcomes, Patience};
 use tombolo_scim::schema::ResourceType;
 
 /// When to look again at what somebody has to put right first.
@@ -174,14 +174,15 @@ impl Sink for EntraInbound {
 }
 
 fn told(outcome: Outcome) -> Told {
-    let receipt = match outcome.status {
-        Status::Success | Status::Warning => Receipt::Done {
+    let receipt = if outcome.is_in_sync {
+        Receipt::Done {
             id: outcome.target_id,
             lacks: Vec::new(),
-        },
-        Status::Skipped | Status::Failure => Receipt::Refused {
+        }
+    } else {
+        Receipt::Refused {
             reason: outcome.sentence,
-        },
+        }
     };
     Told {
         key: outcome.key,
